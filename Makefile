@@ -1,0 +1,58 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+# Nothing here needs more network than the package index, and nothing a model hub.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := .demo
+
+export DO_NOT_TRACK := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check bench faults clean install install-dev
+
+help:  ## Say what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+demo: $(VENV)/.installed  ## Install, ingest the sample handbook, answer a search (state in .demo/)
+	$(BIN)/ingestor --state-dir $(DEMO) backfill tests/data/handbook
+	$(BIN)/ingestor --state-dir $(DEMO) search --top 3 "how long do refunds take"
+	@echo
+	@echo "Try your own:  $(BIN)/ingestor --state-dir $(DEMO) search \"...\""
+
+test: $(VENV)/.installed-dev  ## Install what the tests need and run them all, short forms
+	$(BIN)/python tests/run.py
+
+check: $(VENV)/.installed-dev  ## Lint, types, architecture and the fast tests, in under two minutes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not slow and not long" tests/unit tests/contract
+
+bench: $(VENV)/.installed-dev  ## Measure: ledger, cutting, embedding, first and later runs, lag
+	$(BIN)/python -m tests.benchmarks
+
+faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
+	$(BIN)/python -m pytest -q -m long tests/faults tests/property -p no:randomly -s
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+# torch first and pinned: a plain requirement would take the multi-gigabyte CUDA build.
+$(VENV)/.torch:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
+		|| $(BIN)/pip install --quiet torch==2.13.0
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+	$(BIN)/pip install --quiet --constraint deploy/constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
+	$(BIN)/pip install --quiet --constraint deploy/constraints.txt --editable '.[dev]'
+	@touch $(VENV)/.installed $@
+
+clean:  ## Remove what make made, but not .venv
+	rm -rf $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -1,0 +1,1 @@
+"""Source connectors: what the outside world looks like. Nothing here imports ``ingestor``."""

@@ -1,0 +1,77 @@
+"""Kind names to connectors: the one module that knows them all, and imports each only when asked.
+
+A connector is a module or package with three functions::
+
+    check(name, settings) -> list[str]     every problem of the settings; imports nothing heavy
+    make(name, settings) -> Source         raises ValueError when ``check`` would find something
+    place(settings) -> str                 where a person would look: a path or a URL
+
+Third parties bring theirs by an entry point of the group ``ingestor.connectors``, whose name is the kind
+and whose value is the module. A built-in kind cannot be replaced.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Protocol, cast
+
+from connectors.base import Source
+
+GROUP = "ingestor.connectors"
+
+_BUILT_IN = {"files": "connectors.files"}
+
+
+class Connector(Protocol):
+    """What the module of a kind offers."""
+
+    def check(self, name: str, settings: Mapping[str, object]) -> list[str]: ...
+
+    def make(self, name: str, settings: Mapping[str, object]) -> Source: ...
+
+    def place(self, settings: Mapping[str, object]) -> str: ...
+
+
+class UnknownKind(ValueError):
+    """There is no connector of this kind, or a third party's cannot be loaded."""
+
+
+def kinds() -> tuple[str, ...]:
+    """Every kind there is, built-in ones first. Imports none of them."""
+    others = {entry.name for entry in entry_points(group=GROUP)} - set(_BUILT_IN)
+    return (*_BUILT_IN, *sorted(others))
+
+
+def check(kind: str, name: str, settings: Mapping[str, object]) -> list[str]:
+    """Every problem, in words; also that there is no such kind."""
+    try:
+        return _connector(kind).check(name, settings)
+    except UnknownKind as error:
+        return [str(error)]
+
+
+def make(kind: str, name: str, settings: Mapping[str, object]) -> Source:
+    """The source. Raises ``UnknownKind``, or a ``ValueError`` with the problems of the settings."""
+    return _connector(kind).make(name, settings)
+
+
+def place(kind: str, settings: Mapping[str, object]) -> str:
+    """Where a person would look. Raises ``UnknownKind``."""
+    return _connector(kind).place(settings)
+
+
+def _connector(kind: str) -> Connector:
+    if kind in _BUILT_IN:
+        return cast("Connector", import_module(_BUILT_IN[kind]))
+    for entry in entry_points(group=GROUP, name=kind):
+        try:
+            return cast("Connector", entry.load())
+        except Exception as error:  # whatever a foreign module does at import is about this kind only
+            raise UnknownKind(f'the connector of kind "{kind}" ({entry.value}) cannot be loaded: {error}') from error
+    known = kinds()
+    near = difflib.get_close_matches(kind, known, n=1)
+    guess = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known)}"
+    raise UnknownKind(f'"{kind}" is not a kind of source; {guess}')

@@ -1,0 +1,6 @@
+"""Documents to passages: lengths, units, boundaries. Pure, local, independent of any model."""
+
+from ingestor.chunking.cutter import SemanticCutter, Settings
+from ingestor.chunking.length import length
+
+__all__ = ["SemanticCutter", "Settings", "length"]

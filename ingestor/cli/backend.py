@@ -1,0 +1,42 @@
+"""What the commands stand on: the wiring, seen as a protocol, imported when a command runs."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ingestor import wire
+    from ingestor.context import Context
+    from ingestor.web.api import Operations
+
+
+class Reading(Protocol):
+    """What a read connection to the ledger answers; needs neither lock nor service nor an existing ledger."""
+
+    def status(self) -> wire.StatusReply: ...
+
+    def runs(self, limit: int, source: str | None) -> wire.RunsReply: ...
+
+    def source_list(self) -> wire.SourcesReply: ...
+
+    def why(self, path: str) -> wire.WhyReply: ...
+
+
+class Backend(Protocol):
+    """The wiring as the commands see it; the module ``ingestor.wiring`` is one."""
+
+    def open_operations(self, context: Context, /) -> AbstractContextManager[Operations]:
+        """The operations, here under the lock or by way of the process that holds it."""
+
+    def read_only(self, context: Context, /) -> Reading: ...
+
+    def run_service(self, context: Context, /) -> int:
+        """Serve until a signal; the exit code."""
+
+
+def backend() -> Backend:
+    """The one backend. Imported here, because ``--help`` needs none of what it imports."""
+    from ingestor import wiring
+
+    return wiring

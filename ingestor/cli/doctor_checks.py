@@ -1,0 +1,208 @@
+"""What ``ingestor doctor`` looks at, a function each. They read; they change nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingestor.errors import ConfigError, IngestorError
+
+if TYPE_CHECKING:
+    from ingestor.config import Config
+    from ingestor.context import Context
+
+_DISK_LOW = 2 * 1024**3  # bytes; a rebuild of the index needs room for a second copy beside the first
+_COUNT_SECONDS = 3.0
+_INOTIFY = Path("/proc/sys/fs/inotify")
+
+
+class Level(StrEnum):
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One finding. ``hint`` says what to do where something should be done."""
+
+    name: str
+    level: Level
+    message: str
+    hint: str = ""
+
+
+def examine(context: Context, folders: Sequence[str] = ()) -> Iterator[Check]:
+    """Every check, cheap ones first. ``folders`` are those of the registered sources. A broken
+    configuration ends only what depends on it."""
+    yield python()
+    yield sqlite()
+    yield package("chroma", "chromadb")
+    yield package("unstructured", "unstructured")
+    yield state_folder(context)
+    yield disk(context.state.root)
+    yield from formats()
+    try:
+        config = context.config
+    except ConfigError as error:
+        yield Check(name="configuration", level=Level.FAIL, message=str(error), hint="Mend the file.")
+        return
+    where = str(config.file) if config.file else "no file; defaults"
+    yield Check(name="configuration", level=Level.OK, message=where)
+    yield model(config)
+    configured = [str(source.settings["path"]) for source in config.sources if source.kind == "files"]
+    yield from inotify(sorted({*configured, *folders}))
+
+
+def python() -> Check:
+    fine = sys.version_info >= (3, 11)
+    message = f"Python {platform.python_version()} at {sys.executable}"
+    return Check(name="python", level=Level.OK if fine else Level.FAIL, message=message)
+
+
+def sqlite() -> Check:
+    """A ledger is made in a scratch folder: that takes every feature that the schema needs."""
+    from ingestor.ledger.database import Database
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="ingestor-doctor-") as scratch:
+            database = Database(Path(scratch) / "ledger.sqlite3", "migrations")
+            [(number,)] = database.read("SELECT sqlite_version()")
+            database.close()
+    except (IngestorError, OSError) as error:
+        return Check(name="sqlite", level=Level.FAIL, message=f"A ledger cannot be made: {error}")
+    return Check(name="sqlite", level=Level.OK, message=f"SQLite {number} with full-text search")
+
+
+def package(name: str, distribution: str) -> Check:
+    try:
+        return Check(name=name, level=Level.OK, message=f"{distribution} {version(distribution)}")
+    except PackageNotFoundError:
+        return Check(
+            name=name, level=Level.FAIL, message=f"{distribution} is not installed.", hint="Install ingestor again."
+        )
+
+
+def state_folder(context: Context) -> Check:
+    root = context.state.root
+    try:
+        facts = root.stat()
+    except FileNotFoundError:
+        return Check(name="state", level=Level.OK, message=f"{root} does not exist yet; the first backfill makes it")
+    except OSError as error:
+        return Check(name="state", level=Level.FAIL, message=f"{root}: {error.strerror}")
+    if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
+        return Check(
+            name="state",
+            level=Level.FAIL,
+            message=f"{root} cannot be written by this user",
+            hint="Run ingestor as the folder's owner.",
+        )
+    holder = context.state.holder()
+    used = f"; held by process {holder.pid}" if holder is not None else ""
+    if stat.S_IMODE(facts.st_mode) & 0o077:
+        return Check(
+            name="state", level=Level.WARN, message=f"{root} is open to other users{used}", hint=f"chmod 700 {root}"
+        )
+    return Check(name="state", level=Level.OK, message=f"{root}, for its owner only{used}")
+
+
+def disk(root: Path) -> Check:
+    place = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    message = f"{free / 1024**3:,.1f} GiB free at {place}"
+    if free < _DISK_LOW:
+        return Check(name="disk", level=Level.WARN, message=message, hint="Make room, or move the state folder.")
+    return Check(name="disk", level=Level.OK, message=message)
+
+
+def formats() -> Iterator[Check]:
+    from ingestor.parsing.formats import formats as known
+
+    listed = known()
+    works = [fmt.format for fmt in listed if fmt.works]
+    yield Check(name="formats", level=Level.OK if works else Level.FAIL, message=", ".join(works))
+    lacking = [f"{fmt.format} ({fmt.missing})" for fmt in listed if not fmt.works]
+    if lacking:
+        yield Check(name="formats not taken", level=Level.OK, message=", ".join(lacking))
+
+
+def model(config: Config) -> Check:
+    """Whether the embedding model is there and is what it should be; it is neither loaded nor fetched."""
+    from ingestor.embedding.models import DEFAULT_MODEL, check_weights, resolve_model
+
+    name = config.embedding.model
+    local = name.startswith(("builtin:", "/", ".", "~")) or Path(name).is_dir()
+    if not local:
+        return Check(
+            name="model",
+            level=Level.WARN,
+            message=f"{name} is fetched from a model hub where it is not in its cache",
+            hint="For machines without network name a local folder, or use the built-in model.",
+        )
+    try:
+        found = resolve_model(name)
+        check_weights(found)
+    except IngestorError as error:
+        return Check(name="model", level=Level.FAIL, message=error.message, hint=error.hint)
+    message = f"{name} ({found.model})"
+    if name == DEFAULT_MODEL:
+        message += ", intact; trained on English, so other languages are found mainly by their words"
+    return Check(name="model", level=Level.OK, message=message)
+
+
+def inotify(roots: Sequence[str]) -> Iterator[Check]:
+    """Whether the kernel lets us watch every folder of every source."""
+    try:
+        limit = int((_INOTIFY / "max_user_watches").read_text(encoding="ascii"))
+        instances = int((_INOTIFY / "max_user_instances").read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        yield Check(
+            name="watching", level=Level.WARN, message="This system has no inotify; changes are found by schedule only"
+        )
+        return
+    for root in roots:
+        if not os.access(root, os.R_OK | os.X_OK):
+            yield Check(name="source", level=Level.WARN, message=f"{root} is not there or cannot be read")
+    count, whole = count_folders(roots)
+    message = f"{limit:,} watches and {instances:,} instances allowed; the sources have "
+    message += f"{'' if whole else 'at least '}{count:,} folders"
+    if count > limit * 0.8:
+        yield Check(
+            name="watching",
+            level=Level.WARN,
+            message=message,
+            hint=f"Raise it: sysctl fs.inotify.max_user_watches={max(count * 2, limit * 2)}",
+        )
+    elif len(roots) >= instances:
+        yield Check(
+            name="watching",
+            level=Level.WARN,
+            message=message,
+            hint=f"Raise it: sysctl fs.inotify.max_user_instances={len(roots) * 2 + 128}",
+        )
+    else:
+        yield Check(name="watching", level=Level.OK, message=message)
+
+
+def count_folders(roots: Sequence[str], *, seconds: float = _COUNT_SECONDS) -> tuple[int, bool]:
+    """How many folders there are, and whether the time was enough to count them all."""
+    deadline = time.monotonic() + seconds
+    count = 0
+    for root in roots:
+        for _ in os.walk(root):
+            count += 1
+            if time.monotonic() > deadline:
+                return count, False
+    return count, True

@@ -1,0 +1,82 @@
+"""``ingestor init``: a commented configuration to start from. The one command that writes where you are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ingestor.cli.output import emit_line
+
+TEMPLATE = """\
+# Configuration of ingestor. Everything here is optional; what stands here are the defaults.
+# Looked for as --config FILE, $INGESTOR_CONFIG, ./ingestor.toml, ~/.config/ingestor/ingestor.toml,
+# /etc/ingestor/ingestor.toml; the first one that exists is taken. `ingestor config check` checks it.
+
+[embedding]
+# The built-in model needs no download. Else a sentence-transformers name, or a folder that holds one.
+model = "builtin:all-MiniLM-L6-v2"
+
+[index]
+# Empty: Chroma embedded in the state folder. Else a Chroma server, like "http://127.0.0.1:8000"
+# (it has no authentication of its own: keep it on this machine).
+url = ""
+collection = "ingestor"
+
+[retention]
+# For so long past revisions can be looked up, and a document that returns keeps its identity.
+days = 30
+
+[parsing]
+# Processes that parse documents; 0 is one per processor. A document that takes longer is set aside.
+workers = 0
+timeout_s = 60.0
+
+[chunking]
+# Lengths of passages, in about characters of English: what is aimed at, and the most.
+target = 700
+limit = 1050
+
+[log]
+# debug, info, warning or error; auto is for people on a terminal and JSON anywhere else.
+level = "info"
+format = "auto"
+
+# One table per source. `ingestor backfill FOLDER` and `ingestor source add FOLDER` need none.
+#
+# [[source]]
+# name = "handbook"
+# kind = "files"
+# path = "/srv/handbook"              # relative paths start at this file
+# include = ["**/*"]                  # patterns as in .gitignore
+# exclude = ["**/drafts/**"]          # also by .ingestignore files inside the folder
+# hidden = false                      # names that begin with a dot
+# max_size = "100 MiB"                # larger files are left out
+# schedule = "5m"                     # a full look this often, besides watching; or: cron = "30 2 * * 1-5"
+# permissions = "posix"               # who may read: as the files say; or a list: ["group:staff"], ["public"]
+"""
+
+
+def command(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")] = Path(
+        "ingestor.toml"
+    ),
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented ingestor.toml into this folder.
+
+    Examples:
+      ingestor init
+      ingestor init --output ~/.config/ingestor/ingestor.toml
+    """
+    from ingestor.errors import UserError
+
+    try:
+        with output.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+    except FileExistsError as error:
+        raise UserError(f"{output} is there already.", hint="Replace it with --force.") from error
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror}.") from error
+    emit_line(f"Wrote {output}. Check your changes with: ingestor config check")

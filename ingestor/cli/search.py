@@ -1,0 +1,120 @@
+"""``ingestor search``: ask the collection."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ingestor.cli.output import emit_json
+from ingestor.cli.session import Json, operations
+
+if TYPE_CHECKING:
+    from ingestor.wire import SearchRequest
+
+
+class Mode(StrEnum):
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    KEYWORD = "keyword"
+
+
+def command(
+    ctx: typer.Context,
+    query: Annotated[str | None, typer.Argument(metavar="QUERY", help="The question or words.")] = None,
+    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many passages.")] = 10,
+    mode: Annotated[Mode, typer.Option("--mode", help="By meaning, by words, or both.")] = Mode.HYBRID,
+    source: Annotated[
+        list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
+    ] = None,
+    principals: Annotated[
+        str | None,
+        typer.Option("--as", metavar="PRINCIPALS", help="Only what they may read: user:NAME,group:NAME,public."),
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", metavar="FILE", help='A query a line, or JSON lines {"query": ...}; - for stdin.'),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Find passages, each with the place it stands at.
+
+    Examples:
+      ingestor search "how long do refunds take"
+      ingestor search "parental leave" --top 3 --source handbook
+      ingestor search "VPN error 809" --mode keyword --json
+      ingestor search --queries questions.txt > answers.jsonl
+      ingestor search "salary bands" --as user:ana,group:staff
+    """
+    from ingestor.cli.hits import show
+
+    asked = _queries(query, queries)
+    who = None if principals is None else _principals(principals)
+    with operations(ctx) as opened:
+        for text in asked:
+            reply = opened.operations.search(_request(text, top, mode, source, who))
+            if json or queries is not None:
+                emit_json(reply)
+            else:
+                show(reply)
+            if reply.note:
+                sys.stderr.write(reply.note + "\n")
+
+
+def _request(
+    query: str, top: int, mode: Mode, sources: list[str] | None, principals: tuple[str, ...] | None
+) -> SearchRequest:
+    from ingestor.wire import SearchRequest
+
+    return SearchRequest(query=query, top=top, mode=mode.value, sources=tuple(sources or []), principals=principals)
+
+
+def _queries(query: str | None, file: Path | None) -> list[str]:
+    """The one query, or those of the file; blank lines are passed over."""
+    from ingestor.errors import UserError
+
+    if (query is None) == (file is None):
+        raise UserError("Give either a query or --queries FILE.", hint='Example: ingestor search "opening hours"')
+    if file is None:
+        if not (query or "").strip():
+            raise UserError("The query is empty.")
+        return [query or ""]
+    try:
+        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"The queries in {file} cannot be read: {error}.") from error
+    # Not splitlines(): a JSON string may hold U+2028.
+    return [_query_of(line, number) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+
+
+def _query_of(line: str, number: int) -> str:
+    import json
+
+    from ingestor.errors import UserError
+
+    if not line.lstrip().startswith("{"):
+        return line.strip()
+    try:
+        query = json.loads(line)["query"]
+    except (ValueError, KeyError) as error:
+        raise UserError(f'Line {number} of the queries is no JSON object with a "query".') from error
+    if not isinstance(query, str) or not query.strip():
+        raise UserError(f"The query in line {number} is empty or no text.")
+    return query
+
+
+def _principals(text: str) -> tuple[str, ...]:
+    """``--as``: who asks. Nobody by mistake: an empty or odd list is refused, not read as everybody."""
+    from ingestor.errors import UserError
+
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    odd = [name for name in names if name != "public" and name.partition(":")[0] not in {"user", "group"}]
+    odd += [name for name in names if name.endswith(":")]
+    if odd or not names:
+        raise UserError(
+            f"--as takes user:NAME, group:NAME and public, separated by commas, not {', '.join(odd) or 'nothing'}."
+        )
+    return names

@@ -1,0 +1,301 @@
+"""The configuration: ``ingestor.toml`` checked whole, so that every problem is listed at once.
+
+Pydantic stands at this edge; what leaves it is a frozen tree. Keys of a ``[[source]]`` table other than
+name, kind, schedule and cron belong to the connector of that kind, which checks them itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+
+from ingestor.errors import ConfigError
+
+FILE_NAME = "ingestor.toml"
+DEFAULT_INTERVAL_S = 300.0
+
+_DURATION = re.compile(r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
+_SECRET = re.compile(r"password|passwd|token|secret|api_?key", re.IGNORECASE)
+
+SourceCheck = Callable[[str, str, Mapping[str, object]], Sequence[str]]
+"""``(kind, name, settings)`` to problems: what ``connectors.registry.check`` is."""
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of ``90s``, ``5m``, ``1h30m``, ``1d``. ``ValueError`` says how to write one."""
+    match = _DURATION.fullmatch(value.replace(" ", "")) if isinstance(value, str) and value else None
+    seconds = sum(int(n) * _SECONDS[unit] for unit, n in match.groupdict().items() if n) if match else 0
+    if seconds < 1:
+        raise ValueError(f"{value!r} is no duration; write one like 90s, 5m or 1h30m")
+    return float(seconds)
+
+
+def parse_cron(value: object) -> str:
+    """A crontab expression of five fields, checked by its shape."""
+    fields = value.split() if isinstance(value, str) else []
+    if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(part) for part in fields):
+        raise ValueError(f"{value!r} is no cron expression; write five fields, like 30 2 * * 1-5")
+    return " ".join(fields)
+
+
+def _interval(value: object) -> object:
+    return parse_duration(value)
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Embedding(Section):
+    model: Annotated[str, StringConstraints(min_length=1)] = "builtin:all-MiniLM-L6-v2"
+
+
+class Index(Section):
+    url: Annotated[str, StringConstraints(pattern=r"^(https?://[^/\s@]+/?)?$")] = ""
+    collection: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]$", min_length=3, max_length=128)
+    ] = "ingestor"
+
+
+class Retention(Section):
+    days: Annotated[int, Field(ge=1)] = 30
+
+
+class Parsing(Section):
+    """``workers`` 0 is as many as the machine has processors for."""
+
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    timeout_s: Annotated[float, Field(gt=0, strict=False)] = 60.0
+
+
+class Chunking(Section):
+    """Lengths in the cutter's measure: about a character of English each."""
+
+    target: Annotated[int, Field(ge=100)] = 700
+    limit: Annotated[int, Field(ge=150)] = 1050
+
+
+class Log(Section):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Source(BaseModel):
+    """One ``[[source]]`` table. Without ``cron`` the source is listed every ``interval_s`` seconds."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^\w(?:[\w .-]{0,62}[\w.-])?$")]
+    kind: Annotated[str, StringConstraints(min_length=1)]
+    interval_s: Annotated[float, BeforeValidator(_interval), Field(alias="schedule")] = DEFAULT_INTERVAL_S
+    cron: Annotated[str, BeforeValidator(parse_cron)] | None = None
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The keys of the connector, as they stand in the file, paths made absolute."""
+        return self.model_extra or {}
+
+
+_SECTIONS: Mapping[str, type[Section]] = {
+    "embedding": Embedding,
+    "index": Index,
+    "retention": Retention,
+    "parsing": Parsing,
+    "chunking": Chunking,
+    "log": Log,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """The effective configuration. ``file`` is where it came from, ``explicit`` the dotted keys that the
+    file sets; everything else is a default."""
+
+    embedding: Embedding = field(default_factory=Embedding)
+    index: Index = field(default_factory=Index)
+    retention: Retention = field(default_factory=Retention)
+    parsing: Parsing = field(default_factory=Parsing)
+    chunking: Chunking = field(default_factory=Chunking)
+    log: Log = field(default_factory=Log)
+    sources: tuple[Source, ...] = ()
+    file: Path | None = None
+    explicit: frozenset[str] = frozenset()
+
+    def shown(self) -> list[tuple[str, object, str]]:
+        """(key, value, where it comes from) of everything, secrets masked, in the order of the file."""
+        rows: list[tuple[str, object, str]] = []
+        for section in _SECTIONS:
+            for key, value in getattr(self, section).model_dump().items():
+                name = f"{section}.{key}"
+                rows.append((name, value, str(self.file) if name in self.explicit else "default"))
+        for source in self.sources:
+            prefix = f"source.{source.name}"
+            timing = ("cron", source.cron) if source.cron else ("schedule", f"{source.interval_s:g}s")
+            by = str(self.file) if f"{prefix}.{timing[0]}" in self.explicit else "default"
+            rows += [(f"{prefix}.kind", source.kind, str(self.file)), (f"{prefix}.{timing[0]}", timing[1], by)]
+            rows += [(f"{prefix}.{key}", _masked(key, value), str(self.file)) for key, value in source.settings.items()]
+        return rows
+
+
+def find(explicit: Path | None = None, environ: Mapping[str, str] | None = None) -> Path | None:
+    """The configuration file by CONTRACTS, or None where there is none. A file that was named, by flag
+    or environment, is taken even if it is not there: that is an error, not a reason to look further."""
+    env = os.environ if environ is None else environ
+    named = explicit or (Path(env["INGESTOR_CONFIG"]) if env.get("INGESTOR_CONFIG") else None)
+    if named is not None:
+        return named.expanduser().absolute()
+    xdg = env.get("XDG_CONFIG_HOME", "")
+    home = Path(xdg) if xdg.startswith("/") else Path(env.get("HOME", "/nonexistent")) / ".config"
+    places = (Path.cwd() / FILE_NAME, home / "ingestor" / FILE_NAME, Path("/etc/ingestor") / FILE_NAME)
+    return next((place for place in places if place.is_file()), None)
+
+
+def load(explicit: Path | None = None, environ: Mapping[str, str] | None = None) -> Config:
+    """The effective configuration. Raises ``ConfigError`` with every problem of the file."""
+    path = find(explicit, environ)
+    if path is None:
+        return Config()
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"the file cannot be read: {error.strerror}"], where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(["the file is not UTF-8 text"], where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"not valid TOML: {error}"], where=str(path)) from error
+    return build(data, file=path)
+
+
+def build(data: Mapping[str, Any], *, file: Path, check: SourceCheck | None = None) -> Config:
+    """Check the parsed file and make the tree. ``check`` is the connectors' own check of their keys."""
+    problems = [_unknown(key, [*_SECTIONS, "source"]) for key in data if key not in _SECTIONS and key != "source"]
+    explicit: set[str] = set()
+    sections: dict[str, Any] = {}
+    for name, model in _SECTIONS.items():
+        table = data.get(name, {})
+        if not isinstance(table, dict):
+            problems.append(f"[{name}] must be a table")
+            continue
+        try:
+            sections[name] = model.model_validate(table)
+        except ValidationError as error:
+            problems += _sentences(error, f"[{name}]", list(model.model_fields))
+        explicit |= {f"{name}.{key}" for key in table}
+    sources, source_problems = _sources(data.get("source", []), file.parent, check or _registry_check)
+    problems += source_problems
+    explicit |= {f"source.{s.name}.{key}" for s, table in sources for key in table}
+    chunking = sections.get("chunking")
+    if chunking is not None and chunking.target >= chunking.limit:
+        problems.append(f"[chunking] target ({chunking.target}) must be smaller than limit ({chunking.limit})")
+    if problems:
+        raise ConfigError(problems, where=str(file))
+    return Config(**sections, sources=tuple(s for s, _ in sources), file=file, explicit=frozenset(explicit))
+
+
+def _sources(
+    tables: object, folder: Path, check: SourceCheck
+) -> tuple[list[tuple[Source, Mapping[str, Any]]], list[str]]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        return [], ["source must be written as [[source]] tables"]
+    problems: list[str] = []
+    sources: list[tuple[Source, Mapping[str, Any]]] = []
+    for number, table in enumerate(tables, start=1):
+        given = table.get("name")
+        label = f'source "{given}"' if isinstance(given, str) and given else f"source number {number}"
+        try:
+            source = Source.model_validate({key: _absolute(key, value, folder) for key, value in table.items()})
+        except ValidationError as error:
+            problems += _sentences(error, label, ["name", "kind", "schedule", "cron"])
+            continue
+        if "schedule" in table and "cron" in table:
+            problems.append(f"{label}: schedule and cron exclude each other; keep one")
+        problems += [f"{label}: {problem}" for problem in check(source.kind, source.name, source.settings)]
+        sources.append((source, table))
+    problems += _clashes([source for source, _ in sources])
+    return sources, problems
+
+
+def _clashes(sources: Sequence[Source]) -> Iterable[str]:
+    """Names given twice, and folders that lie in one another (a file would belong to both)."""
+    seen: set[str] = set()
+    for source in sources:
+        if source.name in seen:
+            yield f'source "{source.name}": another source has this name'
+        seen.add(source.name)
+    folders = [
+        (os.path.realpath(path), source.name)
+        for source in sources
+        if source.kind == "files" and isinstance(path := source.settings.get("path"), str)
+    ]
+    for index, (folder, name) in enumerate(folders):
+        for other_folder, other in folders[index + 1 :]:
+            if folder == other_folder:
+                yield f'source "{other}": its folder is also that of source "{name}"'
+            elif _inside(folder, other_folder):
+                yield f'source "{name}": its folder lies inside that of source "{other}"; keep one of them'
+            elif _inside(other_folder, folder):
+                yield f'source "{other}": its folder lies inside that of source "{name}"; keep one of them'
+
+
+def _inside(inner: str, outer: str) -> bool:
+    return inner.startswith(outer.rstrip("/") + "/")
+
+
+def _absolute(key: str, value: Any, folder: Path) -> Any:
+    """Paths of a configuration are relative to its file, not to where the command happens to run."""
+    if isinstance(value, str) and value and (key == "path" or key.endswith("_file")):
+        return os.path.normpath(folder / Path(value).expanduser())
+    return value
+
+
+def _registry_check(kind: str, name: str, settings: Mapping[str, object]) -> Sequence[str]:
+    from connectors import registry
+
+    return registry.check(kind, name, settings)
+
+
+def _sentences(error: ValidationError, where: str, keys: Sequence[str]) -> list[str]:
+    """Pydantic's findings in our words, one each."""
+    sentences = []
+    for finding in error.errors(include_url=False):
+        place = [part for part in finding["loc"] if isinstance(part, str)]
+        key = place[0] if place else ""
+        if finding["type"] == "extra_forbidden":
+            sentences.append(f"{where} {_unknown(key, keys)}")
+        elif finding["type"] == "missing":
+            sentences.append(f"{where} {key} is missing")
+        else:
+            message = finding["msg"].removeprefix("Value error, ")
+            if finding["type"] == "string_pattern_mismatch":
+                message = f"{finding['input']!r} is not allowed here ({_PATTERNS.get(key, 'its form is wrong')})"
+            sentences.append(f"{where} {key}: {message[:1].lower()}{message[1:]}")
+    return sentences
+
+
+_PATTERNS = {
+    "name": "letters, digits, space, dot, dash and underscore, at most 64",
+    "url": "empty, or http://HOST:PORT without a user name",
+    "collection": "letters, digits, dot, dash and underscore",
+}
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"{key} is not a known key" + (f'; did you mean "{near[0]}"?' if near else "")
+
+
+def _masked(key: str, value: object) -> object:
+    """A value as ``config show`` prints it. The name of a file that holds a secret is no secret."""
+    if _SECRET.search(key) and not key.endswith("_file"):
+        return "(hidden)"
+    return re.sub(r"://[^/@\s]+@", "://(hidden)@", value) if isinstance(value, str) else value

@@ -1,0 +1,297 @@
+"""What runs inside the index host: the only code that imports chromadb, and the only process that opens a store.
+
+The host is asked one thing at a time over a socket pair and answers ``(kind, value)``:
+
+==============  ==========================================================================
+``ok``          the value
+``unavailable`` a sentence: no answer can be had now (server away, disk full, store locked)
+``fault``       a sentence: a server answered with an internal error
+``wrecked``     a sentence: the store fails in a way that healthy stores do not
+==============  ==========================================================================
+
+It ends when the other side of the socket is gone: it finishes the call that it is in, closes the store
+and leaves. That is on purpose not a kill (``PR_SET_PDEATHSIG``): a Chroma folder is at its most fragile
+while it is written, and that signal would also fire when merely the thread that started us ends. Only
+when a call does not return for ``_GRACE_S`` after the parent died does the host end at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import resource
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MARK = {"made_by": "ingestor"}
+"""Metadata of every collection that we made: a server may hold others, which are none of our business."""
+
+_GRACE_S = 10.0
+_PARENT_CHECK_MS = 2_000
+
+Row = tuple[str, "NDArray[np.float32]", str, Mapping[str, str | int]]
+
+
+class Unavailable(Exception):
+    """No answer can be had now; the sentence goes to the other side."""
+
+
+class Fault(Exception):
+    """A server answered with an internal error; the sentence goes to the other side."""
+
+
+class Wrecked(Exception):
+    """The store fails in a way that healthy stores do not; the sentence goes to the other side."""
+
+
+def main(fd: int, place: Mapping[str, str], limits: Mapping[str, float]) -> None:
+    """Serve requests on ``fd`` until it is closed. ``place`` has ``folder`` or ``url``, and ``collection``."""
+    _confine(limits)
+    parent = Connection(fd)
+    threading.Thread(target=_watch_parent, args=(fd, os.getppid()), daemon=True).start()
+    store = Store(place, limits["lock_s"])
+    operations: dict[str, Callable[..., Any]] = {
+        "open": store.open,
+        "upsert": store.upsert,
+        "delete": store.delete,
+        "get": store.get,
+        "page": store.page,
+        "count": store.count,
+        "query": store.query,
+        "drop": store.drop,
+    }
+    with contextlib.suppress(EOFError, ConnectionError):
+        parent.send(("ok", os.getpid()))
+        while True:
+            name, args = parent.recv()
+            if name == "close":
+                store.close()
+                parent.send(("ok", None))
+                break
+            parent.send(_answer(operations[name], args))
+    store.close()
+
+
+def _answer(operation: Callable[..., Any], args: Sequence[Any]) -> tuple[str, Any]:
+    try:
+        return "ok", operation(*args)
+    except Unavailable as error:
+        return "unavailable", str(error)
+    except Fault as error:
+        return "fault", str(error)
+    except Wrecked as error:
+        return "wrecked", str(error)
+    except MemoryError:
+        return "wrecked", "The store asked for more memory than the index host may have."
+    except Exception as error:  # ours, or the system's before Chroma was asked: nothing was learnt about the store
+        return "unavailable", f"The index host failed: {type(error).__name__}: {error}."
+
+
+class Store:
+    """One collection of Chroma."""
+
+    def __init__(self, place: Mapping[str, str], lock_s: float) -> None:
+        self._lock_s = lock_s
+        self._folder = place["folder"]
+        self._url = place["url"]
+        self._name = place["collection"]
+        self._client: Any = None
+        self._collection: Any = None
+        self._lock_fd: int | None = None
+
+    def open(self) -> None:
+        """Open the store and the collection, making them where they are not there."""
+        if self._folder:
+            self._lock_folder()
+        with self._judged():
+            self._client = self._connect()
+            self._collection = self._find_collection()
+
+    def upsert(
+        self,
+        ids: list[str],
+        vectors: NDArray[np.float32],
+        texts: list[str],
+        metadata: list[Mapping[str, str | int]],
+    ) -> None:
+        with self._judged():
+            self._collection.upsert(ids=ids, embeddings=vectors, documents=texts, metadatas=metadata)
+
+    def delete(self, ids: list[str]) -> None:
+        with self._judged():
+            self._collection.delete(ids=ids)
+
+    def get(self, ids: list[str]) -> list[Row]:
+        """The rows that exist. A row without its vector, which Chroma may hold after a kill, is an error."""
+        import numpy as np
+
+        with self._judged():
+            found = self._collection.get(ids=ids, include=["embeddings", "documents", "metadatas"])
+        vectors = np.asarray(found["embeddings"], dtype=np.float32)
+        if not len(found["ids"]) == len(vectors) == len(found["documents"]) == len(found["metadatas"]):
+            raise Wrecked("The store answered with rows that lack a vector, a text or metadata.")
+        return [
+            (chunk_id, vector, text or "", metadata or {})
+            for chunk_id, vector, text, metadata in zip(
+                found["ids"], vectors, found["documents"], found["metadatas"], strict=True
+            )
+        ]
+
+    def page(self, offset: int, limit: int) -> list[str]:
+        with self._judged():
+            found = self._collection.get(offset=offset, limit=limit, include=[])
+        return list(found["ids"])
+
+    def count(self) -> int:
+        with self._judged():
+            return int(self._collection.count())
+
+    def query(self, vector: NDArray[np.float32], n: int) -> list[str]:
+        with self._judged():
+            found = self._collection.query(query_embeddings=[vector], n_results=n, include=[])
+        return list(found["ids"][0])
+
+    def drop(self) -> None:
+        """Remove the collection from the server."""
+        with self._judged():
+            self._client.delete_collection(self._name)
+
+    def close(self) -> None:
+        """Close the files; what is wrong by now shows at the next open."""
+        self._collection = None
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.close()
+        if self._lock_fd is not None:
+            os.close(self._lock_fd)
+            self._lock_fd = None
+
+    def _lock_folder(self) -> None:
+        """Two processes on one folder lose vectors in silence, so the folder itself is locked."""
+        Path(self._folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock_fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        end = time.monotonic() + self._lock_s
+        while True:
+            try:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise Unavailable(f"Another process has the index folder open ({self._folder}).") from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def _connect(self) -> Any:
+        import chromadb
+        from chromadb.config import Settings
+
+        settings = Settings(anonymized_telemetry=False, allow_reset=False)
+        if self._folder:
+            return chromadb.PersistentClient(path=self._folder, settings=settings)
+        parts = urlsplit(self._url)
+        host = parts.hostname or "127.0.0.1"
+        secure = parts.scheme == "https"
+        if host in {"127.0.0.1", "localhost", "::1"}:
+            os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # a loopback server is never behind a proxy
+        return chromadb.HttpClient(host=host, port=parts.port or (443 if secure else 80), ssl=secure, settings=settings)
+
+    def _find_collection(self) -> Any:
+        from chromadb.errors import NotFoundError
+
+        try:
+            found = self._client.get_collection(self._name, embedding_function=None)
+        except NotFoundError:
+            return self._client.create_collection(
+                self._name,
+                embedding_function=None,
+                configuration={"hnsw": {"space": "cosine"}},
+                metadata=MARK,
+                get_or_create=True,
+            )
+        if dict(found.metadata or {}).items() >= MARK.items():
+            return found
+        raise Unavailable(
+            f"The collection {self._name} was not made by ingestor, which would replace what it holds. "
+            "Choose another name ([index] collection)."
+        )
+
+    @contextlib.contextmanager
+    def _judged(self) -> Any:
+        """Sort what Chroma raises by what it says about the store."""
+        try:
+            yield
+        except (Unavailable, Fault, Wrecked, MemoryError):
+            raise
+        except BaseException as error:  # a panic in Chroma's native part derives from BaseException
+            raise self._verdict(error) from error
+
+    def _verdict(self, error: BaseException) -> Exception:
+        text = " ".join(str(error).split())[:300] or type(error).__name__
+        if isinstance(error, ImportError):
+            return Unavailable(f"Chroma cannot be loaded: {text}.")
+        from chromadb.errors import InternalError, NotFoundError
+
+        if self._url and isinstance(error, InternalError):
+            return Fault(f"The Chroma server at {self._url} fails: {text}.")
+        if self._url:
+            return Unavailable(f"The Chroma server at {self._url} gave no answer: {text}.")
+        if isinstance(error, NotFoundError):
+            return Wrecked(f"The collection has vanished from the store: {text}.")
+        if isinstance(error, ValueError) and self._collection is not None:
+            return Unavailable(f"Chroma refused the request: {text}.")
+        lowered = text.lower()
+        if any(sign in lowered for sign in _PASSING):
+            return Unavailable(f"The store cannot be used now: {text}.")
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
+            return Unavailable(f"The store cannot be used now: {text}.")
+        return Wrecked(f"The store fails: {text}.")
+
+
+_PASSING = (
+    "disk is full",
+    "no space left",
+    "quota exceeded",
+    "database is locked",
+    "readonly database",
+    "read-only",
+    "permission denied",
+    "too many open files",
+    "unable to open database file",
+)
+"""Words of SQLite and the system in errors that say nothing about the health of the store."""
+
+
+def _confine(limits: Mapping[str, float]) -> None:
+    """Signals for the service are not for us; a damaged store must not take the machine with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # systemd sends it to all; the service closes us in order
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for kind, name in ((resource.RLIMIT_FSIZE, "file_bytes"), (resource.RLIMIT_DATA, "memory_bytes")):
+        _, hard = resource.getrlimit(kind)
+        wanted = int(limits[name]) if hard == resource.RLIM_INFINITY else min(int(limits[name]), hard)
+        resource.setrlimit(kind, (wanted, wanted))
+
+
+def _watch_parent(fd: int, parent: int) -> None:
+    """End the process when the parent is gone and the current call does not come back."""
+    gone = select.poll()
+    gone.register(fd, 0)  # only the hang-up is of interest; data are for the main thread
+    while not gone.poll(_PARENT_CHECK_MS) and os.getppid() == parent:
+        pass
+    time.sleep(_GRACE_S)
+    os._exit(1)

@@ -1,0 +1,270 @@
+"""The wanted and the written state of each generation (R2): what the embed worker and the projector see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ingestor.ledger.database import Database
+from ingestor.ledger.packing import DocumentFacts, metadata, unpack_units, wanted
+from ingestor.ledger.sync import UNSETTLED
+from ingestor.model import (
+    ChunkId,
+    DocId,
+    Generation,
+    GenerationId,
+    GenerationState,
+    Hash,
+    ModelId,
+    PendingRow,
+    UnitId,
+)
+
+_PAGE = 500  # rows a statement; below SQLite's bound on parameters, and short beside an edit
+
+_ROW = """
+SELECT chunk.chunk_id, index_state.wanted, chunk.text, cut.units, cut.section, cut.page,
+       document.doc_id, source.name, binding.item_id, binding.name, binding.title, binding.url, binding.acl, layout.kind
+FROM index_state
+JOIN chunk ON chunk.id = index_state.chunk
+JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+JOIN document ON document.id = chunk.doc
+JOIN source ON source.id = document.source
+JOIN binding ON binding.doc = document.id AND binding.died IS NULL
+JOIN layout ON layout.doc = document.id AND layout.died IS NULL
+"""
+
+_TOMBSTONES = """
+SELECT chunk.chunk_id, source.name FROM index_state JOIN chunk ON chunk.id = index_state.chunk
+JOIN document ON document.id = chunk.doc JOIN source ON source.id = document.source
+WHERE generation = :generation AND alive = 0 {urgent} LIMIT :limit
+"""
+
+
+class IndexStates:
+    """Implements ``ports.EmbedLedger`` and ``ports.IndexLedger``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    # -- generations -----------------------------------------------------------------------------
+
+    def generations(self) -> Sequence[Generation]:
+        rows = self._db.read("SELECT id, model, location, state, manifest FROM generation ORDER BY id")
+        return [
+            Generation(
+                generation_id=GenerationId(row),
+                model=ModelId(model),
+                location=location,
+                state=GenerationState(state),
+                manifest=manifest,
+            )
+            for row, model, location, state, manifest in rows
+        ]
+
+    def add_generation(self, model: ModelId, location: str, state: GenerationState) -> Generation:
+        with self._db.write() as tx:
+            if state is GenerationState.SERVING:
+                tx.execute("UPDATE generation SET state = 'kept' WHERE state = 'serving'")
+            made = tx.execute(
+                "INSERT INTO generation (model, location, state, created_at) VALUES (?, ?, ?, ?)",
+                (model, location, state.value, tx.at),
+            )
+            row = made.lastrowid
+            tx.execute(
+                "INSERT INTO index_state (generation, chunk, wanted, alive)"
+                " SELECT ?, chunk, x'', 1 FROM cut WHERE died IS NULL",
+                (row,),
+            )
+            self._rewant(tx.connection, row, model)
+        return Generation(generation_id=GenerationId(row or 0), model=model, location=location, state=state)
+
+    def rewant(self, generation: GenerationId) -> None:
+        """Compute anew what every live chunk should be there (after a repair of rows)."""
+        model = next(known.model for known in self.generations() if known.generation_id == generation)
+        with self._db.write() as tx:
+            self._rewant(tx.connection, generation, model)
+
+    def _rewant(self, connection: Any, generation: int | None, model: ModelId) -> None:
+        """Compute what every live chunk should be in a generation; in the transaction that made it."""
+        rows = connection.execute(_ROW + " WHERE index_state.generation = ? AND alive = 1", (generation,))
+        while batch := rows.fetchmany(_PAGE):
+            connection.executemany(
+                "UPDATE index_state SET wanted = ?1 WHERE generation = ?2 AND wanted IS NOT ?1"
+                " AND chunk = (SELECT id FROM chunk WHERE chunk_id = ?3)",
+                [(wanted(model, row[3], _metadata(row)), generation, row[0]) for row in batch],
+            )
+
+    def set_generation(self, generation: GenerationId, state: GenerationState) -> None:
+        with self._db.write() as tx:
+            if state is GenerationState.SERVING:
+                tx.execute("UPDATE generation SET state = 'kept' WHERE state = 'serving' AND id != ?", (generation,))
+            tx.execute("UPDATE generation SET state = ? WHERE id = ?", (state.value, generation))
+            if state is GenerationState.CONDEMNED:
+                # Nothing is wanted of it any more; its folder is removed by whoever condemned it.
+                tx.execute("DELETE FROM index_state WHERE generation = ?", (generation,))
+                tx.execute("DELETE FROM stray WHERE generation = ?", (generation,))
+
+    def set_manifest(self, generation: GenerationId, manifest: str | None) -> None:
+        with self._db.write() as tx:
+            tx.execute(
+                "UPDATE generation SET manifest = ? WHERE id = ? AND manifest IS NOT ?",
+                (manifest, generation, manifest),
+            )
+
+    # -- embedding -------------------------------------------------------------------------------
+
+    def unembedded(self, generation: GenerationId, limit: int) -> Sequence[tuple[int, tuple[UnitId, ...]]]:
+        rows = self._db.read(
+            """
+            SELECT index_state.chunk, cut.units FROM index_state
+            JOIN cut ON cut.chunk = index_state.chunk AND cut.died IS NULL
+            WHERE generation = ? AND alive = 1 AND ready = 0 ORDER BY index_state.chunk DESC LIMIT ?
+            """,
+            (generation, limit),
+        )
+        return [(chunk, tuple(unit for unit, _ in unpack_units(units))) for chunk, units in rows]
+
+    def unit_texts(self, units: Sequence[UnitId]) -> Sequence[str]:
+        texts: dict[int, str] = {}
+        for start in range(0, len(units), _PAGE):
+            part = units[start : start + _PAGE]
+            texts.update(self._db.read(f"SELECT id, text FROM unit WHERE id IN ({_marks(part)})", tuple(part)))
+        return [texts[unit] for unit in units]
+
+    def sources_of(self, chunks: Sequence[int]) -> Mapping[int, str]:
+        found: dict[int, str] = {}
+        for start in range(0, len(chunks), _PAGE):
+            part = chunks[start : start + _PAGE]
+            found.update(
+                self._db.read(
+                    "SELECT chunk.id, source.name FROM chunk JOIN document ON document.id = chunk.doc"
+                    f" JOIN source ON source.id = document.source WHERE chunk.id IN ({_marks(part)})",
+                    tuple(part),
+                )
+            )
+        return found
+
+    def mark_ready(self, generation: GenerationId, chunks: Sequence[int]) -> None:
+        with self._db.write() as tx:
+            tx.executemany(
+                "UPDATE index_state SET ready = 1 WHERE generation = ? AND chunk = ? AND alive = 1",
+                [(generation, chunk) for chunk in chunks],
+            )
+
+    def unready(self, generation: GenerationId) -> None:
+        """Look again whether every unit has its vector (a vector file was lost or mended)."""
+        with self._db.write() as tx:
+            tx.execute("UPDATE index_state SET ready = 0 WHERE generation = ? AND alive = 1", (generation,))
+
+    # -- projecting ------------------------------------------------------------------------------
+
+    def pending(self, generation: GenerationId, limit: int) -> Sequence[PendingRow]:
+        parameters: dict[str, object] = {"generation": generation, "limit": limit}
+        urgent = self._tombstones(parameters, "AND urgent = 1")
+        if urgent:
+            return urgent
+        rows = self._db.read(
+            _ROW + " WHERE index_state.generation = :generation AND alive = 1 AND ready = 1 AND written IS NOT wanted"
+            " ORDER BY index_state.chunk DESC LIMIT :limit",
+            parameters,
+        )
+        if rows:
+            return [_pending(row) for row in rows]
+        strays = self._db.read("SELECT chunk_id FROM stray WHERE generation = :generation LIMIT :limit", parameters)
+        return [*self._tombstones(parameters, ""), *(_tombstone(key) for (key,) in strays)][:limit]
+
+    def _tombstones(self, parameters: dict[str, object], urgent: str) -> list[PendingRow]:
+        return [_tombstone(key, source) for key, source in self._db.read(_TOMBSTONES.format(urgent=urgent), parameters)]
+
+    def settle(self, generation: GenerationId, rows: Sequence[PendingRow]) -> None:
+        with self._db.write() as tx:
+            docs: set[int] = set()
+            for row in rows:
+                found = tx.execute("SELECT id, doc FROM chunk WHERE chunk_id = ?", (row.chunk_id,)).fetchone()
+                if not row.alive:
+                    tx.execute("DELETE FROM stray WHERE generation = ? AND chunk_id = ?", (generation, row.chunk_id))
+                    if found is not None:
+                        # Still a tombstone: a chunk that came back meanwhile has to be written again.
+                        tx.execute(
+                            "DELETE FROM index_state WHERE generation = ? AND chunk = ? AND alive = 0",
+                            (generation, found[0]),
+                        )
+                elif found is not None:
+                    tx.execute(
+                        "UPDATE index_state SET written = ?"
+                        " WHERE generation = ? AND chunk = ? AND alive = 1 AND wanted = ?",
+                        (row.wanted, generation, found[0], row.wanted),
+                    )
+                    docs.add(found[1])
+            for doc in docs:
+                tx.execute(
+                    "UPDATE revision SET searchable_at = :at WHERE doc = :doc AND searchable_at IS NULL"
+                    " AND number = (SELECT revision FROM layout WHERE doc = :doc AND died IS NULL)"
+                    f" AND NOT EXISTS ({UNSETTLED})",
+                    {"doc": doc, "at": tx.at},
+                )
+
+    def expected(self, generation: GenerationId, after: ChunkId, limit: int) -> Sequence[PendingRow]:
+        rows = self._db.read(
+            _ROW + " WHERE index_state.generation = ? AND alive = 1 AND written IS wanted AND chunk.chunk_id > ?"
+            " ORDER BY chunk.chunk_id LIMIT ?",
+            (generation, after, limit),
+        )
+        return [_pending(row) for row in rows]
+
+    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None) -> None:
+        with self._db.write() as tx:
+            if chunks is None:
+                tx.execute("UPDATE index_state SET written = NULL WHERE generation = ? AND alive = 1", (generation,))
+                return
+            for key in chunks:
+                changed = tx.execute(
+                    "UPDATE index_state SET written = NULL WHERE generation = ? AND alive = 1"
+                    " AND chunk = (SELECT id FROM chunk WHERE chunk_id = ?)",
+                    (generation, key),
+                )
+                if changed.rowcount == 0:
+                    tx.execute("INSERT OR IGNORE INTO stray (generation, chunk_id) VALUES (?, ?)", (generation, key))
+
+    def backlog(self, generation: GenerationId) -> tuple[int, int]:
+        """(chunks that wait for vectors, rows that wait to be written or deleted)."""
+        (counts,) = self._db.read(
+            """
+            SELECT (SELECT count(*) FROM index_state WHERE generation = :g AND alive = 1 AND ready = 0),
+                   (SELECT count(*) FROM index_state WHERE generation = :g AND alive = 1 AND ready = 1
+                       AND written IS NOT wanted)
+                   + (SELECT count(*) FROM index_state WHERE generation = :g AND alive = 0)
+                   + (SELECT count(*) FROM stray WHERE generation = :g)
+            """,
+            {"g": generation},
+        )
+        return int(counts[0]), int(counts[1])
+
+
+def _pending(row: tuple[Any, ...]) -> PendingRow:
+    return PendingRow(
+        chunk_id=ChunkId(row[0]),
+        wanted=row[1],
+        alive=True,
+        source=row[7],
+        text=row[2],
+        metadata=_metadata(row),
+        units=unpack_units(row[3]),
+    )
+
+
+def _tombstone(key: str, source: str = "") -> PendingRow:
+    return PendingRow(chunk_id=ChunkId(key), wanted=Hash(b""), alive=False, source=source)
+
+
+def _metadata(row: tuple[Any, ...]) -> dict[str, str | int]:
+    section, page, doc_id, source, item_id, name, title, url, acl, kind = row[4:14]
+    facts = DocumentFacts(
+        doc_id=DocId(doc_id), source=source, item_id=item_id, name=name, title=title, url=url, acl=acl, kind=kind
+    )
+    return metadata(facts, section, page)
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

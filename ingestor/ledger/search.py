@@ -1,0 +1,175 @@
+"""What search may show (R7): live rows that the reader may see, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ingestor.ledger.database import Database
+from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
+from ingestor.model import Candidate, ChunkId, DocId, Hit, Reader
+
+_PAGE = 500
+_COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
+_COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
+
+_WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
+_STOPWORDS = frozenset(
+    "a an and are as at be by can do does for from had has have how i if in is it its of on or our s so that the their"
+    " there they this to was we were what when where which who why will with you your".split()
+)
+
+_LIVE = """
+FROM chunk
+JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+JOIN document ON document.id = chunk.doc
+JOIN source ON source.id = document.source AND source.removed_at IS NULL
+JOIN binding ON binding.doc = document.id AND binding.died IS NULL
+"""
+
+
+class SearchReads:
+    """Implements ``ports.SearchLedger``."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
+        match = self._match(words)
+        if not match:
+            return []
+        visible, parameters = _visible(reader, sources)
+        if visible:
+            # Restricted readers: the filter stands inside the ranking, so that they get their full number.
+            sql = (
+                "SELECT keyword.rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match AND keyword.rowid IN"
+                f" (SELECT chunk.id {_LIVE} WHERE {visible}) ORDER BY bm25(keyword) LIMIT :limit"
+            )
+        else:
+            sql = (
+                "SELECT rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match"
+                " ORDER BY bm25(keyword) LIMIT :limit"
+            )
+        return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
+
+    def candidates(
+        self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
+    ) -> Sequence[Candidate]:
+        keys = list(dict.fromkeys(chunks))
+        found: list[Candidate] = []
+        for column, part in (
+            ("chunk.id", [key for key in keys if isinstance(key, int)]),
+            ("chunk.chunk_id", [key for key in keys if isinstance(key, str)]),
+        ):
+            for start in range(0, len(part), _PAGE):
+                page = {f"k{n}": key for n, key in enumerate(part[start : start + _PAGE])}
+                marks = ",".join(f":{name}" for name in page)
+                found += self._candidates(f"{column} IN ({marks})", page, reader, sources)
+        return list({candidate.chunk: candidate for candidate in found}.values())
+
+    def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+        return self._candidates("1", {"limit": limit}, reader, sources, tail=" LIMIT :limit")
+
+    def live_chunks(self) -> int:
+        return int(self._db.read("SELECT count(*) FROM cut WHERE died IS NULL")[0][0])
+
+    def _candidates(
+        self, where: str, parameters: dict[str, Any], reader: Reader, sources: Sequence[str], tail: str = ""
+    ) -> list[Candidate]:
+        visible, more = _visible(reader, sources)
+        rows = self._db.read(
+            f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {_LIVE}"
+            f" WHERE {where}{' AND ' if visible else ''}{visible}{tail}",
+            {**parameters, **more},
+        )
+        return [
+            Candidate(chunk=row, chunk_id=ChunkId(key), text_hash=digest, units=unpack_units(units))
+            for row, key, digest, units in rows
+        ]
+
+    def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
+        visible, parameters = _visible(reader, ())
+        spots: dict[int, dict[int, Spot]] = {}
+        found: list[Hit] = []
+        for chunk, score in scored:
+            rows = self._db.read(
+                f"""
+                SELECT chunk.chunk_id, chunk.text, chunk.doc, cut.section, cut.page, document.doc_id, source.name,
+                       binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
+                       layout.packed, revision.committed_at
+                {_LIVE}
+                JOIN layout ON layout.doc = document.id AND layout.died IS NULL
+                JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
+                WHERE chunk.id = :chunk {"AND " if visible else ""}{visible}
+                """,
+                {"chunk": chunk, **parameters},
+            )
+            if not rows:
+                continue
+            (key, text, doc, section, page, doc_id, source, item_id, name, title, url, kind) = rows[0][:12]
+            revision, packed, committed_at = rows[0][12:]
+            if doc not in spots:
+                spots[doc] = {spot.chunk: spot for spot in unpack_layout(packed)}
+            spot = spots[doc].get(chunk)
+            if spot is None:
+                continue  # the document changed between two reads; its new chunks are found by the next search
+            found.append(
+                Hit(
+                    chunk_id=ChunkId(key),
+                    document_id=DocId(doc_id),
+                    source=source,
+                    title=shown_title(title, name),
+                    uri=item_uri(source, item_id),
+                    url=url,
+                    section=unpack_section(section),
+                    page=page,
+                    lines=spot.lines,
+                    span=(spot.start, spot.end),
+                    score=score,
+                    text=text,
+                    revision=revision,
+                    ingested_at=committed_at,
+                    kind=kind,
+                    anchor=spot.anchor,
+                )
+            )
+        return found
+
+    def _match(self, words: str) -> str:
+        """The FTS5 query: each word quoted (so that ``ERR-4012`` is a phrase), any of them, the common
+        ones left out while rarer ones remain."""
+        distinct = list(dict.fromkeys(word.lower() for word in _WORD.findall(words)))
+        rare = [word for word in distinct if word not in _STOPWORDS] or distinct
+        total = self.live_chunks()
+        if total >= _COUNT_FROM:
+            cap = int(total * _COMMON)
+            counted = [(word, self._frequency(word, cap + 1)) for word in rare]
+            rare = [word for word, count in counted if count <= cap] or [
+                word for word, _ in sorted(counted, key=lambda pair: pair[1])[:1]
+            ]
+        return " OR ".join(f'"{word}"' for word in rare)
+
+    def _frequency(self, word: str, cap: int) -> int:
+        (row,) = self._db.read(
+            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)", (f'"{word}"', cap)
+        )
+        return int(row[0])
+
+
+def _visible(reader: Reader, sources: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """SQL condition over ``_LIVE`` and its parameters; empty for an unrestricted reader."""
+    terms: list[str] = []
+    parameters: dict[str, str] = {}
+    if sources:
+        parameters |= {f"source{n}": name for n, name in enumerate(sources)}
+        terms.append(f"source.name IN ({','.join(f':source{n}' for n in range(len(sources)))})")
+    if reader.principals is not None:
+        names = sorted(reader.principals)
+        parameters |= {f"principal{n}": name for n, name in enumerate(names)}
+        marks = ",".join(f":principal{n}" for n in range(len(names)))
+        terms.append(
+            "EXISTS (SELECT 1 FROM acl_principal JOIN principal ON principal.id = acl_principal.principal"
+            f" WHERE acl_principal.acl = binding.acl AND acl_principal.died IS NULL AND principal.name IN ({marks}))"
+        )
+    return " AND ".join(terms), parameters

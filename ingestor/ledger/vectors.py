@@ -1,0 +1,86 @@
+"""Unit vectors of one model: one database file, half precision, appended, content-addressed by unit id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingestor.faultpoint import reached
+from ingestor.ledger.database import Database
+from ingestor.model import ModelId, UnitId
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_PAGE = 900  # ids a statement; SQLite's bound on parameters was 999 for long
+
+
+class Vectors:
+    """Implements ``ports.VectorStore``."""
+
+    def __init__(self, path: Path, model: ModelId) -> None:
+        self._db = Database(path, "vector_migrations")
+        self._model = model
+
+    @property
+    def model(self) -> ModelId:
+        return self._model
+
+    def missing(self, units: Sequence[UnitId]) -> list[UnitId]:
+        distinct = list(dict.fromkeys(units))
+        there: set[int] = set()
+        for part in _parts(distinct):
+            there.update(
+                unit
+                for (unit,) in self._db.read(f"SELECT unit FROM vector WHERE unit IN ({_marks(part)})", tuple(part))
+            )
+        return [unit for unit in distinct if unit not in there]
+
+    def add(self, units: Sequence[UnitId], vectors: NDArray[np.float32]) -> None:
+        import numpy as np
+
+        half = vectors.astype("<f2")
+        if not np.isfinite(half).all():
+            raise ValueError("a vector holds a value that half precision cannot hold")
+        with self._db.write() as tx:
+            tx.executemany(
+                "INSERT OR IGNORE INTO vector (unit, v) VALUES (?, ?)",
+                [(unit, row.tobytes()) for unit, row in zip(units, half, strict=True)],
+            )
+            reached("embed.commit")
+
+    def get(self, units: Sequence[UnitId]) -> NDArray[np.float32]:
+        import numpy as np
+
+        found: dict[int, bytes] = {}
+        for part in _parts(list(dict.fromkeys(units))):
+            found.update(self._db.read(f"SELECT unit, v FROM vector WHERE unit IN ({_marks(part)})", tuple(part)))
+        if not units:
+            return np.zeros((0, 0), dtype=np.float32)
+        joined = b"".join(found[unit] for unit in units)
+        return np.frombuffer(joined, dtype="<f2").reshape(len(units), -1).astype(np.float32)
+
+    def remove(self, units: Sequence[UnitId]) -> None:
+        with self._db.write() as tx:
+            tx.executemany("DELETE FROM vector WHERE unit = ?", [(unit,) for unit in units])
+
+    def units(self) -> Iterator[UnitId]:
+        after = -1
+        while rows := self._db.read("SELECT unit FROM vector WHERE unit > ? ORDER BY unit LIMIT 10000", (after,)):
+            for (unit,) in rows:
+                yield UnitId(unit)
+            after = rows[-1][0]
+
+    def close(self) -> None:
+        self._db.close()
+
+
+def _parts(units: Sequence[UnitId]) -> Iterator[Sequence[UnitId]]:
+    for start in range(0, len(units), _PAGE):
+        yield units[start : start + _PAGE]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,148 @@
+"""The formats that we know: their names, extensions and media types, and whether they work here."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+
+
+class Format(StrEnum):
+    """What a document was parsed as; also ``Document.kind``."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    XML = "xml"
+    JSON = "json"
+    CSV = "csv"
+    DOCX = "docx"
+    PPTX = "pptx"
+    XLSX = "xlsx"
+    PDF = "pdf"
+    EMAIL = "email"
+    EPUB = "epub"
+    ODT = "odt"
+    RTF = "rtf"
+
+
+EXTENSIONS: dict[Format, tuple[str, ...]] = {
+    Format.TEXT: (
+        *(".txt", ".text", ".log", ".rst", ".org", ".adoc", ".asciidoc", ".tex", ".toml", ".ini", ".cfg", ".conf"),
+        *(".yaml", ".yml", ".properties", ".sql", ".py", ".sh", ".js", ".ts", ".java", ".c", ".h", ".cpp"),
+        *(".go", ".rs", ".rb", ".php", ".pl", ".cs", ".css", ".srt", ".vtt"),
+    ),
+    Format.MARKDOWN: (".md", ".markdown", ".mdown", ".mkd", ".mdx"),
+    Format.HTML: (".html", ".htm", ".xhtml"),
+    Format.XML: (".xml", ".dita", ".dbk", ".rss", ".atom"),
+    Format.JSON: (".json", ".jsonl", ".ndjson", ".geojson"),
+    Format.CSV: (".csv", ".tsv", ".tab"),
+    Format.DOCX: (".docx", ".docm", ".dotx"),
+    Format.PPTX: (".pptx", ".pptm", ".ppsx", ".potx"),
+    Format.XLSX: (".xlsx", ".xlsm", ".xltx"),
+    Format.PDF: (".pdf",),
+    Format.EMAIL: (".eml",),
+    Format.EPUB: (".epub",),
+    Format.ODT: (".odt", ".ott"),
+    Format.RTF: (".rtf",),
+}
+
+MEDIA_TYPES: dict[str, Format] = {
+    "text/plain": Format.TEXT,
+    "text/markdown": Format.MARKDOWN,
+    "text/x-markdown": Format.MARKDOWN,
+    "text/html": Format.HTML,
+    "application/xhtml+xml": Format.HTML,
+    "text/xml": Format.XML,
+    "application/xml": Format.XML,
+    "application/json": Format.JSON,
+    "text/csv": Format.CSV,
+    "text/tab-separated-values": Format.CSV,
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format.DOCX,
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": Format.PPTX,
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format.XLSX,
+    "application/pdf": Format.PDF,
+    "message/rfc822": Format.EMAIL,
+    "application/epub+zip": Format.EPUB,
+    "application/vnd.oasis.opendocument.text": Format.ODT,
+    "application/rtf": Format.RTF,
+    "text/rtf": Format.RTF,
+}
+
+# Recognised, and refused with their name: a person can do something about "a Word 97 document".
+FOREIGN: dict[str, str] = {
+    ".doc": "Word 97-2003",
+    ".xls": "Excel 97-2003",
+    ".ppt": "PowerPoint 97-2003",
+    ".msg": "Outlook message",
+    ".ods": "OpenDocument spreadsheet",
+    ".odp": "OpenDocument presentation",
+}
+
+# What each format needs beyond the standard library: modules, and programs that a module may carry.
+_NEEDS: dict[Format, tuple[str, ...]] = {
+    Format.MARKDOWN: ("markdown_it",),
+    Format.HTML: ("unstructured", "lxml"),
+    Format.XML: ("lxml",),
+    Format.DOCX: ("unstructured", "docx"),
+    Format.PPTX: ("unstructured", "pptx"),
+    Format.XLSX: ("openpyxl",),
+    Format.PDF: ("pypdfium2",),
+    Format.EMAIL: ("unstructured", "lxml"),
+    Format.EPUB: ("unstructured", "pypandoc", "pandoc"),
+    Format.ODT: ("unstructured", "pypandoc", "pandoc"),
+    Format.RTF: ("unstructured", "pypandoc", "pandoc"),
+}
+
+_BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for extension in extensions}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FormatStatus:
+    """One line of ``doctor``: whether files with these extensions can be parsed here.
+
+    ``missing`` names what has to be installed, or says why the format is not taken at all.
+    """
+
+    format: str
+    extensions: tuple[str, ...]
+    works: bool
+    missing: str = ""
+
+
+def named_format(name: str, media_type: str | None) -> Format | None:
+    """What the name says, else what the media type says, else None. Pure, reads nothing."""
+    extension = PurePosixPath(name).suffix.lower()
+    if extension in _BY_EXTENSION:
+        return _BY_EXTENSION[extension]
+    if extension in FOREIGN or media_type is None:
+        return None
+    return MEDIA_TYPES.get(media_type.partition(";")[0].strip().lower())
+
+
+def formats() -> tuple[FormatStatus, ...]:
+    """Every known format with what it lacks on this machine; imports none of the libraries."""
+    known = []
+    for fmt, extensions in EXTENSIONS.items():
+        missing = ", ".join(need for need in _NEEDS.get(fmt, ()) if not _present(need))
+        known.append(FormatStatus(format=fmt.value, extensions=extensions, works=not missing, missing=missing))
+    foreign = (
+        FormatStatus(format=title, extensions=(extension,), works=False, missing="not supported")
+        for extension, title in FOREIGN.items()
+    )
+    return (*known, *foreign)
+
+
+@cache
+def _present(need: str) -> bool:
+    if need != "pandoc":
+        return find_spec(need) is not None
+    if shutil.which("pandoc"):
+        return True
+    carrier = find_spec("pypandoc")  # the binary wheel carries the program beside its module
+    return carrier is not None and any(
+        (Path(place) / "files" / "pandoc").exists() for place in carrier.submodule_search_locations or ()
+    )

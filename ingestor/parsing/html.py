@@ -1,0 +1,219 @@
+"""HTML: what the page says, without what the site says around it.
+
+The tree is cleaned before unstructured walks it: navigation and scripts go, wrappers that it would drop
+with their content (forms, figures, details) become plain blocks, layout tables become their content.
+Heading ids are kept as anchors. Formats that convert to HTML end here too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ingestor.model import Document, ParseRequest
+from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.formats import Format
+from ingestor.parsing.text import decode
+from ingestor.parsing.titles import best_title
+from ingestor.parsing.unstructured_adapter import add, partition_markup
+
+if TYPE_CHECKING:
+    from lxml.html import HtmlElement  # type: ignore[import-untyped]  # ships no types
+
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
+_XML_CHARSET = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)""")
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_DROPPED = {"script", "style", "noscript", "template", "nav", "svg", "canvas", "iframe", "object", "dialog", "select"}
+_PAGE_FURNITURE = {"header", "footer", "aside"}
+_CONTENT = {"main", "article", "section"}
+_AS_BLOCK = {"form", "figure", "figcaption", "details", "summary", "fieldset", "legend"}
+_AS_SPAN = {"label", "button", "font", "ins"}
+_TABLE_PARTS = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
+_ROLES = {"navigation", "banner", "contentinfo", "search", "menu", "menubar", "doc-toc"}
+# Marks of the common generators: heading links, edit links, tables of contents, skip links.
+_CLASSES = re.compile(
+    r"(?:^|\s)(?:headerlink|anchor-link|mw-editsection|mw-jump-link|toc|printfooter|catlinks|navbox"
+    r"|noprint|skip-link|sr-only|breadcrumbs?|sectionedit\d*|secedit)(?:\s|$)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    level: int
+    text: str
+    anchor: str | None
+
+
+def parse_html(request: ParseRequest) -> Document:
+    """Sections from headings, tables by rows, code kept; ``anchor`` is the id of the nearest heading."""
+    markup = decode(request.content, declared_charset(request.content))
+    assembly = Assembly()
+    page = add_html(assembly, markup)
+    return assembly.document(
+        title=best_title((page.heading, page.title, assembly.first_heading()), request.name),
+        kind=Format.HTML.value,
+        language=page.language,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageWords:
+    """What a page says of itself: its ``<title>``, its only ``<h1>``, its language."""
+
+    title: str = ""
+    heading: str = ""
+    language: str | None = None
+
+
+def add_html(assembly: Assembly, markup: str) -> PageWords:
+    """Append the content of an HTML page to ``assembly``."""
+    root = _tree(markup)
+    if root is None:
+        return PageWords()
+    from lxml import etree  # type: ignore[import-untyped]  # ships no types
+
+    titles = [" ".join(node.itertext()) for node in root.iter("title")]
+    language = (root.get("lang") or "").split("-")[0].lower()
+    clean(root)
+    anchors = list(_anchors(root))
+    elements = partition_markup(etree.tostring(root, encoding="unicode", method="html"))
+    if not elements and (whole := _tree(markup)) is not None:
+        # A page that is nothing but furniture is a page all the same.
+        clean(whole, furniture=False)
+        anchors = list(_anchors(whole))
+        elements = partition_markup(etree.tostring(whole, encoding="unicode", method="html"))
+    _fill(assembly, elements, anchors)
+    tops = [anchor.text for anchor in anchors if anchor.level == 1]
+    return PageWords(
+        title=titles[0] if titles else "",
+        heading=tops[0] if len(tops) == 1 else "",
+        language=language if language.isalpha() else None,
+    )
+
+
+def declared_charset(content: bytes) -> str | None:
+    """The charset that a page names in its first kilobyte."""
+    match = _CHARSET.search(content[:2048]) or _XML_CHARSET.match(content[:200])
+    return match[1].decode("ascii", "replace") if match else None
+
+
+def clean(root: HtmlElement, *, furniture: bool = True) -> None:
+    """Drop what is not content (``furniture`` False: scripts only) and rename what the partitioner would
+    drop with its content."""
+    h1_elsewhere = any(_inside(h1, _PAGE_FURNITURE) is None for h1 in root.iter("h1"))
+    for node in list(root.iter()):
+        if not isinstance(node.tag, str):
+            continue
+        if node.tag in {"html", "body"}:
+            continue
+        if node.getparent() is None:  # went with a parent
+            continue
+        dropped = node.tag in _DROPPED and (furniture or node.tag != "nav")
+        if dropped or (furniture and _is_furniture(node, h1_elsewhere=h1_elsewhere)):
+            node.drop_tree()
+        elif node.tag in _AS_BLOCK or node.tag == "nav":
+            node.tag = "div"
+        elif node.tag in _AS_SPAN:
+            node.tag = "span"
+    for caption in list(root.iter("caption")):
+        _put_before_table(caption)
+    # Innermost first, so that a table of tables ends as the content of its cells.
+    for table in reversed(list(root.iter("table"))):
+        if _is_layout(table):
+            _dissolve(table)
+
+
+def _fill(assembly: Assembly, elements: Iterable[Any], anchors: list[_Anchor]) -> None:
+    position = 0
+    for element in elements:
+        if type(element).__name__ != "Title":
+            add(assembly, element, heading_level=None)
+            continue
+        # Both lists are in document order; a heading that the partitioner left out is stepped over.
+        found = next(
+            (i for i in range(position, len(anchors)) if anchors[i].text == " ".join(element.text.split())), None
+        )
+        level, anchor = int(element.metadata.category_depth or 0) + 1, None
+        if found is not None:
+            level, anchor, position = anchors[found].level, anchors[found].anchor, found + 1
+        add(assembly, element, heading_level=level, anchor=anchor)
+
+
+def _tree(markup: str) -> HtmlElement | None:
+    from lxml import etree, html
+
+    # A str with an XML declaration is refused by lxml; bytes in a known charset never are.
+    content = _DECLARATION.sub("", markup).encode("utf-8", "replace")
+    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    try:
+        return html.document_fromstring(content, parser=parser)
+    except (etree.ParserError, etree.XMLSyntaxError):  # no element at all
+        return None
+
+
+def _anchors(root: HtmlElement) -> Iterator[_Anchor]:
+    for heading in root.iter(*_HEADINGS):
+        text = " ".join("".join(heading.itertext()).split())
+        if text:
+            yield _Anchor(int(heading.tag[1]), text, _fragment(heading))
+
+
+def _fragment(heading: HtmlElement) -> str | None:
+    """The heading's own id, one inside it, or that of the section that it opens."""
+    if heading.get("id"):
+        return str(heading.get("id"))
+    for node in heading.iter("a", "span"):
+        if node.get("id") or node.get("name"):
+            return str(node.get("id") or node.get("name"))
+    parent = heading.getparent()
+    if parent is not None and parent.tag in {"section", "div"} and parent.get("id"):
+        first = next((child for child in parent if isinstance(child.tag, str)), None)
+        if first is heading:
+            return str(parent.get("id"))
+    return None
+
+
+def _is_furniture(node: HtmlElement, *, h1_elsewhere: bool) -> bool:
+    if node.get("aria-hidden") == "true" or node.get("hidden") is not None:
+        return node.tag not in _HEADINGS
+    if node.get("role") in _ROLES or node.get("id") == "toc" or _CLASSES.search(node.get("class") or ""):
+        return True
+    if node.tag in _PAGE_FURNITURE and _inside(node.getparent(), _CONTENT) is None:
+        # Some sites put the only title of the page into its header.
+        return h1_elsewhere or next(node.iter("h1"), None) is None
+    return False
+
+
+def _inside(node: HtmlElement | None, tags: set[str]) -> HtmlElement | None:
+    while node is not None and node.tag not in tags:
+        node = node.getparent()
+    return node
+
+
+def _put_before_table(caption: HtmlElement) -> None:
+    """A table's caption is no cell, and unstructured has no place for it."""
+    table = _inside(caption, {"table"})
+    caption.tag = "div"
+    if table is not None and table.getparent() is not None:
+        caption.tail = None
+        table.addprevious(caption)
+
+
+def _is_layout(table: HtmlElement) -> bool:
+    """A table that places things on a page: it holds blocks of prose, or has one column."""
+    if next(table.iter(*_HEADINGS, "ul", "ol", "pre", "blockquote"), None) is not None:
+        return True
+    if any(node is not table for node in table.iter("table")):
+        return True
+    return all(sum(1 for _ in row.iterchildren("td", "th")) <= 1 for row in table.iter("tr"))
+
+
+def _dissolve(table: HtmlElement) -> None:
+    parts = [node for node in table.iter(*_TABLE_PARTS) if _inside(node, {"table"}) is table]
+    for node in parts:
+        if node is not table:
+            node.tag = "div"
+    table.tag = "div"

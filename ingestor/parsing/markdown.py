@@ -1,0 +1,235 @@
+"""Markdown: its own text is the canonical text, so spans, lines and offsets are those of the file.
+
+markdown-it finds the blocks and their lines (CommonMark with tables); inline markup is read only where a
+heading needs its words. Front matter gives the title and is no element.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from ingestor.model import Document, Element, ElementKind, ParseRequest
+from ingestor.parsing.assembly import with_lead_ins
+from ingestor.parsing.formats import Format
+from ingestor.parsing.text import decode
+from ingestor.parsing.titles import best_title
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+_FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
+_FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
+_EXPLICIT_ID = re.compile(r"\s*\{\s*#([\w:.-]+)[^{}]*\}\s*$")
+_TAGS = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
+_NOT_SLUG = re.compile(r"[^\w\- ]")
+# Deeper nesting than any author writes; the parser recurses, and drops what lies below its limit.
+_NESTING = 60
+
+
+def parse_markdown(request: ParseRequest) -> Document:
+    """Elements with heading path, level and anchor; ``has_lines`` is true."""
+    text = decode(request.content)
+    matter, front_title = _front_matter(text)
+    source = "\n" * matter.count("\n") + text[len(matter) :]
+    env: dict[str, Any] = {}
+    reader = _Reader(text=text, env=env, first_line=matter.count("\n"))
+    reader.read(_block_parser().parse(source, env))
+    elements = with_lead_ins(reader.result(), text)
+    first = next((e.section[-1] for e in elements if e.level == 1), "")
+    return Document(
+        text=text,
+        elements=elements,
+        title=best_title((front_title, first), request.name),
+        kind=Format.MARKDOWN.value,
+        has_lines=True,
+    )
+
+
+@dataclass(slots=True)
+class _Block:
+    """A leaf block by its lines, half open, counted from 0."""
+
+    kind: ElementKind
+    first: int
+    last: int
+    level: int | None = None
+    title: str = ""
+    anchor: str | None = None
+    context: str = ""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Turns tokens into blocks, then blocks into elements."""
+
+    text: str
+    env: dict[str, Any]
+    first_line: int
+    lines: list[str] = field(default_factory=list)
+    blocks: list[_Block] = field(default_factory=list)
+    slugs: dict[str, int] = field(default_factory=dict)
+
+    def read(self, tokens: Sequence[Token]) -> None:
+        self.lines = self.text.split("\n")
+        quotes = 0
+        fresh_item = False  # an item was opened and has shown no text yet
+        for index, token in enumerate(tokens):
+            if token.type == "blockquote_open":
+                quotes += 1
+            elif token.type == "blockquote_close":
+                quotes -= 1
+            elif token.type == "list_item_open":
+                fresh_item = True
+            elif token.type == "list_item_close":
+                fresh_item = False
+            elif token.map is not None and (block := self._leaf(tokens, index, quotes, fresh_item)) is not None:
+                self.blocks.append(block)
+                fresh_item = False
+
+    def result(self) -> tuple[Element, ...]:
+        """Elements in order, with those lines that no block claimed (nested too deeply) as paragraphs."""
+        starts = [0]
+        for line in self.lines:
+            starts.append(starts[-1] + len(line) + 1)
+        outline: list[tuple[int, str]] = []
+        anchor: str | None = None
+        elements = []
+        for block in sorted((*self.blocks, *self._unclaimed()), key=lambda b: b.first):
+            start, end = starts[block.first], min(starts[block.last] - 1, len(self.text))
+            raw = self.text[start:end]
+            start, end = start + len(raw) - len(raw.lstrip()), start + len(raw.rstrip())
+            if start >= end:
+                continue
+            if block.level is not None:
+                while outline and outline[-1][0] >= block.level:
+                    outline.pop()
+                outline.append((block.level, block.title))
+                anchor = block.anchor
+            elements.append(
+                Element(
+                    kind=block.kind,
+                    start=start,
+                    end=end,
+                    section=tuple(title for _, title in outline),
+                    level=block.level,
+                    anchor=anchor,
+                    context=block.context,
+                )
+            )
+        return tuple(elements)
+
+    def _leaf(self, tokens: Sequence[Token], index: int, quotes: int, fresh_item: bool) -> _Block | None:
+        token = tokens[index]
+        if token.map is None:
+            return None
+        first, last = token.map
+        if token.type == "heading_open":
+            title, explicit = self._heading_words(tokens[index + 1].content)
+            if not title:
+                return None
+            if quotes or token.level:  # inside a quote or a list a heading opens no section
+                kind = ElementKind.QUOTE if quotes else ElementKind.LIST_ITEM
+                return _Block(kind=kind, first=first, last=last)
+            anchor = explicit or self._slug(title)
+            level = int(token.tag[1:])
+            return _Block(
+                kind=ElementKind.HEADING, first=first, last=last, level=level, title=title[:200], anchor=anchor
+            )
+        if token.type == "paragraph_open":
+            kind = ElementKind.LIST_ITEM if fresh_item else ElementKind.QUOTE if quotes else ElementKind.PARAGRAPH
+            return _Block(kind=kind, first=first, last=last)
+        if token.type in {"fence", "code_block"}:
+            return _Block(kind=ElementKind.CODE, first=first, last=last) if token.content.strip() else None
+        if token.type == "table_open":
+            return _Block(
+                kind=ElementKind.TABLE, first=first, last=last, context=self.lines[first].lstrip("> \t").rstrip()
+            )
+        if token.type == "html_block" and _TAGS.sub("", token.content).strip():
+            return _Block(kind=ElementKind.PARAGRAPH, first=first, last=last)
+        return None
+
+    def _unclaimed(self) -> Iterator[_Block]:
+        """Lines with words in them that no token covers. Link definitions and markup are covered."""
+        claimed = bytearray(len(self.lines))
+        claimed[: self.first_line] = b"\1" * self.first_line
+        for block in self.blocks:
+            claimed[block.first : block.last] = b"\1" * (block.last - block.first)
+        for name in ("references", "duplicate_refs"):
+            found = self.env.get(name, {})
+            for reference in found.values() if isinstance(found, dict) else found:
+                first, last = reference["map"]
+                claimed[first:last] = b"\1" * (last - first)
+        run: int | None = None
+        for number, line in enumerate((*self.lines, "")):
+            wanted = number < len(self.lines) and not claimed[number] and _has_words(_TAGS.sub("", line))
+            if wanted and run is None:
+                run = number
+            elif not wanted and run is not None:
+                yield _Block(kind=ElementKind.PARAGRAPH, first=run, last=number)
+                run = None
+
+    def _heading_words(self, content: str) -> tuple[str, str | None]:
+        """A heading without its markup, and the id that its author gave it (``{#id}``)."""
+        explicit = _EXPLICIT_ID.search(content)
+        if explicit:
+            content = content[: explicit.start()]
+        return " ".join(_plain(content, self.env).split()), explicit[1] if explicit else None
+
+    def _slug(self, title: str) -> str:
+        """The fragment id that GitHub and its likes give a heading, numbered where it repeats."""
+        slug = _NOT_SLUG.sub("", title.strip().lower()).replace(" ", "-")
+        seen = self.slugs.get(slug, 0)
+        self.slugs[slug] = seen + 1
+        return f"{slug}-{seen}" if seen else slug
+
+
+def _front_matter(text: str) -> tuple[str, str]:
+    """(the front matter with its fences, its title). Only the title line is read: YAML is not needed
+    for it, and a YAML document can be a bomb."""
+    match = _FRONT_MATTER.match(text)
+    if match is None or (match[1] or "").lstrip().startswith("#") or ":" not in (match[1] or ":"):
+        return "", ""  # a thematic break, then text
+    title = _FRONT_TITLE.search(match[1] or "")
+    words = title[1] if title else ""
+    if len(words) >= 2 and words[0] == words[-1] and words[0] in "\"'":
+        words = words[1:-1]
+    return match[0], words
+
+
+def _plain(content: str, env: dict[str, Any]) -> str:
+    if not any(mark in content for mark in "*_`[]<>\\&!~"):
+        return content
+    words = []
+    for token in _inline_parser().parseInline(content, env)[0].children or ():
+        if token.type in {"text", "code_inline"} or token.type == "image":
+            words.append(token.content)
+        elif token.type in {"softbreak", "hardbreak"}:
+            words.append(" ")
+    return "".join(words)
+
+
+def _has_words(line: str) -> bool:
+    return any(unicodedata.category(c)[0] in "LN" for c in line)
+
+
+@cache
+def _block_parser() -> MarkdownIt:
+    """Blocks and their lines are all that is asked of a document: its inline markup is left alone."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"maxNesting": _NESTING}).enable("table")
+    parser.core.ruler.disable(["inline", "text_join"])
+    return parser
+
+
+@cache
+def _inline_parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark")

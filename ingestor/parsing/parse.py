@@ -1,0 +1,100 @@
+"""One item's content to a document, or to the reason why not. Runs inside a worker.
+
+Every adapter is imported when its format is first met: text and Markdown never pay for the others.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+from ingestor.errors import ParseFailure, ParseReason
+from ingestor.model import Document, ParseRequest
+from ingestor.parsing.detect import detect
+from ingestor.parsing.formats import Format
+
+MAX_BYTES = 256 * 2**20
+"""Larger content is refused unread; the connectors' own limit is usually far below."""
+
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN})
+_NO_TEXT_HINTS = {
+    Format.PPTX: "The slides may hold pictures only: add text, or exclude the file.",
+    Format.HTML: "The page may be filled by a script: export it from the browser, or exclude it.",
+}
+
+
+def parse(request: ParseRequest) -> Document:
+    """Raises ``ParseFailure`` and nothing else. Equal input gives equal output."""
+    if len(request.content) > MAX_BYTES:
+        raise ParseFailure(
+            ParseReason.TOO_LARGE,
+            f"The file is larger than {MAX_BYTES // 2**20} MiB.",
+            hint="Split it, or exclude it.",
+        )
+    try:
+        fmt = detect(request.name, request.content, request.media_type)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # libraries comment on odd files; the reason is what counts
+            document = _adapter(fmt)(request)
+    except ParseFailure:
+        raise
+    except MemoryError:
+        raise ParseFailure(
+            ParseReason.MEMORY,
+            "Parsing the file takes more memory than a parser is allowed.",
+            hint="Split the file, or exclude it.",
+        ) from None
+    except RecursionError:
+        raise ParseFailure(
+            ParseReason.EXPANSION, "The file is nested too deeply to be read.", hint="Check the file, or exclude it."
+        ) from None
+    except ImportError as error:
+        raise ParseFailure(
+            ParseReason.UNSUPPORTED,
+            f"A library for this format is not installed ({error.name}).",
+            hint="See ingestor doctor.",
+        ) from error
+    except Exception as error:  # an adapter's library fails in its own ways on damaged input
+        raise ParseFailure(
+            ParseReason.CORRUPT,
+            f"The file cannot be read ({type(error).__name__}).",  # its message may quote the content
+            hint="Restore or export the file again, or exclude it.",
+        ) from error
+    if not document.elements and fmt not in _EMPTY_IS_VALID:
+        raise ParseFailure(
+            ParseReason.NO_TEXT,
+            f"The {fmt.value} file holds no text.",
+            hint=_NO_TEXT_HINTS.get(fmt, "Nothing to do, or exclude it."),
+        )
+    return document
+
+
+def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
+    match fmt:
+        case Format.TEXT:
+            from ingestor.parsing.text import parse_text as adapter
+        case Format.MARKDOWN:
+            from ingestor.parsing.markdown import parse_markdown as adapter
+        case Format.HTML:
+            from ingestor.parsing.html import parse_html as adapter
+        case Format.XML:
+            from ingestor.parsing.structured import parse_xml as adapter
+        case Format.JSON:
+            from ingestor.parsing.structured import parse_json as adapter
+        case Format.CSV:
+            from ingestor.parsing.delimited import parse_csv as adapter
+        case Format.DOCX:
+            from ingestor.parsing.unstructured_adapter import parse_docx as adapter
+        case Format.PPTX:
+            from ingestor.parsing.unstructured_adapter import parse_pptx as adapter
+        case Format.XLSX:
+            from ingestor.parsing.spreadsheet import parse_xlsx as adapter
+        case Format.PDF:
+            from ingestor.parsing.pdf import parse_pdf as adapter
+        case Format.EMAIL:
+            from ingestor.parsing.mail import parse_email as adapter
+        case Format.EPUB | Format.ODT | Format.RTF:
+            from ingestor.parsing.converted import parse_converted
+
+            return lambda request: parse_converted(request, fmt)
+    return adapter

@@ -1,0 +1,214 @@
+"""PDF by pypdfium2: the text of each page in the order of its content, cut into paragraphs by position.
+
+pdfium gives characters and their boxes. Lines that stand further apart than the lines of a paragraph do,
+or change their size, begin a new one; a line that ends early keeps its break (rows, addresses). A heading is
+only what stands out in size by a fifth and is short. What each page repeats at its edge is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from ingestor.errors import ParseFailure, ParseReason
+from ingestor.model import Document, ElementKind, ParseRequest
+from ingestor.parsing.archive import encrypted
+from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.formats import Format
+from ingestor.parsing.titles import best_title
+
+_HYPHENS = ("\ufffe", "\x02")  # how pdfium marks a word that goes on in the next line
+_BULLET = re.compile(r"^(?:[•‣▪◦●○■–*·-]|\(?\d{1,3}[.)]|[a-z][.)])\s+\S")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+_HEADING_RATIO = 1.2
+_HEADING_WORDS = 20
+_HEADING_LEVELS = 3
+# A line shorter than this share of the long ones was ended on purpose and not by the margin.
+_FULL_LINE = 0.6
+_DIGITS = re.compile(r"\d+")
+# Lines further apart than this many times the usual step are of two paragraphs.
+_PARAGRAPH_GAP = 1.3
+
+
+@dataclass(slots=True)
+class _Line:
+    """One line of a page; ``size`` is the height of its font, ``top`` its upper edge (0: unknown)."""
+
+    text: str
+    page: int
+    top: float = 0.0
+    size: float = 0.0
+    joined: bool = False
+    full: bool = True
+
+
+@dataclass(slots=True)
+class _Paragraph:
+    lines: list[_Line] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        words = ""
+        before: _Line | None = None
+        for line in self.lines:
+            gap = "" if before is None or line.joined else " " if before.full else "\n"
+            words += gap + " ".join(line.text.split())
+            before = line
+        return words
+
+
+def parse_pdf(request: ParseRequest) -> Document:
+    """``page`` counts from 1. Raises ``ParseFailure`` where no page has text (a scan)."""
+    import pypdfium2
+
+    try:
+        pdf = pypdfium2.PdfDocument(request.content)
+    except pypdfium2.PdfiumError as error:
+        if "assword" in str(error) or "ecurity" in str(error):
+            raise encrypted("pdf") from error
+        raise ParseFailure(
+            ParseReason.CORRUPT, "The PDF file is damaged.", hint="Restore or export the file again."
+        ) from error
+    try:
+        pages = [list(_page_lines(pdf, index)) for index in range(len(pdf))]
+        own = str(pdf.get_metadata_dict().get("Title", ""))
+    finally:
+        pdf.close()
+    if not any(pages):
+        raise ParseFailure(
+            ParseReason.NO_TEXT,
+            "No page of the PDF has text: it needs OCR.",
+            hint="Run it through OCR and store the result, or exclude it.",
+        )
+    lines = _without_furniture(pages)
+    usual = sorted(len(line.text) for line in lines)[len(lines) * 9 // 10]
+    for line in lines:
+        line.full = len(line.text) >= _FULL_LINE * usual
+    body = _body_size(lines)
+    levels = _heading_levels(lines, body)
+    assembly = Assembly()
+    for paragraph in _paragraphs(lines):
+        _add(assembly, paragraph, levels)
+    return assembly.document(title=best_title((own, assembly.first_heading()), request.name), kind=Format.PDF.value)
+
+
+def _without_furniture(pages: Sequence[Sequence[_Line]]) -> list[_Line]:
+    """The lines of all pages, less those that stand first or last on most pages and differ in numbers
+    alone (running titles, page numbers)."""
+    edges: Counter[str] = Counter()
+    for page in pages:
+        edges.update({_DIGITS.sub("#", line.text.strip()) for line in (*page[:1], *page[-1:])})
+    repeated = {text for text, count in edges.items() if count >= 3 and count * 2 > len(pages)}
+    kept = []
+    for page in pages:
+        for number, line in enumerate(page):
+            at_edge = number in {0, len(page) - 1}
+            if not (at_edge and _DIGITS.sub("#", line.text.strip()) in repeated):
+                kept.append(line)
+    return kept or [line for page in pages for line in page]
+
+
+def _page_lines(pdf: Any, index: int) -> Iterator[_Line]:
+    """A page that cannot be loaded costs itself, not the document."""
+    import pypdfium2
+
+    try:
+        page = pdf[index]
+        text_page = page.get_textpage()
+    except pypdfium2.PdfiumError:
+        return
+    text = text_page.get_text_range(errors="ignore")
+    joined = False
+    for start, piece in _pieces(text):
+        words = _CONTROLS.sub("", piece)
+        if words.strip():
+            first = start + len(piece) - len(piece.lstrip())
+            top, size = _place(text_page, first)
+            yield _Line(text=words, page=index + 1, top=top, size=size, joined=joined)
+        joined = piece.endswith(_HYPHENS) or text[start + len(piece) : start + len(piece) + 1] in _HYPHENS
+    text_page.close()
+    page.close()
+
+
+def _pieces(text: str) -> Iterator[tuple[int, str]]:
+    """(position, line): broken at newlines and where a hyphenated word goes on."""
+    for match in re.finditer(r"[^\r\n\x02\ufffe]+", text):
+        yield match.start(), match[0]
+
+
+def _place(text_page: Any, position: int) -> tuple[float, float]:
+    """(upper edge, height) of the character at a position of the text; zeros where pdfium has none."""
+    import pypdfium2
+    from pypdfium2 import raw
+
+    character = raw.FPDFText_GetCharIndexFromTextIndex(text_page, position)
+    if character < 0:
+        return 0.0, 0.0
+    try:
+        _, bottom, _, top = text_page.get_charbox(character, loose=True)
+    except pypdfium2.PdfiumError:
+        return 0.0, 0.0
+    return top, round(abs(top - bottom), 1)
+
+
+def _paragraphs(lines: Sequence[_Line]) -> Iterator[_Paragraph]:
+    steps = sorted(a.top - b.top for a, b in pairwise(lines) if a.page == b.page and a.top > b.top > 0)
+    usual = steps[len(steps) // 4] if steps else 0.0  # most lines have a neighbour in their paragraph
+    current = _Paragraph()
+    for line in lines:
+        if current.lines and not line.joined and _begins(current.lines[-1], line, usual):
+            yield current
+            current = _Paragraph()
+        current.lines.append(line)
+    if current.lines:
+        yield current
+
+
+def _begins(before: _Line, line: _Line, usual: float) -> bool:
+    """Whether ``line`` starts a new paragraph after ``before``."""
+    if before.page != line.page or _BULLET.match(line.text.strip()):
+        return True
+    if not (before.size and line.size):
+        return False
+    if max(before.size, line.size) > 1.12 * min(before.size, line.size):
+        return True
+    step = before.top - line.top
+    # Upwards is a new column or a box; further down than usual is a gap between paragraphs.
+    return step < -line.size or step > _PARAGRAPH_GAP * min(max(usual, 0.9 * line.size), 2 * line.size)
+
+
+def _body_size(lines: Sequence[_Line]) -> float:
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        if line.size:
+            sizes[line.size] += len(line.text)
+    return sizes.most_common(1)[0][0] if sizes else 0.0
+
+
+def _heading_levels(lines: Sequence[_Line], body: float) -> dict[float, int]:
+    """Level by size, largest first. Nothing where sizes say nothing: most text would be headings."""
+    large = {line.size for line in lines if body and line.size >= _HEADING_RATIO * body}
+    share = sum(len(line.text) for line in lines if line.size in large)
+    if share * 4 > sum(len(line.text) for line in lines):
+        return {}
+    return {size: min(level, _HEADING_LEVELS) for level, size in enumerate(sorted(large, reverse=True), start=1)}
+
+
+def _add(assembly: Assembly, paragraph: _Paragraph, levels: dict[float, int]) -> None:
+    first = paragraph.lines[0]
+    text = paragraph.text
+    level = levels.get(first.size)
+    if level is not None and len(text.split()) <= _HEADING_WORDS and len(paragraph.lines) <= 3 and _names(text):
+        assembly.heading(text, level, page=first.page)
+        return
+    kind = ElementKind.LIST_ITEM if _BULLET.match(text) else ElementKind.PARAGRAPH
+    assembly.block(kind, text, page=first.page)
+
+
+def _names(text: str) -> bool:
+    """A heading has letters and does not end like a sentence."""
+    return any(c.isalpha() for c in text) and not text.endswith((".", ",", ";"))

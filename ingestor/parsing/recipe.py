@@ -1,0 +1,56 @@
+"""Fingerprints of what would parse an item: the adapter's version and those of its libraries.
+
+Decided by name and media type alone, without content and without importing a library, because it is asked
+for every item of every listing. The number of an adapter is raised with every change of its output.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from ingestor.parsing.formats import Format, named_format
+
+# Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
+_SHARED = 1
+
+_ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
+    Format.TEXT: (1, ()),
+    Format.MARKDOWN: (1, ("markdown-it-py",)),
+    Format.HTML: (1, ("unstructured", "lxml")),
+    Format.XML: (1, ("lxml",)),
+    Format.JSON: (1, ()),
+    Format.CSV: (1, ()),
+    Format.DOCX: (1, ("unstructured", "python-docx")),
+    Format.PPTX: (1, ("unstructured", "python-pptx")),
+    Format.XLSX: (1, ("openpyxl",)),
+    Format.PDF: (1, ("pypdfium2",)),
+    Format.EMAIL: (1, ("unstructured", "lxml")),
+    Format.EPUB: (1, ("unstructured", "lxml", "pypandoc-binary")),
+    Format.ODT: (1, ("unstructured", "lxml", "pypandoc-binary")),
+    Format.RTF: (1, ("unstructured", "lxml", "pypandoc-binary")),
+}
+
+
+def recipe(name: str, media_type: str | None) -> str:
+    """``format.version`` and the libraries; what has no known name may turn out to be anything."""
+    return _fingerprint(named_format(name, media_type))
+
+
+@cache
+def _fingerprint(fmt: Format | None) -> str:
+    if fmt is None:
+        parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
+        libraries = sorted({library for _, needed in _ADAPTERS.values() for library in needed})
+    else:
+        number, needed = _ADAPTERS[fmt]
+        parts, libraries = [f"{fmt.value}.{number}"], sorted(needed)
+    return " ".join([f"parse.{_SHARED}", *parts, *(f"{library}-{_version(library)}" for library in libraries)])
+
+
+@cache
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "none"

@@ -1,0 +1,203 @@
+"""The one place that imports unstructured: quietly, without its download, and without false headings.
+
+At import and at each call unstructured reports home unless the environment says no beforehand, and its
+text classifier downloads a spaCy model at first use. Neither happens here. Headings are taken from markup
+(HTML tags, Word styles, slide titles), never from its guesses about a text.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Sequence
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from ingestor.errors import ParseFailure, ParseReason
+from ingestor.model import Document, ElementKind, ParseRequest
+from ingestor.parsing.archive import archive_title, open_archive
+from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.formats import Format
+from ingestor.parsing.tables import html_rows, table_text
+from ingestor.parsing.titles import best_title
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "SCARF_NO_ANALYTICS": "true",
+    "UNSTRUCTURED_DISABLE_NOTICE": "1",
+    "ANONYMIZED_TELEMETRY": "False",
+}
+"""Must stand in the environment before unstructured is imported."""
+
+# A non-empty list that names no language switches the detection off.
+NO_LANGUAGE = [""]
+
+_KINDS = {
+    "ListItem": ElementKind.LIST_ITEM,
+    "CodeSnippet": ElementKind.CODE,
+    "Formula": ElementKind.CODE,
+    "Table": ElementKind.TABLE,
+}
+# Furniture of the page, repeated on each, and marks without text.
+_SKIPPED = frozenset({"Header", "Footer", "PageBreak", "PageNumber"})
+_VERBS = frozenset(
+    "is are was were be been am has have had do does did will would shall should can could may might must"
+    " get gets got go goes went make makes made take takes took use uses used need needs see sees give gives".split()
+)
+_VERB_ENDINGS = re.compile(r"[a-z]{3,}(?:ed|ing|ize|ise|ify)", re.IGNORECASE)
+
+
+def parse_docx(request: ParseRequest) -> Document:
+    """Headings from styles, list items, tables with their rows; pages where Word recorded breaks."""
+    _prepare()
+    from unstructured.partition.docx import partition_docx
+
+    elements = partition_docx(file=io.BytesIO(request.content), include_page_breaks=False, languages=NO_LANGUAGE)
+    assembly = Assembly()
+    for element in elements:
+        add(assembly, element, heading_level=_level(element))
+    return _office_document(request, assembly, Format.DOCX)
+
+
+def parse_pptx(request: ParseRequest) -> Document:
+    """``page`` is the slide; its title shape is its only heading and stands first, its notes last."""
+    _prepare()
+    from unstructured.partition.pptx import partition_pptx
+
+    elements = partition_pptx(
+        file=io.BytesIO(request.content), include_page_breaks=False, include_slide_notes=False, languages=NO_LANGUAGE
+    )
+    assembly = Assembly()
+    slides: dict[int, list[Any]] = {}
+    for element in elements:
+        slides.setdefault(element.metadata.page_number, []).append(element)
+    # unstructured puts the notes before the slide that they speak of, where nothing tells them apart.
+    notes = _slide_notes(request.content)
+    for number in sorted({*slides, *notes}):
+        assembly.close_sections()
+        for element in sorted(slides.get(number, ()), key=_is_slide_title, reverse=True):
+            add(assembly, element, heading_level=1 if _is_slide_title(element) else None)
+        assembly.block(ElementKind.PARAGRAPH, notes.get(number, ""), page=number)
+    return _office_document(request, assembly, Format.PPTX)
+
+
+def partition_markup(markup: str) -> Sequence[Any]:
+    """Unstructured's elements of cleaned HTML."""
+    partition = _html_module()
+    if not markup.strip():
+        return ()
+    return tuple(partition.partition_html(text=markup, languages=NO_LANGUAGE))
+
+
+def add(assembly: Assembly, element: Any, *, heading_level: int | None, anchor: str | None = None) -> None:
+    """One unstructured element, as a heading where ``heading_level`` says so."""
+    category = type(element).__name__
+    page = element.metadata.page_number
+    if category in _SKIPPED:
+        return
+    if heading_level is not None:
+        assembly.heading(element.text, heading_level, page=page, anchor=anchor)
+        return
+    kind = _KINDS.get(category, ElementKind.PARAGRAPH)
+    if kind is ElementKind.TABLE:
+        text, header = element.text, ""
+        if element.metadata.text_as_html:
+            text, header = table_text(html_rows(element.metadata.text_as_html))
+        assembly.block(kind, text, page=page, context=header)
+        return
+    assembly.block(kind, element.text, page=page)
+
+
+def pandoc_html(content: bytes, source: Format) -> str:
+    """The document as HTML, by pandoc in its sandbox (no other file, no network)."""
+    _prepare()
+    from unstructured.file_utils.file_conversion import convert_file_to_html_text_using_pandoc
+
+    try:
+        return str(convert_file_to_html_text_using_pandoc(source_format=source.value, file=io.BytesIO(content)))
+    except FileNotFoundError as error:
+        raise ParseFailure(
+            ParseReason.UNSUPPORTED, "pandoc is missing on this machine.", hint="Install pandoc."
+        ) from error
+
+
+def spacy_pipeline() -> Any:
+    """What stands in for the downloaded model: English rules for tokens, sentences and verbs.
+
+    Serves unstructured's guess between "narrative" and "title", which decides nothing here.
+    """
+    import spacy
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    def verbs(doc: Doc) -> Doc:
+        for token in doc:
+            lower = token.lower_
+            token.tag_ = "VB" if lower in _VERBS or _VERB_ENDINGS.fullmatch(lower) else "NN"
+        return doc
+
+    if not Language.has_factory("ingestor_verbs"):
+        Language.component("ingestor_verbs", func=verbs)
+    pipeline = spacy.blank("en")
+    pipeline.add_pipe("sentencizer")
+    pipeline.add_pipe("ingestor_verbs")
+    return pipeline
+
+
+@cache
+def _prepare() -> None:
+    """Once a process: the environment, then the two seams of unstructured that we replace."""
+    os.environ.update(QUIET)
+    from unstructured.nlp import tokenize
+
+    pipeline = spacy_pipeline()
+    tokenize._get_nlp = lambda: pipeline  # noqa: SLF001  (the seam; a test fails when it moves)
+
+
+@cache
+def _html_module() -> ModuleType:
+    _prepare()
+    from unstructured.documents.elements import ListItem, Text
+    from unstructured.partition.html import parser, partition
+
+    def by_bullet(text: str) -> Any:
+        """Unstructured drops paragraphs of one character and guesses at the rest; bullets suffice."""
+        return ListItem if parser.is_bulleted_text(text) else Text
+
+    parser.derive_element_type_from_text = by_bullet
+    module: ModuleType = partition
+    return module
+
+
+def _level(element: Any) -> int | None:
+    """1 for the outermost heading; None where it is no heading."""
+    if type(element).__name__ != "Title":
+        return None
+    return int(element.metadata.category_depth or 0) + 1
+
+
+def _slide_notes(content: bytes) -> dict[int, str]:
+    """Speaker notes by slide, from 1."""
+    with open_archive(content, Format.PPTX.value) as archive:
+        if not any(name.startswith("ppt/notesSlides/") for name in archive.namelist()):
+            return {}
+    from pptx import Presentation
+
+    frames = {
+        number: slide.notes_slide.notes_text_frame
+        for number, slide in enumerate(Presentation(io.BytesIO(content)).slides, start=1)
+        if slide.has_notes_slide
+    }
+    return {number: frame.text for number, frame in frames.items() if frame is not None and frame.text.strip()}
+
+
+def _is_slide_title(element: Any) -> bool:
+    return type(element).__name__ == "Title" and element.metadata.category_depth == 0
+
+
+def _office_document(request: ParseRequest, assembly: Assembly, fmt: Format) -> Document:
+    with open_archive(request.content, fmt.value) as archive:
+        own = archive_title(archive)
+    return assembly.document(title=best_title((own, assembly.first_heading()), request.name), kind=fmt.value)

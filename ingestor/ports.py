@@ -1,0 +1,261 @@
+"""The seams of the program: protocols of at most eight methods, each with its contract in prose.
+
+A stage sees the ledger, the index and the models only through these. Every implementation, the
+in-memory ones of the tests included, passes the same contract suite (``tests/contract``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Protocol
+
+from connectors.base import ItemId, Scope
+from ingestor.model import (
+    Applied,
+    Candidate,
+    ChunkId,
+    Deceased,
+    Document,
+    Generation,
+    GenerationId,
+    GenerationState,
+    Hit,
+    KnownItem,
+    ModelId,
+    Op,
+    ParseRequest,
+    Passage,
+    PendingRow,
+    Plan,
+    Reader,
+    RunId,
+    RunReport,
+    SourceMemory,
+    SourceState,
+    Tally,
+    Trigger,
+    UnitId,
+)
+
+if TYPE_CHECKING:  # numpy costs 0.2 s at import, and a no-op run needs none
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+# -- stages ----------------------------------------------------------------------------------------
+
+
+class Parser(Protocol):
+    """Bytes to documents, in a sandbox, several at once."""
+
+    def recipe(self, name: str, media_type: str | None) -> str:
+        """Fingerprint of what would parse an item of this name: code version and settings. Pure."""
+
+    def submit(self, request: ParseRequest) -> Future[Document]:
+        """Start parsing; never blocks long. The future raises ``ParseFailure`` for anything that is
+        the document's own fault (a crash and a time-out of the sandbox included), nothing else."""
+
+    def close(self) -> None:
+        """Cancel what runs and end every process; safe to call twice."""
+
+
+class Cutter(Protocol):
+    """Documents to passages. Pure, deterministic, local; knows no model."""
+
+    def recipe(self) -> str:
+        """Fingerprint of code version and settings."""
+
+    def cut(self, document: Document) -> tuple[Passage, ...]:
+        """Passages in order, disjoint, covering every element; made of whole units."""
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors. One thread at a time; loads its model at the first call."""
+
+    @property
+    def model(self) -> ModelId:
+        """Fingerprint of model, pooling and settings; known without loading the model."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector; loads the model."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """``(len(texts), dimensions)``, rows of length 1, in order. A text longer than the model reads
+        is embedded in windows and pooled. Same text, same vector (within rounding), whatever the batch.
+        Raises ``EmbedderError``."""
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """``(dimensions,)``, length 1: the question side where a model distinguishes it."""
+
+
+class VectorStore(Protocol):
+    """Unit vectors of one model, half precision, content-addressed: adding twice changes nothing."""
+
+    @property
+    def model(self) -> ModelId: ...
+
+    def missing(self, units: Sequence[UnitId]) -> list[UnitId]:
+        """Those of ``units`` that have no vector, in order, without repeats."""
+
+    def add(self, units: Sequence[UnitId], vectors: NDArray[np.float32]) -> None:
+        """Append; one transaction. A unit already there keeps its vector."""
+
+    def get(self, units: Sequence[UnitId]) -> NDArray[np.float32]:
+        """``(len(units), dimensions)`` in order; ``KeyError`` names a missing one."""
+
+    def remove(self, units: Sequence[UnitId]) -> None:
+        """Forget these (retention, purge)."""
+
+    def units(self) -> Iterator[UnitId]:
+        """All ids, ascending, in short transactions."""
+
+    def close(self) -> None: ...
+
+
+class VectorIndex(Protocol):
+    """One generation of the vector index, open in its host process. Calls from any thread.
+
+    Every call raises ``IndexUnavailable`` when no answer came (the call may have been applied, R3) and
+    ``IndexWrecked`` when the host died or the answer cannot be true. Writes are idempotent.
+    """
+
+    def upsert(
+        self,
+        ids: Sequence[ChunkId],
+        vectors: NDArray[np.float32],
+        texts: Sequence[str],
+        metadata: Sequence[Mapping[str, str | int]],
+    ) -> None:
+        """Rows as given, whole; at most 5,000."""
+
+    def delete(self, ids: Sequence[ChunkId]) -> None:
+        """Those that exist go; at most 5,000."""
+
+    def get(self, ids: Sequence[ChunkId]) -> Mapping[ChunkId, tuple[NDArray[np.float32], str, Mapping[str, str | int]]]:
+        """Vector, text and metadata of those that exist; at most 5,000."""
+
+    def page(self, offset: int, limit: int) -> Sequence[ChunkId]:
+        """Ids in a stable order; empty past the end."""
+
+    def count(self) -> int: ...
+
+    def query(self, vector: NDArray[np.float32], n: int) -> Sequence[ChunkId]:
+        """The nearest rows, best first, unfiltered, approximately; ids only."""
+
+    def close(self) -> None:
+        """Close the store cleanly and end the host; safe to call twice."""
+
+
+# -- the ledger, as each stage sees it ------------------------------------------------------------------
+
+
+class SyncLedger(Protocol):
+    """What the sync engine reads and writes. Each method that writes is one transaction (R1)."""
+
+    def known(self, source: str, scope: Scope) -> dict[ItemId, KnownItem]:
+        """The live items of ``scope``."""
+
+    def deceased(self, source: str) -> Sequence[Deceased]:
+        """Documents of items that left within the retention time and live nowhere, latest first."""
+
+    def memory(self, source: str) -> SourceMemory:
+        """What earlier runs left behind."""
+
+    def apply(self, source: str, run: RunId, ops: Sequence[Op]) -> Applied:
+        """Carry out all ops or none, in order. Chunks, layout, keyword rows, grants and the wanted
+        state of every generation change with the revision (R1). Idempotent: an op whose effect
+        stands already changes no row."""
+
+    def save_bookmark(self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None) -> None:
+        """R4: called after everything before the cursor is committed. None leaves a value as it is.
+        Notes the number of live documents for the guard."""
+
+    def hold(self, source: str, reason: str, items: Sequence[ItemId]) -> Plan | None:
+        """Make the held plan be exactly ``items`` (none: no plan). The id changes with the items."""
+
+    def restart_peak(self, source: str) -> None:
+        """A person approved deletions: the guard's day starts anew."""
+
+
+class RunLedger(Protocol):
+    """Runs and the visible state of sources."""
+
+    def start_run(self, source: str, trigger: Trigger, scope: Scope) -> RunId: ...
+
+    def finish_run(self, report: RunReport) -> None: ...
+
+    def set_state(self, source: str, state: SourceState, note: str = "") -> None: ...
+
+
+class EmbedLedger(Protocol):
+    """Chunks whose units may lack vectors: the pending work of the embed worker."""
+
+    def unembedded(self, generation: GenerationId, limit: int) -> Sequence[tuple[int, tuple[UnitId, ...]]]:
+        """(chunk row, its units) of live chunks not marked ready, newest commits first."""
+
+    def unit_texts(self, units: Sequence[UnitId]) -> Sequence[str]:
+        """The strings to embed, in order."""
+
+    def sources_of(self, chunks: Sequence[int]) -> Mapping[int, str]:
+        """The source of each chunk row, so that work is counted for the run that caused it."""
+
+    def mark_ready(self, generation: GenerationId, chunks: Sequence[int]) -> None:
+        """All units of these chunks have vectors now."""
+
+
+class IndexLedger(Protocol):
+    """The wanted and the written state of each generation: the pending work of the projector."""
+
+    def generations(self) -> Sequence[Generation]: ...
+
+    def add_generation(self, model: ModelId, location: str, state: GenerationState) -> Generation:
+        """A new generation in which every live chunk is wanted and nothing is written."""
+
+    def set_generation(self, generation: GenerationId, state: GenerationState) -> None:
+        """Serving: the one that served becomes kept, in the same transaction."""
+
+    def set_manifest(self, generation: GenerationId, manifest: str | None) -> None:
+        """The folder's names, sizes and times at a clean close; None before anything is written."""
+
+    def pending(self, generation: GenerationId, limit: int) -> Sequence[PendingRow]:
+        """Rows to write, in the order of R2; upserts only of chunks marked ready."""
+
+    def settle(self, generation: GenerationId, rows: Sequence[PendingRow]) -> None:
+        """Written, where ``wanted`` is still what was read; tombstones go (R2)."""
+
+    def expected(self, generation: GenerationId, after: ChunkId, limit: int) -> Sequence[PendingRow]:
+        """Live rows that were written, with what they should hold, by ascending chunk id: for probe,
+        verify and repair."""
+
+    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None) -> None:
+        """Forget that these (None: all) were written: the projector writes them again. An id that the
+        ledger does not know becomes a tombstone."""
+
+
+class SearchLedger(Protocol):
+    """R7: what search may show. Every answer is already filtered to live rows that ``reader`` may see."""
+
+    def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
+        """(chunk row, BM25 score, higher is better), best first. ``words`` is the person's query."""
+
+    def candidates(
+        self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
+    ) -> Sequence[Candidate]: ...
+
+    def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+        """Every live visible chunk up to ``limit``, for the exact scan."""
+
+    def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
+        """Citations of these chunk rows, in order; what died or was hidden meanwhile is left out."""
+
+
+class Pulse(Protocol):
+    """Lets a stage be seen and stopped."""
+
+    def stopping(self) -> bool:
+        """True when the caller should end at the next safe point."""
+
+    def progress(self, stage: str, tally: Tally) -> None:
+        """Show how far the run is; called often, cheap. ``tally`` is the stage's own, do not keep it."""

@@ -1,0 +1,1 @@
+"""Search: candidates from the keyword and the vector index, scored, resolved in the ledger (R7)."""

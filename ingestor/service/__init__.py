@@ -1,0 +1,1 @@
+"""The process around the stages: one loop per source, the pump behind them, schedule, stop, operations."""

@@ -1,0 +1,230 @@
+"""The service: everything open, in one object with one start and one stop.
+
+``run`` keeps it open until a signal; ``backfill`` and the other commands open it, ask one thing, and close
+it. Both are this code: one-shot is the daemon that does not wait.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from connectors.base import WHOLE, Source, Upserted
+from ingestor import log
+from ingestor.index.generations import GenerationManager
+from ingestor.ledger.ledger import Ledger
+from ingestor.ledger.sources import SourceRow
+from ingestor.model import RunCounts, SourceState, Tally, Trigger
+from ingestor.ports import Cutter, Parser, VectorStore
+from ingestor.search.searcher import Searcher
+from ingestor.service.pump import Pump
+from ingestor.service.runner import Runner, RunnerPulse
+from ingestor.service.schedule import Schedule, Timing
+from ingestor.service.watching import SUPERVISE_S, Watch
+from ingestor.sync.engine import SyncEngine
+
+GRACE_S = 10.0
+"""Seconds from the wish to stop to the end of the process."""
+
+_MAINTENANCE = "maintenance"
+_SUPERVISION = "supervision"
+_MAINTENANCE_EVERY_S = 6 * 3600.0
+_CLEAN = "closed_cleanly"
+
+_log = log.get()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Parts:
+    """What wiring put together. The service closes what it was given."""
+
+    ledger: Ledger
+    parser: Parser
+    cutter: Cutter
+    pump: Pump
+    index: GenerationManager
+    vectors: VectorStore
+    searcher: Searcher
+    make_source: Callable[[SourceRow], Source]
+    timings: Mapping[str, Timing]
+    stop: threading.Event
+
+
+class Service:
+    """One thread opens and closes it; the rest may be called from any."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.ledger = parts.ledger
+        self.stop = parts.stop
+        self.ready = False
+        self._runners: dict[str, Runner] = {}
+        self._watches: dict[str, Watch] = {}
+        self._schedule = Schedule()
+        self._watching = False
+        self._lock = threading.RLock()
+
+    # -- life ----------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Check the ledger where the last process did not end well, and start the loops."""
+        upkeep = self.ledger.upkeep
+        if upkeep.setting(_CLEAN) == "0":
+            problems = upkeep.quick_check()
+            if problems:
+                _log.error("ledger_damaged", problems=problems[:5])
+        upkeep.set_setting(_CLEAN, "0")
+        self.parts.pump.start()
+        self.ready = True
+
+    def watch(self) -> None:
+        """From a one-shot to a service: watch and scan every source, on schedule and now (R6)."""
+        self._watching = True
+        self._schedule.start()
+        self._schedule.add(_SUPERVISION, Timing(interval_s=SUPERVISE_S), self._supervise)
+        self._schedule.add(_MAINTENANCE, Timing(interval_s=_MAINTENANCE_EVERY_S), self.maintain)
+        for row in self.ledger.sources.all():
+            self._attend(row)
+
+    def close(self) -> None:
+        """The stop sequence, in the reverse order of the start; each part gets what is left of the grace.
+
+        Nothing here is needed for correctness: a process that is killed instead loses no more than time.
+        """
+        self.ready = False
+        deadline = time.monotonic() + GRACE_S - 1.0
+        self.stop.set()
+        self._schedule.stop()
+        for watch in self._watches.values():
+            watch.close()
+        quiet = True
+        for runner in self._runners.values():
+            quiet &= runner.join(max(0.1, deadline - time.monotonic()))
+        self.parts.parser.close()
+        quiet &= self.parts.pump.join(max(0.1, deadline - time.monotonic()))
+        self.parts.index.close()
+        for runner in self._runners.values():
+            runner.source.close()
+        for row in self.ledger.sources.all():
+            if row.state is SourceState.RUNNING:
+                self.ledger.sources.set_state(row.name, SourceState.IDLE)
+        if quiet:
+            self.ledger.upkeep.set_setting(_CLEAN, "1")
+            self.ledger.close()
+
+    # -- sources --------------------------------------------------------------------------------------
+
+    def runner(self, name: str) -> Runner:
+        """The loop of a source, started at its first use. Raises ``UnknownId``."""
+        with self._lock:
+            self.ledger.sources.row_id(name)
+            if name not in self._runners:
+                row = next(row for row in self.ledger.sources.all() if row.name == name)
+                self._runners[name] = self._start(row)
+            return self._runners[name]
+
+    def attend(self, name: str, *, scan: bool = True) -> None:
+        """A source was added: a service watches and schedules it from now on. ``scan`` False: the caller
+        asks for the first run itself."""
+        if self._watching:
+            self._attend(next(row for row in self.ledger.sources.all() if row.name == name), scan=scan)
+
+    def foresee(self, name: str | None, source: Source) -> tuple[RunCounts, str]:
+        """What a run of ``source`` would find, and what is wrong with its listing; nothing is read or written.
+        ``name`` None: a source that is not registered, of which nothing is known."""
+        if name is None:
+            listed = sum(isinstance(change, Upserted) for change in source.list(WHOLE, None))
+            return RunCounts(added=listed), ""
+        engine = SyncEngine(
+            source=source, ledger=self.ledger.sync, parser=self.parts.parser, cutter=self.parts.cutter, pulse=_Still()
+        )
+        found, broken = engine.foresee()
+        counts = RunCounts(
+            added=len(found.fresh),
+            updated=len(found.changed),
+            deleted=len(found.missing),
+            unchanged=found.unchanged + len(found.metadata),
+        )
+        return counts, broken
+
+    def drop(self, name: str) -> None:
+        """A source is being removed: its loop ends before its documents go."""
+        with self._lock:
+            watch, runner = self._watches.pop(name, None), self._runners.pop(name, None)
+        self._schedule.remove(name)
+        if watch is not None:
+            watch.close()
+        if runner is not None:
+            runner.end(GRACE_S)
+            runner.source.close()
+
+    def runners(self) -> Sequence[Runner]:
+        with self._lock:
+            return list(self._runners.values())
+
+    def _start(self, row: SourceRow) -> Runner:
+        source = self.parts.make_source(row)
+
+        def make_engine(pulse: RunnerPulse) -> SyncEngine:
+            return SyncEngine(
+                source=source, ledger=self.ledger.sync, parser=self.parts.parser, cutter=self.parts.cutter, pulse=pulse
+            )
+
+        runner = Runner(
+            source=source,
+            make_engine=make_engine,
+            runs=self.ledger.runs,
+            discard=self.ledger.runs.discard_run,
+            pump=self.parts.pump,
+            stop=self.stop,
+        )
+        runner.start()
+        return runner
+
+    def _attend(self, row: SourceRow, *, scan: bool = True) -> None:
+        """Arm first, then scan: what changes in between is hinted and scanned (R6)."""
+        runner = self.runner(row.name)
+        watch = Watch(
+            runner.source,
+            hint=lambda hint: runner.hint(hint.scope),
+            scan=lambda: runner.ask(Trigger.STARTUP),
+        )
+        with self._lock:
+            self._watches[row.name] = watch
+        watch.arm()
+        if scan:
+            runner.request(Trigger.STARTUP)
+        timing = self.parts.timings.get(row.name, Timing())
+        self._schedule.add(row.name, timing, lambda: self._scheduled(row.name))
+        self._note_next(row.name)
+
+    def _scheduled(self, name: str) -> None:
+        runner = self._runners.get(name)
+        if runner is not None and not self.stop.is_set():
+            runner.request(Trigger.SCHEDULE)
+            self._note_next(name)
+
+    def _note_next(self, name: str) -> None:
+        self.ledger.sources.set_next_run(name, self._schedule.next_run(name))
+
+    def _supervise(self) -> None:
+        for watch in list(self._watches.values()):
+            watch.supervise(SUPERVISE_S)
+
+    def maintain(self) -> None:
+        """What time makes necessary: forget what is past retention."""
+        removed = self.ledger.forget()
+        if removed:
+            _log.info("retention", rows=removed)
+
+
+class _Still:
+    """A pulse for work that nobody stops or watches."""
+
+    def stopping(self) -> bool:
+        return False
+
+    def progress(self, stage: str, tally: Tally) -> None:
+        pass

@@ -1,0 +1,269 @@
+"""What commands ask for, done by the process that holds the state folder. Implements ``web.api.Operations``.
+
+Each method takes and gives wire models, so that the answer is the same whether it crossed the socket.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import wait as wait_for
+from pathlib import Path
+
+from connectors.base import WHOLE
+from connectors.errors import ConnectorError
+from ingestor import wire
+from ingestor.errors import SourceHeld, UserError
+from ingestor.ledger.sources import SourceRow
+from ingestor.model import Hit, Outcome, Reader, RunCounts, RunId, RunReport, SearchMode, SourceState, Tally, Trigger
+from ingestor.service.core import Service
+from ingestor.service.folders import FILES, name_for, registered
+from ingestor.service.replies import run_reply, source_reply
+from ingestor.service.verifying import verify
+
+Report = Callable[[wire.Progress], None]
+
+
+class ServiceOperations:
+    """Called from several threads at once."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._ledger = service.ledger
+        self._registering = threading.Lock()
+
+    # -- runs ------------------------------------------------------------------------------------------
+
+    def backfill(self, request: wire.BackfillRequest, progress: Report, /) -> wire.RunsReply:
+        with self._registering:
+            chosen = self._chosen(request)
+        if request.dry_run:
+            return wire.RunsReply(runs=tuple(self._dry_run(row) for row in chosen))
+        return self._run_all([row.name for row in chosen], Trigger.BACKFILL, progress)
+
+    def sync(self, request: wire.SyncRequest, progress: Report, /) -> wire.RunsReply:
+        names = list(request.sources) or [row.name for row in self._ledger.sources.all() if not row.paused]
+        for name in names:
+            self._ledger.sources.row_id(name)
+        return self._run_all(names, Trigger.SYNC, progress)
+
+    def plan(self, request: wire.PlanRequest, /) -> wire.PlanReply:
+        self._ledger.sources.row_id(request.source)
+        plan = self._ledger.sources.plan(request.source)
+        if plan is None:
+            return wire.PlanReply(source=request.source)
+        return wire.PlanReply(
+            source=request.source,
+            plan_id=plan.plan_id,
+            reason=plan.reason,
+            items=plan.items,
+            created_at=plan.created_at,
+        )
+
+    def approve(self, request: wire.ApproveRequest, progress: Report, /) -> wire.RunsReply:
+        plan = self._ledger.sources.plan(request.source)
+        if plan is None:
+            raise UserError(f"Nothing is held for the source {request.source!r}.")
+        if plan.plan_id != request.plan_id:
+            raise SourceHeld(
+                f"The plan of {request.source!r} has changed: it is {plan.plan_id} now.",
+                hint=f"Look at it again: ingestor approve {request.source}.",
+            )
+        runner, watch = self._service.runner(request.source), _watch(request.source, progress, self._service)
+        report = self._wait(runner.request(Trigger.SYNC, approve=plan, watch=watch))
+        return wire.RunsReply(runs=(run_reply(report),), index_note=self._index_note())
+
+    # -- search ------------------------------------------------------------------------------------------
+
+    def search(self, request: wire.SearchRequest, /) -> wire.SearchReply:
+        began = time.perf_counter()
+        for name in request.sources:
+            self._ledger.sources.row_id(name)
+        principals = None if request.principals is None else frozenset(request.principals)
+        found = self._service.parts.searcher.search(
+            request.query,
+            mode=SearchMode(request.mode),
+            top=request.top,
+            reader=Reader(principals=principals),
+            sources=request.sources,
+        )
+        return wire.SearchReply(
+            query=request.query,
+            took_ms=round((time.perf_counter() - began) * 1000, 1),
+            hits=tuple(_hit_reply(hit) for hit in found.hits),
+            note=found.note,
+        )
+
+    # -- verify --------------------------------------------------------------------------------------------
+
+    def verify(self, request: wire.VerifyRequest, progress: Report, /) -> wire.VerifyReply:
+        return verify(self._service, request, progress)
+
+    # -- sources ---------------------------------------------------------------------------------------------
+
+    def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply:
+        with self._registering:
+            row, created = self._register(request.path, request.owner, request.name)
+        if created:
+            self._service.attend(row.name)
+        return source_reply(row, created=created)
+
+    def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply:
+        row = self._row(request.name)
+        if row.origin == "configured":
+            raise UserError(
+                f"The source {row.name!r} stands in the configuration file.", hint="Remove its [[source]] table there."
+            )
+        self._service.drop(row.name)
+        self._ledger.sync.forget_source(row.name)
+        self._ledger.sources.remove(row.name)
+        if request.purge:
+            self._ledger.purge_removed()
+        self._service.parts.pump.kick()
+        return source_reply(row)
+
+    # -- helpers -----------------------------------------------------------------------------------------
+
+    def _chosen(self, request: wire.BackfillRequest) -> Sequence[SourceRow]:
+        """The sources of a backfill: the folders named (registered where new), the sources named, or all."""
+        rows = [self._row(name) for name in request.sources]
+        for path in request.paths:
+            row, created = self._register(path, request.owner, None, dry=request.dry_run)
+            rows.append(row)
+            if created and not request.dry_run:
+                self._service.attend(row.name, scan=False)  # the backfill is its first scan
+        if not rows and not request.paths and not request.sources:
+            rows = list(self._ledger.sources.all())
+        return list({row.name: row for row in rows}.values())
+
+    def _register(self, path: str, owner: str, name: str | None, *, dry: bool = False) -> tuple[SourceRow, bool]:
+        if not Path(path).is_dir():
+            what = "is not a folder" if Path(path).exists() else "does not exist"
+            raise UserError(f"{path} {what}.", hint="Name a folder that this user can read.")
+        rows = self._ledger.sources.all()
+        found = registered(rows, path)
+        if found is not None:
+            if name is not None and name != found.name:
+                raise UserError(f"{path} is already the source {found.name!r}.")
+            return found, False
+        taken = {row.name for row in rows}
+        if name is not None and name in taken:
+            raise UserError(f"There is already a source named {name!r}.", hint="Choose another name.")
+        settings = {"path": path, "permissions": [f"user:{owner}"] if owner else []}
+        row = SourceRow(
+            name=name or name_for(path, taken),
+            kind=FILES,
+            settings=settings,
+            origin="registered",
+            state=SourceState.IDLE,
+            note="",
+            paused=False,
+            next_run=None,
+        )
+        self._service.parts.make_source(row).close()  # refuses what the connector cannot take
+        if not dry:
+            self._ledger.sources.put(row.name, row.kind, row.settings, row.origin)
+        return row, True
+
+    def _row(self, name: str) -> SourceRow:
+        self._ledger.sources.row_id(name)
+        return next(row for row in self._ledger.sources.all() if row.name == name)
+
+    def _run_all(self, names: Sequence[str], trigger: Trigger, progress: Report) -> wire.RunsReply:
+        """One source after the other: on a small machine two at once only take from each other."""
+        replies: list[wire.RunReply] = []
+        for name in names:
+            runner = self._service.runner(name)
+            report = self._wait(runner.request(trigger, watch=_watch(name, progress, self._service)))
+            replies.append(run_reply(report))
+            if report.outcome is Outcome.SUSPENDED:
+                break
+        return wire.RunsReply(runs=tuple(replies), index_note=self._index_note())
+
+    def _wait(self, future: Future[RunReport]) -> RunReport:
+        while not wait_for([future], timeout=1.0).done:
+            pass  # in slices, so that a signal is heard in the main thread
+        return future.result()
+
+    def _index_note(self) -> str:
+        trouble = self._service.parts.pump.trouble()
+        return f"Not everything is in the index yet: {trouble} It is caught up by itself." if trouble else ""
+
+    def _dry_run(self, row: SourceRow) -> wire.RunReply:
+        """What a run would find; nothing is read or written."""
+        began = time.time()
+        known = row.name in {there.name for there in self._ledger.sources.all()}
+        source = self._service.parts.make_source(row)
+        try:
+            difference, broken = self._service.foresee(row.name if known else None, source)
+            counts, message, outcome = difference, broken, Outcome.PARTIAL if broken else Outcome.OK
+        except ConnectorError as error:
+            counts, message, outcome = RunCounts(), str(error), Outcome.UNAVAILABLE
+        finally:
+            source.close()
+        report = RunReport(
+            run_id=RunId(""),
+            source=row.name,
+            trigger=Trigger.BACKFILL,
+            scope=WHOLE,
+            outcome=outcome,
+            started_at=began,
+            ended_at=time.time(),
+            counts=counts,
+            message=message,
+        )
+        return run_reply(report)
+
+
+# -- helpers ------------------------------------------------------------------------------------------
+
+
+def _hit_reply(hit: Hit) -> wire.SearchHit:
+    return wire.SearchHit(
+        chunk_id=hit.chunk_id,
+        document_id=hit.document_id,
+        source=hit.source,
+        title=hit.title,
+        uri=hit.uri,
+        url=hit.url,
+        section=hit.section,
+        page=hit.page,
+        lines=hit.lines,
+        span=hit.span,
+        score=round(hit.score, 4),
+        text=hit.text,
+        revision=hit.revision,
+        ingested_at=hit.ingested_at,
+    )
+
+
+def _watch(source: str, progress: Report, service: Service) -> Callable[[str, Tally], None]:
+    """Turns an engine's tally into progress for a person, a few times a second."""
+    last = 0.0
+
+    def seen(stage: str, tally: Tally) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < 0.1:
+            return
+        last = now
+        to_embed, to_index = service.parts.pump.backlog()
+        progress(
+            wire.Progress(
+                source=source,
+                stage=stage,
+                expected=tally.expected,
+                documents=tally.added + tally.updated + tally.moved,
+                unchanged=tally.unchanged,
+                failed=tally.failed,
+                chunks=tally.chunks.chunks_added,
+                to_embed=to_embed,
+                to_index=to_index,
+                bytes_read=tally.bytes_read,
+                current=tally.current,
+            )
+        )
+
+    return seen

@@ -1,0 +1,161 @@
+"""The two loops behind every run: one embeds what lacks vectors, one brings the index to what is wanted.
+
+Both take their work from the ledger and from nowhere else, so that nothing is lost with them. The index
+may be down for a day: embedding goes on, and the other loop tries again by itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ingestor import log
+from ingestor.embedding.worker import EmbedStep
+from ingestor.errors import EmbedderError, IndexFailure, LedgerError
+from ingestor.index.generations import GenerationManager
+from ingestor.ledger.index import IndexStates
+from ingestor.model import Generation, GenerationState
+
+_EMBED_CHUNKS = 48  # two or three seconds of work, so that a fresh edit soon has its turn
+_INDEX_ROWS = 1_000
+_IDLE_LOOK_S = 30.0  # also without a kick: another process's repair, a retry that is due
+_LEDGER_RETRY_S = 5.0
+
+_log = log.get()
+
+
+@dataclass(kw_only=True, slots=True)
+class Account:
+    """What was done for one source while its run was open."""
+
+    embedded: int = 0
+    reused: int = 0
+    index_writes: int = 0
+
+
+class Pump:
+    """``embed`` and ``index`` are stepped in a thread each. ``kick`` after every commit."""
+
+    def __init__(
+        self, *, ledger: IndexStates, embed: EmbedStep, index: GenerationManager, stop: threading.Event
+    ) -> None:
+        self._ledger = ledger
+        self._embed = embed
+        self._index = index
+        self._stop = stop
+        self._wake = threading.Condition()
+        self._kicks = 0
+        self._accounts: dict[str, list[Account]] = {}
+        self._trouble = {"embed": "", "index": ""}
+        self._threads = [
+            threading.Thread(target=self._loop, args=("embed", self._embed_once), name="embed", daemon=True),
+            threading.Thread(target=self._loop, args=("index", self._index_once), name="index", daemon=True),
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def kick(self) -> None:
+        """There may be work."""
+        with self._wake:
+            self._kicks += 1
+            self._wake.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        """After ``stop`` was set: wait for both loops. True when they ended."""
+        self.kick()
+        deadline = time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def backlog(self) -> tuple[int, int]:
+        """(chunks without vectors, rows not written) over the generations that follow the ledger."""
+        embed = index = 0
+        for generation in self._generations():
+            waiting = self._ledger.backlog(generation.generation_id)
+            embed, index = embed + waiting[0], index + waiting[1]
+        return embed, index
+
+    def settled(self) -> bool:
+        """Nothing is left to embed or write. False before the first generation exists."""
+        return bool(self._generations()) and self.backlog() == (0, 0)
+
+    def trouble(self) -> str:
+        """Why the loops cannot go on just now, in a sentence; empty when they can."""
+        return self._trouble["embed"] or self._trouble["index"]
+
+    @contextmanager
+    def account(self, source: str) -> Iterator[Account]:
+        """Counts what is done for ``source`` within; the innermost of several counts."""
+        account = Account()
+        with self._wake:
+            self._accounts.setdefault(source, []).append(account)
+        try:
+            yield account
+        finally:
+            with self._wake:
+                self._accounts[source].remove(account)
+
+    # -- the loops -----------------------------------------------------------------------------------
+
+    def _loop(self, name: str, once: Callable[[], bool]) -> None:
+        while not self._stop.is_set():
+            before = self._kicks
+            try:
+                busy = once()
+                if self._trouble[name]:
+                    _log.info("recovered", stage=name)
+                self._trouble[name] = ""
+                wait = 0.0 if busy else _IDLE_LOOK_S
+            except (IndexFailure, EmbedderError, LedgerError) as error:
+                self._trouble[name] = str(error)
+                _log.warning("stage_waits", stage=name, error=str(error))
+                wait, before = _LEDGER_RETRY_S if isinstance(error, LedgerError) else 1.0, self._kicks
+            except Exception as error:  # a bug in one batch must not end the service silently
+                self._trouble[name] = f"{type(error).__name__}: {error}"
+                _log.error("stage_crashed", stage=name, exc_info=True)
+                wait = _IDLE_LOOK_S
+            with self._wake:
+                if wait and before == self._kicks and not self._stop.is_set():
+                    self._wake.wait(wait)
+
+    def _embed_once(self) -> bool:
+        ready = 0
+        for generation in self._generations():
+            outcome = self._embed.step(generation.generation_id, _EMBED_CHUNKS, self._stop.is_set)
+            ready += outcome.ready
+            self._note(embedded=outcome.embedded_by_source, reused=outcome.reused_by_source)
+            if self._stop.is_set():
+                break
+        if ready:
+            self.kick()  # the other loop has rows to write now
+        return ready > 0
+
+    def _index_once(self) -> bool:
+        outcome = self._index.step(_INDEX_ROWS, self._stop.is_set)
+        self._note(writes=outcome.sources)
+        return outcome.writes > 0
+
+    def _note(
+        self,
+        *,
+        embedded: Mapping[str, int] | None = None,
+        reused: Mapping[str, int] | None = None,
+        writes: Mapping[str, int] | None = None,
+    ) -> None:
+        with self._wake:
+            for source, accounts in self._accounts.items():
+                if accounts:
+                    accounts[-1].embedded += (embedded or {}).get(source, 0)
+                    accounts[-1].reused += (reused or {}).get(source, 0)
+                    accounts[-1].index_writes += (writes or {}).get(source, 0)
+
+    def _generations(self) -> list[Generation]:
+        followed = {GenerationState.SERVING, GenerationState.BUILDING}
+        return [generation for generation in self._ledger.generations() if generation.state in followed]

@@ -1,0 +1,226 @@
+"""What needs no lock: status, runs, sources, and why a file is found or not. Reads the ledger only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from connectors.base import ItemId, ItemRef, Source
+from connectors.errors import ConnectorError, ItemUnreadable
+from ingestor import wire
+from ingestor.ledger.ledger import Ledger
+from ingestor.ledger.runs import ItemFacts
+from ingestor.ledger.sources import SourceRow
+from ingestor.model import GenerationState
+from ingestor.service.folders import covering
+from ingestor.service.replies import run_reply, source_reply
+from ingestor.sync.lag import percentiles
+
+
+class LedgerReading:
+    """Each call opens the ledger for reading and closes it. ``configured`` are the sources of the
+    configuration, which stand in the ledger only after their first run."""
+
+    def __init__(
+        self,
+        *,
+        state_dir: Path,
+        holder: str,
+        configured: Callable[[], Sequence[SourceRow]],
+        make_source: Callable[[SourceRow], Source],
+        item_of: Callable[[SourceRow, str], ItemId | None],
+    ) -> None:
+        self._state_dir = state_dir
+        self._holder = holder
+        self._configured = configured
+        self._make_source = make_source
+        self._item_of = item_of
+
+    def status(self) -> wire.StatusReply:
+        with self._ledger() as ledger:
+            rows = self._rows(ledger)
+            if ledger is None:
+                return wire.StatusReply(sources=tuple(_empty_status(row) for row in rows), service=self._holder)
+            known = {row.name for row in ledger.sources.all()}
+            generation = next(
+                (g.location for g in ledger.index.generations() if g.state is GenerationState.SERVING), ""
+            )
+            return wire.StatusReply(
+                sources=tuple(self._status(ledger, row) if row.name in known else _empty_status(row) for row in rows),
+                service=self._holder,
+                generation=generation,
+            )
+
+    def runs(self, limit: int, source: str | None) -> wire.RunsReply:
+        with self._ledger() as ledger:
+            if ledger is None:
+                return wire.RunsReply(runs=())
+            if source is not None:
+                ledger.sources.row_id(source)
+            return wire.RunsReply(runs=tuple(run_reply(report) for report in ledger.runs.last(source, limit)))
+
+    def source_list(self) -> wire.SourcesReply:
+        with self._ledger() as ledger:
+            return wire.SourcesReply(sources=tuple(source_reply(row) for row in self._rows(ledger)))
+
+    def why(self, path: str) -> wire.WhyReply:
+        with self._ledger() as ledger:
+            found = covering(self._rows(ledger), path)
+            if found is None:
+                return wire.WhyReply(
+                    path=path,
+                    verdict="No source covers this path.",
+                    included=False,
+                    hint=f"Add its folder: ingestor source add {Path(path).parent}",
+                )
+            row, below = found
+            if Path(path).is_dir():
+                return wire.WhyReply(
+                    path=path,
+                    source=row.name,
+                    verdict=f"This is a folder of the source {row.name!r}; ask about a file in it.",
+                )
+            item_id = self._item_of(row, below)
+            facts = None
+            if ledger is not None and item_id is not None and row.name in {r.name for r in ledger.sources.all()}:
+                facts = ledger.runs.item(row.name, item_id)
+            return self._why(row, path, item_id, facts)
+
+    # -- helpers -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _ledger(self) -> Iterator[Ledger | None]:
+        if not Ledger.exists(self._state_dir):
+            yield None
+            return
+        ledger = Ledger(self._state_dir, read_only=True)
+        try:
+            yield ledger
+        finally:
+            ledger.close()
+
+    def _rows(self, ledger: Ledger | None) -> list[SourceRow]:
+        rows = {row.name: row for row in self._configured()}
+        rows |= {row.name: row for row in (ledger.sources.all() if ledger is not None else ())}
+        return [rows[name] for name in sorted(rows)]
+
+    def _status(self, ledger: Ledger, row: SourceRow) -> wire.SourceStatus:
+        figures, last = ledger.runs.figures(row.name), ledger.runs.last(row.name, 1)
+        plan = ledger.sources.plan(row.name)
+        lag = percentiles(figures.lag_s)
+        running = bool(self._holder)
+        state = row.state.value
+        if row.paused:
+            state = "paused"
+        elif state == "running" and not running:
+            state = "idle"  # its process was killed; the next run carries on
+        return wire.SourceStatus(
+            name=row.name,
+            kind=row.kind,
+            state=state,
+            documents=figures.documents,
+            chunks=figures.chunks,
+            pending=wire.Pending(embed=figures.pending_embed, index=figures.pending_index),
+            quarantined=figures.quarantined,
+            last_run=run_reply(last[0]) if last else None,
+            next_run=row.next_run if running else None,
+            lag_s=wire.Lag(p50=_rounded(lag.p50), p95=_rounded(lag.p95)),
+            note=row.note,
+            origin=row.origin,
+            place=source_reply(row).place,
+            held=len(plan.items) if plan is not None else 0,
+        )
+
+    def _why(self, row: SourceRow, path: str, item_id: ItemId | None, facts: ItemFacts | None) -> wire.WhyReply:
+        """The first thing that keeps the file from being found, in the order in which it would be met."""
+        rule, ref, trouble = self._ask_source(row, item_id)
+        reply = wire.WhyReply(path=path, verdict="", source=row.name, included=rule is None, rule=rule)
+        if facts is not None:
+            stale = ref is not None and (ref.version != facts.version or facts.doubtful)
+            reply = reply.model_copy(update={**_facts(facts), "stale": stale})
+        if rule is not None:
+            gone = " Its passages leave with the next run." if facts is not None else ""
+            return _verdict(reply, f"The file is excluded: {rule}{gone}")
+        if trouble:
+            return _verdict(reply, trouble, "Check that this user may read it: ingestor doctor")
+        if ref is None:
+            if facts is None:
+                return _verdict(reply, "There is no such file, and none is indexed.")
+            hint = f"Run `ingestor sync {row.name}`."
+            return _verdict(reply, "The file is gone; its passages leave with the next run.", hint)
+        if facts is None:
+            hint = f"Run `ingestor sync {row.name}`, or wait for the service's next scan."
+            return _verdict(reply, "The file is included, but no run has taken it in yet.", hint)
+        if facts.quarantine is not None:
+            reason, message, hint = facts.quarantine
+            return _verdict(reply, f"The file is set aside ({reason}): {message}", hint)
+        if reply.stale:
+            hint = f"Run `ingestor sync {row.name}`, or wait for the service's next scan."
+            return _verdict(reply, "The file has changed since it was taken in.", hint)
+        if facts.pending_embed or facts.pending_index:
+            hint = "" if self._holder else "Run `ingestor sync` to finish the work."
+            return _verdict(reply, "The file is found by its words; search by meaning follows in a moment.", hint)
+        if facts.chunks == 0:
+            return _verdict(reply, "The file was taken in, but holds no text.")
+        return _verdict(reply, f"The file is searchable: {facts.chunks} passage(s).")
+
+    def _ask_source(self, row: SourceRow, item_id: ItemId | None) -> tuple[str | None, ItemRef | None, str]:
+        """(the rule that excludes it, the item as it is now, what is wrong with asking)."""
+        if item_id is None:
+            return None, None, ""
+        source = self._make_source(row)
+        try:
+            rule = source.explain(item_id)
+            return rule, source.lookup(item_id) if rule is None else None, ""
+        except ItemUnreadable as error:
+            return None, None, f"The file cannot be read: {error}"
+        except ConnectorError as error:
+            return None, None, str(error)
+        finally:
+            source.close()
+
+
+def _facts(facts: ItemFacts) -> Mapping[str, object]:
+    lag = None
+    state = "pending" if facts.pending_embed + facts.pending_index else "ok"
+    if facts.searchable_at is not None and facts.edited_at is not None:
+        lag = round(max(0.0, facts.searchable_at - facts.edited_at), 3)
+    return {
+        "document_id": facts.document_id,
+        "revision": facts.revision,
+        "chunks": facts.chunks,
+        "state": "quarantined" if facts.quarantine else state,
+        "quarantine": facts.quarantine[0] if facts.quarantine else None,
+        "pending_embed": facts.pending_embed,
+        "pending_index": facts.pending_index,
+        "committed_at": facts.committed_at,
+        "searchable_at": facts.searchable_at,
+        "lag_s": lag,
+    }
+
+
+def _verdict(reply: wire.WhyReply, verdict: str, hint: str = "") -> wire.WhyReply:
+    return reply.model_copy(update={"verdict": verdict, "hint": hint})
+
+
+def _empty_status(row: SourceRow) -> wire.SourceStatus:
+    return wire.SourceStatus(
+        name=row.name,
+        kind=row.kind,
+        state="idle",
+        documents=0,
+        chunks=0,
+        pending=wire.Pending(),
+        quarantined=0,
+        last_run=None,
+        next_run=None,
+        lag_s=wire.Lag(),
+        note="No run yet.",
+        origin=row.origin,
+        place=source_reply(row).place,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

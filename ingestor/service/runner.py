@@ -1,0 +1,356 @@
+"""One loop per source: takes requests, runs the engine, sets the source's state. Nobody else does either.
+
+A scan of a large source may take hours; an edit must not wait for it. So a hint that arrives during a
+scan suspends the scan at its next safe point, is served, and the scan goes on: what it had committed is
+unchanged now and costs a comparison each.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+from connectors.base import WHOLE, Scope, Source, within
+from ingestor import log
+from ingestor.errors import IngestorError, LedgerError
+from ingestor.model import Outcome, Plan, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
+from ingestor.ports import RunLedger
+from ingestor.service.pump import Pump
+from ingestor.sync.engine import SyncEngine
+
+_YIELD_AFTER_S = 1.0  # a scan runs at least so long before a hint may interrupt it
+_SCOPES_AT_ONCE = 64  # more hinted places than this are one scan of the whole
+_SETTLE_LOOK_S = 0.05
+
+Watch = Callable[[str, Tally], None]
+"""(stage, tally) of a run under way."""
+
+_log = log.get()
+
+
+@dataclass(kw_only=True, slots=True)
+class _Request:
+    """What a run is asked for. Requests that wait are merged into one."""
+
+    trigger: Trigger
+    scopes: list[Scope]
+    approve: Plan | None = None
+    waiters: list[Future[RunReport]] = field(default_factory=list)
+    watches: list[Watch] = field(default_factory=list)
+
+
+class Runner:
+    """The loop of one source. ``request`` may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        make_engine: Callable[[RunnerPulse], SyncEngine],
+        runs: RunLedger,
+        discard: Callable[[RunId], None],
+        pump: Pump,
+        stop: threading.Event,
+    ) -> None:
+        self.source = source
+        self._runs = runs
+        self._discard = discard
+        self._pump = pump
+        self._stop = stop
+        self._leaving = threading.Event()
+        self._wake = threading.Condition()
+        self._waiting: list[_Request] = []
+        self._current: _Request | None = None
+        self._ended = False
+        self.held = False
+        self._pulse = RunnerPulse(self)
+        self._engine = make_engine(self._pulse)
+        self._thread = threading.Thread(target=self._loop, name=f"source-{source.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def request(
+        self,
+        trigger: Trigger,
+        scopes: Sequence[Scope] = (WHOLE,),
+        *,
+        approve: Plan | None = None,
+        watch: Watch | None = None,
+    ) -> Future[RunReport]:
+        """Ask for a run; the future has its report when its documents are searchable, or the error that
+        ended it. Hints that wait are one run; a scan of the whole takes them with it."""
+        future: Future[RunReport] = Future()
+        request = _Request(trigger=trigger, scopes=list(scopes), approve=approve, waiters=[future])
+        if watch is not None:
+            request.watches.append(watch)
+        with self._wake:
+            if self._ended:
+                future.set_exception(LedgerError(f"The source {self.source.name} is being closed."))
+                return future
+            self._merge(request)
+            self._wake.notify_all()
+        return future
+
+    def ask(self, trigger: Trigger) -> None:
+        """Ask for a whole run that nobody waits for."""
+        self.request(trigger)
+
+    def hint(self, scope: Scope) -> None:
+        """Something under ``scope`` may have changed; nobody waits for the answer."""
+        self.request(Trigger.WATCH, (scope,))
+
+    def end(self, timeout: float) -> bool:
+        """Suspend what runs and end this loop alone. True when it ended."""
+        self._leaving.set()
+        return self.join(timeout)
+
+    def stopping(self) -> bool:
+        return self._stop.is_set() or self._leaving.is_set()
+
+    def join(self, timeout: float) -> bool:
+        """After ``stop`` was set: wait for the loop's end. True when it ended."""
+        with self._wake:
+            self._wake.notify_all()
+        if self._thread.ident is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # -- the queue ---------------------------------------------------------------------------------
+
+    def hints_wait(self) -> bool:
+        return any(request.trigger is Trigger.WATCH for request in self._waiting)
+
+    def _merge(self, request: _Request) -> None:
+        same = next(
+            (
+                waiting
+                for waiting in self._waiting
+                if (waiting.trigger is Trigger.WATCH) == (request.trigger is Trigger.WATCH)
+                and waiting.approve is None
+                and request.approve is None
+            ),
+            None,
+        )
+        if same is None:
+            self._waiting.append(request)
+            return
+        same.waiters += request.waiters
+        same.watches += request.watches
+        same.scopes = _collapsed([*same.scopes, *request.scopes])
+
+    def _take(self, *, hints_only: bool = False) -> _Request | None:
+        """The next request, hints first: somebody just saved a file."""
+        with self._wake:
+            chosen = next((request for request in self._waiting if request.trigger is Trigger.WATCH), None)
+            if chosen is None and not hints_only and self._waiting:
+                chosen = self._waiting[0]
+            if chosen is not None:
+                self._waiting.remove(chosen)
+            return chosen
+
+    # -- the loop ----------------------------------------------------------------------------------
+
+    def _loop(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self.stopping():
+                    self._wake.wait(1.0)
+                if self.stopping():
+                    break
+            request = self._take()
+            if request is not None:
+                self._serve(request)
+        with self._wake:
+            self._ended = True
+            left, self._waiting = self._waiting, []
+        for request in left:
+            for waiter in request.waiters:
+                waiter.set_exception(LedgerError("The service stopped before the run began."))
+
+    def _serve(self, request: _Request) -> None:
+        try:
+            report = self._run(request)
+        except IngestorError as error:
+            # R8: an error of the ledger ends the run; the next trigger tries again.
+            self._set_state(SourceState.FAILED, str(error))
+            _log.error("run_failed", source=self.source.name, error=str(error))
+            _resolve(request, error=error)
+        except Exception as error:  # a bug must end neither the loop nor the service
+            self._set_state(SourceState.FAILED, f"{type(error).__name__}: {error}")
+            _log.error("run_crashed", source=self.source.name, exc_info=True)
+            _resolve(request, error=error)
+        else:
+            _resolve(request, report=report)
+
+    def _run(self, request: _Request) -> RunReport:
+        name = self.source.name
+        run_id = self._runs.start_run(name, request.trigger, request.scopes[0] if len(request.scopes) == 1 else WHOLE)
+        self._set_state(SourceState.RUNNING)
+        with self._pump.account(name) as account:
+            report = self._passes(run_id, request)
+            self._after(report.outcome, report.message)
+            self._await_settled(request)
+        counts = replace(
+            report.counts, embedded=account.embedded, reused=account.reused, index_writes=account.index_writes
+        )
+        report = replace(report, counts=counts, ended_at=time.time())
+        if _is_silent(request, report):
+            self._discard(run_id)
+        else:
+            self._runs.finish_run(report)
+            _log.info("run_finished", **canonical(report))
+        return report
+
+    def _passes(self, run_id: RunId, request: _Request) -> RunReport:
+        """The engine until it is through: a pass that gave way to a hint is followed by another."""
+        total, started = RunCounts(), time.time()
+        while True:
+            self._current = request
+            self._pulse.began(interruptible=request.trigger is not Trigger.WATCH)
+            report = self._engine.run(run_id, request.trigger, tuple(request.scopes), approve=request.approve)
+            self._pump.kick()
+            total = _sum(total, report.counts)
+            if report.outcome is not Outcome.SUSPENDED or self.stopping():
+                return replace(report, counts=total, started_at=started)
+            self._serve_hints()
+            self._set_state(SourceState.RUNNING)
+
+    def _serve_hints(self) -> None:
+        while not self.stopping() and (hint := self._take(hints_only=True)) is not None:
+            self._serve(hint)
+
+    def _await_settled(self, request: _Request) -> None:
+        """Until what the run committed is embedded and written, as far as that is possible now. A run that
+        nobody waits for is closed as soon as the next one is asked for."""
+        while not self.stopping() and not self._pump.settled():
+            if self._pump.trouble():
+                return  # the pump goes on by itself when the index or the model is back
+            if request.trigger is Trigger.WATCH and self._waiting:
+                return
+            self._serve_hints()
+            for watch in request.watches:
+                watch("index", self._pulse.tally)
+            with self._wake:
+                self._wake.wait(_SETTLE_LOOK_S)
+
+    def _after(self, outcome: Outcome, message: str) -> None:
+        """The state that a run leaves behind."""
+        if outcome is Outcome.HELD:
+            self._set_state(SourceState.HELD, message)
+        elif outcome is Outcome.UNAVAILABLE:
+            self._set_state(SourceState.OFFLINE, message)
+        elif outcome is Outcome.FAILED:
+            self._set_state(SourceState.FAILED, message)
+        else:
+            self._set_state(SourceState.IDLE, message)
+
+    def _set_state(self, state: SourceState, note: str = "") -> None:
+        self.held = state is SourceState.HELD
+        self._runs.set_state(self.source.name, state, note)
+
+    def seen(self, stage: str, tally: Tally) -> None:
+        """The engine's progress, for whoever watches the run."""
+        request = self._current
+        for watch in request.watches if request is not None else ():
+            watch(stage, tally)
+
+
+class RunnerPulse:
+    """The engine's view of its runner: when to stop, where to show progress."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._interruptible = False
+        self._began = 0.0
+        self.tally = Tally()
+
+    def began(self, *, interruptible: bool) -> None:
+        self._interruptible = interruptible
+        self._began = time.monotonic()
+        self.tally = Tally()
+
+    def stopping(self) -> bool:
+        if self._runner.stopping():
+            return True
+        return self._interruptible and self._runner.hints_wait() and time.monotonic() - self._began >= _YIELD_AFTER_S
+
+    def progress(self, stage: str, tally: Tally) -> None:
+        self.tally = tally
+        self._runner.seen(stage, tally)
+
+
+# -- helpers ---------------------------------------------------------------------------------------
+
+
+def canonical(report: RunReport) -> dict[str, object]:
+    """The fields of the canonical line of a run."""
+    counts = report.counts
+    return {
+        "run_id": report.run_id,
+        "source": report.source,
+        "trigger": report.trigger.value,
+        "outcome": report.outcome.value,
+        "added": counts.added,
+        "updated": counts.updated,
+        "moved": counts.moved,
+        "deleted": counts.deleted,
+        "unchanged": counts.unchanged,
+        "failed": counts.failed,
+        "chunks_added": counts.chunks_added,
+        "chunks_removed": counts.chunks_removed,
+        "embedded": counts.embedded,
+        "reused": counts.reused,
+        "index_writes": counts.index_writes,
+        "bytes_read": counts.bytes_read,
+        "duration_s": round(report.ended_at - report.started_at, 3),
+        **({"message": report.message} if report.message else {}),
+    }
+
+
+def _collapsed(scopes: Sequence[Scope]) -> list[Scope]:
+    """Without repeats and without what stands beneath another; too many are the whole."""
+    distinct = sorted(set(scopes), key=len)
+    if WHOLE in distinct or len(distinct) > 16 * _SCOPES_AT_ONCE:
+        return [WHOLE]
+    kept: list[Scope] = []
+    for scope in distinct:
+        if not any(within(scope, above) for above in kept):
+            kept.append(scope)
+    return kept if len(kept) <= _SCOPES_AT_ONCE else [WHOLE]
+
+
+def _sum(total: RunCounts, part: RunCounts) -> RunCounts:
+    """The passes of one run together. What an earlier pass took in is unchanged to the later ones."""
+    before = total.added + total.updated + total.moved
+    return RunCounts(
+        added=total.added + part.added,
+        updated=total.updated + part.updated,
+        moved=total.moved + part.moved,
+        deleted=total.deleted + part.deleted,
+        unchanged=max(0, part.unchanged - before),
+        failed=max(total.failed, part.failed),
+        chunks_added=total.chunks_added + part.chunks_added,
+        chunks_removed=total.chunks_removed + part.chunks_removed,
+        chunks_kept=total.chunks_kept + part.chunks_kept,
+        bytes_read=total.bytes_read + part.bytes_read,
+    )
+
+
+def _is_silent(request: _Request, report: RunReport) -> bool:
+    """A hint that led to nothing: no line in the log, no row among the runs."""
+    counts = report.counts
+    changed = counts.added + counts.updated + counts.moved + counts.deleted + counts.failed + counts.chunks_added
+    return request.trigger is Trigger.WATCH and report.outcome is Outcome.OK and changed == 0
+
+
+def _resolve(request: _Request, *, report: RunReport | None = None, error: BaseException | None = None) -> None:
+    for waiter in request.waiters:
+        if error is not None:
+            waiter.set_exception(error)
+        elif report is not None:
+            waiter.set_result(report)

@@ -1,0 +1,70 @@
+"""What the socket offers: the operations that need the writer or Chroma, with their requests and replies.
+
+The server calls an ``Operations``; the client is one, so that a command cannot tell whether the work is
+done in its own process or in the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ingestor import wire
+
+Report = Callable[[wire.Progress], None]
+"""Called from any thread, often; must be quick."""
+
+
+class Operations(Protocol):
+    """Called from several threads at once; what cannot run together waits inside. Every method raises
+    ``IngestorError`` or ``ConnectorError`` for what a person can act on, anything else is a bug."""
+
+    def backfill(self, request: wire.BackfillRequest, progress: Report, /) -> wire.RunsReply: ...
+
+    def sync(self, request: wire.SyncRequest, progress: Report, /) -> wire.RunsReply: ...
+
+    def search(self, request: wire.SearchRequest, /) -> wire.SearchReply: ...
+
+    def verify(self, request: wire.VerifyRequest, progress: Report, /) -> wire.VerifyReply: ...
+
+    def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply: ...
+
+    def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply: ...
+
+    def plan(self, request: wire.PlanRequest, /) -> wire.PlanReply: ...
+
+    def approve(self, request: wire.ApproveRequest, progress: Report, /) -> wire.RunsReply: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """One operation as the server calls it; ``reports`` says that it takes a ``Report``."""
+
+    request: type[wire.Wire]
+    reports: bool = False
+
+    def call(self, operations: Operations, name: str, request: wire.Wire, progress: Report) -> wire.Wire:
+        method: Callable[..., wire.Wire] = getattr(operations, name)
+        return method(request, progress) if self.reports else method(request)
+
+
+ROUTES: Mapping[str, Route] = {
+    "backfill": Route(request=wire.BackfillRequest, reports=True),
+    "sync": Route(request=wire.SyncRequest, reports=True),
+    "search": Route(request=wire.SearchRequest),
+    "verify": Route(request=wire.VerifyRequest, reports=True),
+    "source_add": Route(request=wire.SourceAddRequest),
+    "source_remove": Route(request=wire.SourceRemoveRequest),
+    "plan": Route(request=wire.PlanRequest),
+    "approve": Route(request=wire.ApproveRequest, reports=True),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pong:
+    """The answer to a ping. ``ready`` is false while the holder opens its parts or closes them."""
+
+    pid: int
+    version: str
+    ready: bool

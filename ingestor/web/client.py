@@ -1,0 +1,152 @@
+"""The other side of the socket: the operations of whoever holds the state folder, and how to find it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ingestor import __version__, wire
+from ingestor.errors import StateBusy
+from ingestor.state import StateFolder, StateLock
+from ingestor.web.api import Pong, Report
+from ingestor.web.failures import rebuild, service_gone
+
+if TYPE_CHECKING:
+    import httpx
+
+PATIENCE_S = 60.0
+_PING_TIMEOUT_S = 5.0
+
+Reply = TypeVar("Reply", bound=wire.Wire)
+
+
+class RemoteOperations:
+    """``ingestor.web.api.Operations`` by way of the service at ``socket_path``. Holds no connection between
+    calls. Besides what the operations raise: ``StateBusy`` when the service ends before it has answered."""
+
+    def __init__(self, socket_path: Path, *, pid: int = 0) -> None:
+        self.socket_path = socket_path
+        self.pid = pid
+
+    def backfill(self, request: wire.BackfillRequest, progress: Report, /) -> wire.RunsReply:
+        return self._call("backfill", request, wire.RunsReply, progress)
+
+    def sync(self, request: wire.SyncRequest, progress: Report, /) -> wire.RunsReply:
+        return self._call("sync", request, wire.RunsReply, progress)
+
+    def search(self, request: wire.SearchRequest, /) -> wire.SearchReply:
+        return self._call("search", request, wire.SearchReply)
+
+    def verify(self, request: wire.VerifyRequest, progress: Report, /) -> wire.VerifyReply:
+        return self._call("verify", request, wire.VerifyReply, progress)
+
+    def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply:
+        return self._call("source_add", request, wire.SourceReply)
+
+    def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply:
+        return self._call("source_remove", request, wire.SourceReply)
+
+    def plan(self, request: wire.PlanRequest, /) -> wire.PlanReply:
+        return self._call("plan", request, wire.PlanReply)
+
+    def approve(self, request: wire.ApproveRequest, progress: Report, /) -> wire.RunsReply:
+        return self._call("approve", request, wire.RunsReply, progress)
+
+    def _call(self, name: str, request: wire.Wire, reply: type[Reply], progress: Report | None = None) -> Reply:
+        import httpx
+
+        # No time-out on reading: a backfill may take a day. A dead service closes the connection.
+        timeout = httpx.Timeout(_PING_TIMEOUT_S, read=None)
+        try:
+            with (
+                _client(self.socket_path, timeout) as client,
+                client.stream("POST", f"/v1/ops/{name}", content=request.model_dump_json()) as response,
+            ):
+                for line in _lines(response.iter_raw()):
+                    message = json.loads(line)
+                    if "progress" in message and progress is not None:
+                        progress(wire.Progress.model_validate(message["progress"]))
+                    elif "result" in message:
+                        return reply.model_validate(message["result"])
+                    elif "error" in message:
+                        raise rebuild(wire.ErrorReply.model_validate(message["error"]))
+        except (httpx.TransportError, httpx.StreamError) as error:
+            raise service_gone() from error
+        raise service_gone()
+
+
+def ping(socket_path: Path) -> Pong | None:
+    """Who answers at ``socket_path``; None when nobody does."""
+    if not _listened_to(socket_path):
+        return None
+    import httpx
+
+    try:
+        with _client(socket_path, httpx.Timeout(_PING_TIMEOUT_S)) as client:
+            answer = client.get("/v1/ping").json()
+            return Pong(pid=answer["pid"], version=answer["version"], ready=answer["ready"])
+    except (httpx.HTTPError, ValueError, KeyError):
+        return None
+
+
+def _listened_to(socket_path: Path) -> bool:
+    """Asked before httpx is imported for it; httpx would also leave a refused connection open."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PING_TIMEOUT_S)
+        try:
+            probe.connect(os.fspath(socket_path))
+        except OSError:
+            return False
+        return True
+
+
+def rendezvous(state: StateFolder, *, patience_s: float = PATIENCE_S) -> StateLock | RemoteOperations:
+    """The lock of ``state``, or the process that holds it, whichever can be had first.
+
+    Another command may hold the lock for a moment without serving a socket, and a service is not ready at
+    once: both are waited for. Raises ``StateBusy`` after ``patience_s``, or at once when the service is of
+    another version, whose requests and replies may differ."""
+    deadline = time.monotonic() + patience_s
+    pause = 0.02
+    while True:
+        lock = state.try_lock()
+        if lock is not None:
+            return lock
+        holder = state.holder()
+        pong = ping(holder.socket_path) if holder is not None else None
+        if holder is not None and pong is not None:
+            if pong.version != __version__:
+                raise StateBusy(
+                    f"The service (process {pong.pid}) is of version {pong.version}, this command of {__version__}.",
+                    hint="Restart the service.",
+                )
+            if pong.ready:
+                return RemoteOperations(holder.socket_path, pid=pong.pid)
+        if time.monotonic() > deadline:
+            who = f"Process {holder.pid}" if holder is not None and holder.pid else "Another process"
+            raise StateBusy(
+                f"{who} holds the state folder {state.root} and does not answer.",
+                hint="Wait for it, or end it; nothing is lost.",
+            )
+        time.sleep(pause)
+        pause = min(pause * 2, 0.5)
+
+
+def _client(socket_path: Path, timeout: httpx.Timeout) -> httpx.Client:
+    import httpx
+
+    transport = httpx.HTTPTransport(uds=str(socket_path))
+    return httpx.Client(transport=transport, base_url="http://ingestor", timeout=timeout, trust_env=False)
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Split at line feeds alone: a text may hold U+2028 and its like, which JSON leaves as they are."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in whole if line.strip())

@@ -1,0 +1,202 @@
+"""The socket of whoever holds the state folder: HTTP on a Unix socket, for the owner only.
+
+``POST /v1/ops/NAME`` answers with lines of JSON: ``{"progress": ...}`` now and then, at the end exactly one
+``{"result": ...}`` or ``{"error": ...}``, and empty lines that show life. An operation runs in a thread of
+its own and is not tied to who asked: when the client leaves, the work goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ingestor import __version__, log, wire
+from ingestor.web.api import ROUTES, Operations, Route
+from ingestor.web.failures import describe
+
+if TYPE_CHECKING:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+
+PROGRESS_EVERY_S = 0.2
+HEARTBEAT_S = 5.0
+_GRACE_S = 2
+_NDJSON = "application/x-ndjson"
+
+_log = log.get()
+
+
+class Server:
+    """A running server. ``stop`` ends it; operations that still run keep their threads."""
+
+    def __init__(self, inner: uvicorn.Server, listener: socket.socket, path: Path) -> None:
+        self._inner = inner
+        self._listener = listener
+        self._path = path
+        self._thread = threading.Thread(
+            target=lambda: inner.run(sockets=[listener]), name="ingestor-socket", daemon=True
+        )
+
+    def start(self) -> None:
+        self._thread.start()
+        while not self._inner.started and self._thread.is_alive():
+            time.sleep(0.005)
+        if not self._thread.is_alive():
+            raise RuntimeError("The socket server ended while it started.")
+
+    def stop(self) -> None:
+        """Take no more requests, let open answers end for two seconds, then cut them. Safe to call twice."""
+        if self._listener.fileno() < 0:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()  # first: who comes now finds no socket rather than a closing one
+        self._inner.should_exit = True
+        self._thread.join(_GRACE_S + 3)
+        self._listener.close()
+
+
+def serve(operations: Operations, socket_path: Path, *, ready: Callable[[], bool] = lambda: True) -> Server:
+    """Serve ``operations`` at ``socket_path`` until ``stop``. Only for the holder of the state lock: a socket
+    file that is there already is a dead process's and is replaced. ``ready`` is asked at every ping."""
+    import uvicorn
+
+    listener = _listen(socket_path)
+    config = uvicorn.Config(
+        _application(operations, ready),
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    server = Server(uvicorn.Server(config), listener, socket_path)
+    server.start()
+    return server
+
+
+def _listen(path: Path) -> socket.socket:
+    """Bound by us and not by the server, which would open the file to everybody for a moment."""
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(os.fspath(path))
+    path.chmod(0o600)  # before listen: until then nobody can connect
+    listener.listen(64)
+    return listener
+
+
+def _application(operations: Operations, ready: Callable[[], bool]) -> Starlette:
+    from starlette.applications import Starlette
+    from starlette.responses import JSONResponse, Response, StreamingResponse
+    from starlette.routing import Route as At
+
+    async def ping(_request: Request) -> Response:
+        return JSONResponse({"pid": os.getpid(), "version": __version__, "ready": ready()})
+
+    async def operate(request: Request) -> Response:
+        name = request.path_params["name"]
+        route = ROUTES.get(name)
+        if route is None:
+            return refusal(404, f"This service knows no operation {name!r}.")
+        try:
+            asked = route.request.model_validate_json(await request.body())
+        except ValueError as error:
+            return refusal(422, f"The request is not valid: {_first_line(error)}.")
+        job = _Job(operations, name, route, asked)
+        return StreamingResponse(job.lines(), media_type=_NDJSON)
+
+    def refusal(status: int, message: str) -> Response:
+        body = _line("error", wire.ErrorReply(message=message, exit_code=2))
+        return Response(body, status_code=status, media_type=_NDJSON)
+
+    return Starlette(routes=[At("/v1/ping", ping, methods=["GET"]), At("/v1/ops/{name}", operate, methods=["POST"])])
+
+
+class _Job:
+    """One operation in its thread, and the newest progress of each source on its way to the client."""
+
+    def __init__(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._ending: asyncio.Future[bytes] = self._loop.create_future()
+        self._lock = threading.Lock()
+        self._latest: dict[str, wire.Progress] = {}
+        threading.Thread(
+            target=self._work, args=(operations, name, route, request), name=f"ingestor-{name}", daemon=True
+        ).start()
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """Progress at most every ``PROGRESS_EVERY_S`` and source, then the ending, at once."""
+        changed: asyncio.Future[Any] = asyncio.ensure_future(self._changed.wait())
+        ending: asyncio.Future[Any] = self._ending
+        try:
+            while not ending.done():
+                done, _ = await asyncio.wait(
+                    {changed, ending}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if changed in done:
+                    self._changed.clear()
+                    changed = asyncio.ensure_future(self._changed.wait())
+                    for progress in self._take():
+                        yield _line("progress", progress)
+                    await asyncio.wait({ending}, timeout=PROGRESS_EVERY_S)
+                elif not done:
+                    yield b"\n"
+            for progress in self._take():
+                yield _line("progress", progress)
+            yield self._ending.result()
+        finally:
+            changed.cancel()
+
+    def _work(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+        try:
+            ending = _line("result", route.call(operations, name, request, self._report))
+        except Exception as error:  # everything must reach the client as an ending
+            reply = describe(error)
+            if reply is None:
+                _log.error("operation_crashed", operation=name, kind=type(error).__name__, exc_info=True)
+                reply = wire.ErrorReply(
+                    message=f"The service failed at this request ({type(error).__name__}).",
+                    hint="Its log has the details.",
+                )
+            ending = _line("error", reply)
+        self._in_loop(self._end, ending)
+
+    def _report(self, progress: wire.Progress) -> None:
+        with self._lock:
+            first = not self._latest
+            self._latest[progress.source] = progress
+        if first:
+            self._in_loop(self._changed.set)
+
+    def _take(self) -> list[wire.Progress]:
+        with self._lock:
+            taken, self._latest = self._latest, {}
+        return list(taken.values())
+
+    def _end(self, ending: bytes) -> None:
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    def _in_loop(self, call: Callable[..., None], *args: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the server stopped; nobody listens any more
+            self._loop.call_soon_threadsafe(call, *args)
+
+
+def _line(key: str, value: wire.Wire) -> bytes:
+    return b'{"' + key.encode("ascii") + b'":' + value.model_dump_json().encode("utf-8") + b"}\n"
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,241 @@
+"""Requests and replies of the operations, as they cross the socket and as ``--json`` prints them.
+
+One set of models serves the command line (in its own process), the socket and HTTP, so that the output
+of a command is the same whether a service answered it or not. Shapes and names are those of CONTRACTS.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Wire(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# -- requests --------------------------------------------------------------------------------------
+
+
+class BackfillRequest(Wire):
+    """``paths`` are absolute; each becomes a source of kind ``files`` where none is there already."""
+
+    paths: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    dry_run: bool = False
+    owner: str = ""
+
+
+class SyncRequest(Wire):
+    sources: tuple[str, ...] = ()
+
+
+class SearchRequest(Wire):
+    query: str
+    top: int = 10
+    mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
+    sources: tuple[str, ...] = ()
+    principals: tuple[str, ...] | None = None
+
+
+class VerifyRequest(Wire):
+    repair: bool = False
+    details: bool = False
+
+
+class SourceAddRequest(Wire):
+    path: str
+    name: str | None = None
+    owner: str = ""
+
+
+class SourceRemoveRequest(Wire):
+    name: str
+    purge: bool = False
+
+
+class PlanRequest(Wire):
+    source: str
+
+
+class ApproveRequest(Wire):
+    source: str
+    plan_id: str
+
+
+# -- replies ---------------------------------------------------------------------------------------
+
+
+class DocumentCounts(Wire):
+    added: int = 0
+    updated: int = 0
+    moved: int = 0
+    deleted: int = 0
+    unchanged: int = 0
+    failed: int = 0
+
+
+class ChunkCounts(Wire):
+    added: int = 0
+    removed: int = 0
+    kept: int = 0
+
+
+class RunReply(Wire):
+    source: str
+    trigger: str
+    outcome: str
+    documents: DocumentCounts
+    chunks: ChunkCounts
+    embedded: int
+    index_writes: int
+    bytes_read: int
+    duration_s: float
+    reused: int = 0
+    message: str = ""
+    plan_id: str | None = None
+    run_id: str = ""
+    started_at: float = 0.0
+
+
+class RunsReply(Wire):
+    runs: tuple[RunReply, ...]
+    index_note: str = ""
+
+
+class SearchHit(Wire):
+    chunk_id: str
+    document_id: str
+    source: str
+    title: str
+    uri: str
+    url: str
+    section: tuple[str, ...]
+    page: int | None
+    lines: tuple[int, int] | None
+    span: tuple[int, int]
+    score: float
+    text: str
+    revision: int
+    ingested_at: float
+
+
+class SearchReply(Wire):
+    query: str
+    took_ms: float
+    hits: tuple[SearchHit, ...]
+    note: str = ""
+
+
+class Pending(Wire):
+    embed: int = 0
+    index: int = 0
+
+
+class Lag(Wire):
+    p50: float | None = None
+    p95: float | None = None
+
+
+class SourceStatus(Wire):
+    name: str
+    kind: str
+    state: str
+    documents: int
+    chunks: int
+    pending: Pending
+    quarantined: int
+    last_run: RunReply | None
+    next_run: float | None
+    lag_s: Lag
+    note: str = ""
+    origin: str = ""
+    place: str = ""
+    held: int = 0
+
+
+class StatusReply(Wire):
+    sources: tuple[SourceStatus, ...]
+    service: str = ""
+    generation: str = ""
+
+
+class VerifyReply(Wire):
+    ok: bool
+    checked: int
+    lost: int
+    orphan: int
+    duplicate: int
+    stale: int
+    repaired: int = 0
+    details: tuple[str, ...] = ()
+
+
+class SourceReply(Wire):
+    name: str
+    kind: str
+    place: str
+    origin: str
+    created: bool = False
+
+
+class SourcesReply(Wire):
+    sources: tuple[SourceReply, ...]
+
+
+class PlanReply(Wire):
+    """``plan_id`` is empty when nothing is held."""
+
+    source: str
+    plan_id: str = ""
+    reason: str = ""
+    items: tuple[str, ...] = ()
+    created_at: float = 0.0
+
+
+class WhyReply(Wire):
+    """Why a file is found or not. ``verdict`` is one sentence; the rest is what is known."""
+
+    path: str
+    verdict: str
+    source: str | None = None
+    included: bool | None = None
+    rule: str | None = None
+    document_id: str | None = None
+    revision: int | None = None
+    chunks: int | None = None
+    state: str | None = None
+    quarantine: str | None = None
+    hint: str = ""
+    pending_embed: int = 0
+    pending_index: int = 0
+    committed_at: float | None = None
+    searchable_at: float | None = None
+    lag_s: float | None = None
+    stale: bool = False
+
+
+class Progress(Wire):
+    """How far long work is; every field is a running total. ``expected`` is 0 while unknown."""
+
+    source: str = ""
+    stage: str = ""
+    expected: int = 0
+    documents: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    chunks: int = 0
+    embedded: int = 0
+    to_embed: int = 0
+    to_index: int = 0
+    bytes_read: int = 0
+    current: str = ""
+
+
+class ErrorReply(Wire):
+    """A failure as the other side shows it: the sentence, the hint and the exit code."""
+
+    message: str
+    hint: str = ""
+    exit_code: int = 4

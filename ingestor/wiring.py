@@ -1,0 +1,227 @@
+"""Puts the program together: the one module that knows every concrete part. No logic of its own.
+
+The command line stands on three functions: ``open_operations`` (the writer's work, here or by way of the
+process that holds the state folder), ``read_only``, and ``run_service``.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from connectors import registry
+from connectors.base import ItemId, Source
+from ingestor import log
+from ingestor.errors import ConfigError, StateBusy, UserError
+from ingestor.ledger.ledger import Ledger
+from ingestor.ledger.sources import SourceRow
+from ingestor.model import SourceState
+from ingestor.service.folders import FILES
+from ingestor.state import Holder, StateLock
+
+if TYPE_CHECKING:
+    from ingestor.config import Config
+    from ingestor.context import Context
+    from ingestor.service.core import Service
+    from ingestor.service.reading import LedgerReading
+    from ingestor.web.api import Operations
+
+_HOLDER_WAIT_S = 60.0  # for a holder that starts or stops: it serves its socket, or lets the lock go
+_LOOK_S = 0.05
+
+_log = log.get()
+
+
+@contextmanager
+def open_operations(context: Context) -> Iterator[Operations]:
+    """The operations: in this process under the lock, or of the process that has it. While another process
+    starts or ends, this waits; it never ends with a lock error while the other is alive and answers."""
+    lock, holder = _lock_or_holder(context)
+    if lock is None:
+        from ingestor.web.client import RemoteOperations
+
+        yield RemoteOperations(holder.socket_path)
+        return
+    with lock, _opened(context) as service:
+        from ingestor.service.operations import ServiceOperations
+        from ingestor.web.server import serve
+
+        operations = ServiceOperations(service)
+        server = serve(operations, context.state.socket_path, ready=lambda: service.ready)
+        try:
+            yield operations
+        finally:
+            server.stop()
+
+
+def run_service(context: Context) -> int:
+    """Serve until SIGTERM or Ctrl-C; the exit code."""
+    lock = context.state.try_lock()
+    if lock is None:
+        holder = context.state.holder()
+        who = f"process {holder.pid}" if holder is not None else "another process"
+        raise UserError(
+            f"The state folder {context.state.root} is in use by {who}.",
+            hint="Stop it first, or give this service a state folder of its own with --state-dir.",
+        )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: context.stop.set())
+    with lock, _opened(context) as service:
+        from ingestor.service.operations import ServiceOperations
+        from ingestor.web.server import serve
+
+        server = serve(ServiceOperations(service), context.state.socket_path, ready=lambda: service.ready)
+        try:
+            service.watch()
+            _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
+            while not context.stop.wait(1.0):
+                pass  # in slices, so that a signal is handled at once
+            _log.info("service_stopping")
+        finally:
+            server.stop()
+    _log.info("service_stopped")
+    return 0
+
+
+def read_only(context: Context) -> LedgerReading:
+    """Status, runs, sources and why; needs neither lock nor service."""
+    from ingestor.service.reading import LedgerReading
+
+    holder = context.state.holder()
+    return LedgerReading(
+        state_dir=context.state.root,
+        holder=f"running, process {holder.pid}" if holder is not None else "",
+        configured=lambda: _configured(context.config),
+        make_source=_make_source,
+        item_of=_item_of,
+    )
+
+
+# -- parts -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _opened(context: Context) -> Iterator[Service]:
+    """The service with everything in it, closed in the reverse order whatever happens."""
+    service = _build(context)
+    try:
+        service.open()
+        yield service
+    finally:
+        service.close()
+
+
+def _build(context: Context) -> Service:
+    from ingestor.chunking.cutter import SemanticCutter, Settings
+    from ingestor.embedding.embedder import SentenceEmbedder
+    from ingestor.embedding.worker import EmbedStep
+    from ingestor.index.generations import GenerationManager
+    from ingestor.parsing.pool import Limits, ParserPool
+    from ingestor.search.searcher import Searcher
+    from ingestor.service.core import Parts, Service
+    from ingestor.service.nearest import nearest_of
+    from ingestor.service.pump import Pump
+    from ingestor.service.schedule import Timing
+
+    config = context.config
+    ledger = Ledger(context.state.root, retention_s=config.retention.days * 86_400.0)
+    _register_configured(ledger, config)
+    embedder = SentenceEmbedder(config.embedding.model)
+    vectors = ledger.vectors(embedder.model)
+    index = GenerationManager(
+        folder=context.state.root / "chroma",
+        ledger=ledger.index,
+        vectors=vectors,
+        url=config.index.url,
+        collection=config.index.collection,
+    )
+    pump = Pump(
+        ledger=ledger.index,
+        embed=EmbedStep(ledger.index, vectors, embedder),
+        index=index,
+        stop=context.stop,
+    )
+    return Service(
+        Parts(
+            ledger=ledger,
+            parser=ParserPool(workers=config.parsing.workers or None, limits=Limits(seconds=config.parsing.timeout_s)),
+            cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
+            pump=pump,
+            index=index,
+            vectors=vectors,
+            searcher=Searcher(
+                ledger=ledger.search, vectors=vectors, embedder=embedder, nearest=nearest_of(index, context.stop)
+            ),
+            make_source=_make_source,
+            timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+            stop=context.stop,
+        )
+    )
+
+
+def _make_source(row: SourceRow) -> Source:
+    try:
+        return registry.make(row.kind, row.name, row.settings)
+    except ValueError as error:
+        raise ConfigError([str(error)], where=f"of the source {row.name!r}") from error
+
+
+def _configured(config: Config) -> Sequence[SourceRow]:
+    return [
+        SourceRow(
+            name=source.name,
+            kind=source.kind,
+            settings=source.settings,
+            origin="configured",
+            state=SourceState.IDLE,
+            note="",
+            paused=False,
+            next_run=None,
+        )
+        for source in config.sources
+    ]
+
+
+def _register_configured(ledger: Ledger, config: Config) -> None:
+    """The configuration's sources stand in the ledger as it says now. One that left the configuration is
+    kept as a registered source: documents are never dropped because a line of a file is missing."""
+    rows = _configured(config)
+    for row in rows:
+        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
+    names = {row.name for row in rows}
+    for row in ledger.sources.all():
+        if row.origin == "configured" and row.name not in names:
+            ledger.sources.put(row.name, row.kind, row.settings, "registered")
+            _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
+
+
+def _item_of(row: SourceRow, path: str) -> ItemId | None:
+    """The id of a path below a folder's root."""
+    if row.kind != FILES:
+        return None
+    from connectors.files.paths import item_id
+
+    return item_id(os.fsencode(path))
+
+
+def _lock_or_holder(context: Context) -> tuple[StateLock | None, Holder]:
+    deadline, stop = time.monotonic() + _HOLDER_WAIT_S, threading.Event()
+    while True:
+        lock = context.state.try_lock()
+        holder = context.state.holder()
+        if lock is not None:
+            return lock, Holder(pid=os.getpid(), socket_path=context.state.socket_path)
+        if holder is not None and holder.socket_path.exists():
+            return None, holder
+        if time.monotonic() > deadline:
+            who = f"process {holder.pid}" if holder is not None else "another process"
+            raise StateBusy(
+                f"The state folder {context.state.root} is held by {who}, which does not answer.",
+                hint="Stop that process; nothing is lost by it.",
+            )
+        stop.wait(_LOOK_S)

@@ -1,0 +1,158 @@
+"""Every vector index keeps the port's contract: Chroma in a folder, Chroma on a server, the one in memory."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingestor.index.chroma import ChromaIndex
+from ingestor.index.place import Folder, Server
+from ingestor.model import ChunkId
+from tests.support.memory_index import MemoryIndex
+
+RNG = np.random.default_rng(7)
+
+
+@pytest.fixture(scope="module")
+def server_url(tmp_path_factory):
+    """A real ``chroma run`` server on a free port."""
+    with contextlib.closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "chroma"), "run", "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(
+        [*command, "--path", str(tmp_path_factory.mktemp("server"))],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=tmp_path_factory.mktemp("cwd"),
+    )
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), contextlib.closing(socket.create_connection(("127.0.0.1", port), 1)):
+                break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def opened(request, tmp_path_factory):
+    """One index of each kind for the module: starting a host takes a second."""
+    made = {}
+
+    def get(kind):
+        if kind not in made:
+            match kind:
+                case "memory":
+                    made[kind] = MemoryIndex()
+                case "folder":
+                    path = tmp_path_factory.mktemp("chroma") / "store"
+                    made[kind] = ChromaIndex(Folder(path=path, collection="ingestor"))
+                case "server":
+                    url = request.getfixturevalue("server_url")
+                    made[kind] = ChromaIndex(Server(url=url, collection="ingestor"))
+        return made[kind]
+
+    yield get
+    for index in made.values():
+        index.close()
+
+
+@pytest.fixture(params=["memory", "folder", "server"])
+def index(request, opened):
+    """An empty index."""
+    index = opened(request.param)
+    while page := index.page(0, 5_000):
+        index.delete(page)
+    return index
+
+
+def rows(count, start=0):
+    ids = [ChunkId(f"{number:040x}") for number in range(start, start + count)]
+    vectors = RNG.standard_normal((count, 384)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    metadata = [{"document_id": f"d{number}", "title": "Títle", "page": number} for number in range(count)]
+    return ids, vectors, [f"Text {number}." for number in range(count)], metadata
+
+
+def test_gives_back_what_was_written(index):
+    """Vector, text and metadata come back as they were given; ids not there are left out."""
+    ids, vectors, texts, metadata = rows(20)
+    index.upsert(ids, vectors, texts, metadata)
+    found = index.get([*ids[::-1], ChunkId("nobody")])
+    assert set(found) == set(ids)
+    for chunk_id, vector, text, values in zip(ids, vectors, texts, metadata, strict=True):
+        assert np.allclose(found[chunk_id][0], vector, atol=1e-5)
+        assert found[chunk_id][1:] == (text, values)
+
+
+def test_an_upsert_replaces_the_row_whole(index):
+    """The same id again means new vector, text and values of the same keys, and no second row."""
+    ids, vectors, texts, metadata = rows(3)
+    index.upsert(ids, vectors, texts, metadata)
+    index.upsert(ids[:1], vectors[1:2], ["New."], [{**metadata[0], "title": "Newer"}])
+    assert index.count() == 3
+    vector, text, values = index.get(ids[:1])[ids[0]]
+    assert np.allclose(vector, vectors[1], atol=1e-5)
+    assert (text, values["title"]) == ("New.", "Newer")
+
+
+def test_writes_are_idempotent(index):
+    """Writing and deleting twice is as once; deleting what is not there is no error."""
+    ids, vectors, texts, metadata = rows(5)
+    for _ in range(2):
+        index.upsert(ids, vectors, texts, metadata)
+    assert index.count() == 5
+    for _ in range(2):
+        index.delete([*ids[:2], ChunkId("nobody")])
+    assert sorted(index.page(0, 10)) == ids[2:]
+
+
+def test_pages_list_every_id_once(index):
+    """Ids come in a stable order, page by page, and nothing past the end."""
+    ids, vectors, texts, metadata = rows(730)
+    index.upsert(ids, vectors, texts, metadata)
+    listed = [chunk_id for offset in range(0, 730, 200) for chunk_id in index.page(offset, 200)]
+    assert sorted(listed) == ids
+    assert list(index.page(730, 200)) == []
+    assert index.count() == 730
+
+
+def test_asks_for_the_nearest(index):
+    """The nearest rows come first; asking for more than there are gives all there are."""
+    ids, vectors, texts, metadata = rows(50)
+    index.upsert(ids, vectors, texts, metadata)
+    near = vectors[7] * 0.9 + vectors[8] * 0.1
+    answer = index.query((near / np.linalg.norm(near)).astype(np.float32), 5)
+    assert answer[0] == ids[7]
+    assert len(answer) == 5
+    assert set(index.query(vectors[0], 500)) == set(ids)
+
+
+def test_an_empty_index_answers(index):
+    """Nothing in, nothing out."""
+    vector = np.eye(384, dtype=np.float32)[0]
+    assert (index.count(), list(index.page(0, 10)), list(index.query(vector, 3))) == (0, [], [])
+    assert index.get([ChunkId("nobody")]) == {}
+
+
+def test_refuses_more_than_the_port_allows(index):
+    """A caller that does not page is told so."""
+    with pytest.raises(ValueError, match="rows"):
+        index.get([ChunkId(str(number)) for number in range(5_001)])
+
+
+def test_takes_the_largest_batch_of_the_port(opened):
+    """5,000 rows in one call are written, read and deleted."""
+    index = opened("folder")
+    ids, vectors, texts, metadata = rows(5_000, start=1_000_000)
+    index.upsert(ids, vectors, texts, metadata)
+    assert len(index.get(ids)) == 5_000
+    index.delete(ids)

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from pathlib import Path
+
+import pytest
+
+from ingestor.errors import ParseFailure, ParseReason
+from ingestor.model import Document, ParseRequest
+from ingestor.parsing.parse import parse
+from ingestor.parsing.pool import Limits, ParserPool
+
+MEBIBYTE = 2**20
+
+
+def poisoned(request: ParseRequest) -> Document:
+    """Runs in a worker: does what the name says, and parses everything else."""
+    if request.name == "loop":
+        while True:
+            pass
+    if request.name == "loop in C":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sum(range(10**15))
+    if request.name == "exit":
+        os._exit(3)
+    if request.name == "exit 0":
+        os._exit(0)
+    if request.name == "sys.exit":
+        sys.exit(1)
+    if request.name == "segv":
+        ctypes.string_at(0)
+    if request.name == "memory":
+        return described(len(bytearray(8 * 2**30)))
+    if request.name == "many bytes":
+        return described(len([bytearray(MEBIBYTE) for _ in range(1000)]))
+    if request.name == "surprise":
+        raise KeyError("a bug")
+    if request.name == "child":
+        child = subprocess.Popen(["sleep", "600"])
+        Path(request.content.decode()).write_text(f"{child.pid} {os.getpid()}")
+        while True:
+            time.sleep(1)
+    if request.name == "socket":
+        try:
+            socket.create_connection(("127.0.0.1", int(request.content)), timeout=5)
+        except PermissionError:
+            return described("denied")
+        return described("connected")
+    if request.name == "print":
+        print("noise on stdout", flush=True)
+        os.write(1, b"noise\n")
+        os.write(2, b"noise\n")
+    if request.name == "where":
+        Path("left behind").write_text("x")
+        return described(
+            f"{os.getpid()} {os.getpgid(0)} {os.nice(0)} {signal.getsignal(signal.SIGINT) is signal.SIG_IGN} "
+            f"{os.getcwd()} {'unstructured' in sys.modules}"
+        )
+    return parse(request)
+
+
+def described(what: object) -> Document:
+    return Document(text=str(what), elements=(), title="", kind="test")
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., ParserPool]]:
+    pools = []
+
+    def factory(*, workers: int = 1, **limits: float) -> ParserPool:
+        pools.append(ParserPool(workers=workers, limits=Limits(**limits), parse=poisoned))
+        return pools[-1]
+
+    yield factory
+    for pool in pools:
+        pool.close()
+
+
+def ask(pool: ParserPool, name: str, content: bytes = b"words") -> Document:
+    return pool.submit(ParseRequest(name=name, content=content)).result(timeout=120)
+
+
+def where(pool: ParserPool) -> list[str]:
+    return ask(pool, "where").text.split()
+
+
+def failure(pool: ParserPool, name: str, content: bytes = b"words") -> ParseFailure:
+    with pytest.raises(ParseFailure) as caught:
+        ask(pool, name, content)
+    return caught.value
+
+
+def gone(pid: int) -> bool:
+    """Whether the process is over (a zombie is)."""
+    for _ in range(200):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "says"),
+    [
+        ("loop", ParseReason.TIMEOUT, "within 1.5 s"),
+        ("loop in C", ParseReason.TIMEOUT, "within 1.5 s"),
+        ("exit", ParseReason.CRASHED, "ended"),
+        ("exit 0", ParseReason.CRASHED, "ended"),
+        ("sys.exit", ParseReason.CRASHED, "ended"),
+        ("surprise", ParseReason.CRASHED, "ended"),
+        ("segv", ParseReason.CRASHED, "SIGSEGV"),
+    ],
+)
+def test_a_poisonous_document_ends_itself_alone(
+    make: Callable[..., ParserPool], name: str, reason: ParseReason, says: str
+) -> None:
+    """Whatever it does to its worker, the document fails with its reason, may be tried again, and the
+    next document succeeds."""
+    pool = make(seconds=1.5)
+    assert ask(pool, "a.txt").text == "words"
+    caught = failure(pool, name)
+    assert caught.reason is reason
+    assert says in caught.message
+    assert caught.transient
+    assert caught.hint
+    assert ask(pool, "a.txt").text == "words"
+
+
+@pytest.mark.parametrize("name", ["memory", "many bytes"])
+def test_a_document_cannot_take_more_memory_than_allowed(make: Callable[..., ParserPool], name: str) -> None:
+    """The limit of the worker turns growth into a reason, and the worker is replaced."""
+    pool = make(memory=300 * MEBIBYTE)
+    before = where(pool)[0]
+    caught = failure(pool, name)
+    assert caught.reason is ParseReason.MEMORY
+    assert not caught.transient
+    assert where(pool)[0] != before
+
+
+def test_poison_beside_good_documents_costs_only_itself(make: Callable[..., ParserPool]) -> None:
+    """With several workers, good documents come through while others crash and hang."""
+    pool = make(workers=2, seconds=2)
+    names = ["a.txt", "segv", "a.txt", "loop", "a.txt", "exit", "a.txt"]
+    futures = [pool.submit(ParseRequest(name=name, content=b"words")) for name in names]
+    assert [f.exception(timeout=60) is None for f in futures] == [name == "a.txt" for name in names]
+
+
+def test_what_a_parser_started_ends_with_it(make: Callable[..., ParserPool], tmp_path: Path) -> None:
+    """A grandchild that sleeps is in the worker's group and is killed with it."""
+    note = tmp_path / "pids"
+    caught = failure(make(seconds=1), "child", str(note).encode())
+    assert caught.reason is ParseReason.TIMEOUT
+    assert all(gone(int(pid)) for pid in note.read_text().split())
+
+
+def test_a_parser_cannot_talk_to_the_network(make: Callable[..., ParserPool]) -> None:
+    """A connection attempt is refused inside the worker, even to this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert ask(make(), "socket", str(port).encode()).text == "denied"
+
+
+def test_workers_are_confined_and_kept_warm(make: Callable[..., ParserPool]) -> None:
+    """One worker serves document after document, nicely, in its own group and folder, deaf to Ctrl-C; a
+    text document did not make it import unstructured."""
+    pool = make()
+    ask(pool, "a.md", b"# x")
+    pid, group, nice, deaf, folder, heavy = where(pool)
+    assert (pid, deaf, heavy) == (group, "True", "False")
+    assert int(nice) >= 10
+    assert Path(folder) != Path.cwd()
+    assert where(pool)[0] == pid
+    pool.close()
+    assert gone(int(pid))
+    assert not Path(folder).exists()
+
+
+def test_no_process_starts_before_the_first_document(make: Callable[..., ParserPool]) -> None:
+    """Making a pool and asking for recipes starts nothing."""
+    before = set(Path("/proc/self/task").glob("*/children"))
+    children = {c for path in before for c in path.read_text().split()}
+    pool = make(workers=2)
+    pool.recipe("a.docx", None)
+    assert {c for path in Path("/proc/self/task").glob("*/children") for c in path.read_text().split()} <= children
+
+
+def test_a_worker_is_replaced_after_its_share_of_documents(make: Callable[..., ParserPool]) -> None:
+    """What a library leaks is given back to the machine after so many documents."""
+    pool = make(documents=2)
+    pids = [where(pool)[0] for _ in range(4)]
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_an_idle_worker_ends_and_another_takes_its_place(make: Callable[..., ParserPool]) -> None:
+    """Memory is given back when nothing is asked, and nobody notices at the next document."""
+    pool = make(idle=0.2)
+    first = int(where(pool)[0])
+    assert gone(first)
+    assert int(where(pool)[0]) != first
+
+
+def test_what_workers_print_does_not_reach_our_output(
+    make: Callable[..., ParserPool], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """stdout carries answers and stderr progress; a chatty library writes to neither."""
+    ask(make(), "print")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_close_ends_what_runs_and_cancels_what_waits(make: Callable[..., ParserPool], tmp_path: Path) -> None:
+    """No process is left, and every future says that it was cancelled."""
+    pool = make(seconds=600)
+    note = tmp_path / "pids"
+    running = pool.submit(ParseRequest(name="child", content=str(note).encode()))
+    waiting = [pool.submit(ParseRequest(name="a.txt", content=b"x")) for _ in range(3)]
+    while not note.exists() or len(note.read_text().split()) < 2:
+        time.sleep(0.01)
+    pool.close()
+    for future in (running, *waiting):
+        with pytest.raises(CancelledError):
+            future.result(timeout=10)
+    assert all(gone(int(pid)) for pid in note.read_text().split())
+
+
+def test_workers_die_with_their_parent(tmp_path: Path) -> None:
+    """A parent that is killed leaves no parser behind, not even one that loops."""
+    note = tmp_path / "pids"
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import test_parser_pool as t\n"
+        "pool = t.ParserPool(workers=1, parse=t.poisoned)\n"
+        f"pool.submit(t.ParseRequest(name='child', content={str(note).encode()!r})).result()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    while not note.exists() or len(note.read_text().split()) < 2:
+        assert parent.poll() is None
+        time.sleep(0.02)
+    parent.kill()
+    parent.wait()
+    child, worker = map(int, note.read_text().split())
+    try:
+        assert gone(worker)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_large_content_crosses_the_pipe_whole(make: Callable[..., ParserPool]) -> None:
+    """Megabytes go to the worker and come back."""
+    content = b"line of words\n" * 500_000
+    assert len(ask(make(), "a.txt", content).text) == len(content)
+
+
+def test_real_parsing_works_inside_the_limits() -> None:
+    """With the default limits the heavy formats and pandoc run as they should."""
+    pool = ParserPool(workers=1)
+    try:
+        page = ParseRequest(name="a.html", content=b"<h1>Refunds</h1><p>They take 14 days.</p>")
+        assert pool.submit(page).result(timeout=120).title == "Refunds"
+        letter = ParseRequest(name="a.rtf", content=rb"{\rtf1\ansi {\pard Words in RTF.\par}}")
+        assert pool.submit(letter).result(timeout=120).text == "Words in RTF."
+    finally:
+        pool.close()

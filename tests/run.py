@@ -1,0 +1,59 @@
+"""Run every suite in its short form, print the seconds of each, end with one line of counts.
+
+A suite is a folder. One that collects nothing is an error: a suite that silently vanished is a hole.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+LINT = [
+    ("ruff", ["ruff", "check", "."]),
+    ("format", ["ruff", "format", "--check", "."]),
+    ("mypy", ["mypy"]),
+    ("imports", ["lint-imports"]),
+]
+SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance")
+COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
+
+
+def main() -> int:
+    binaries, rows, totals, failed = Path(sys.executable).parent, [], {"passed": 0, "failed": 0, "skipped": 0}, False
+    for name, command in LINT:
+        began = time.monotonic()
+        code = subprocess.run([str(binaries / command[0]), *command[1:]], cwd=HERE.parent, check=False).returncode
+        failed |= code != 0
+        rows.append((name, time.monotonic() - began, "ok" if code == 0 else "FAILED"))
+    for suite in SUITES:
+        began = time.monotonic()
+        print(f"\n== {suite}", flush=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "-q", "-m", "not long", "--durations=5", str(HERE / suite)],
+            cwd=HERE.parent,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        last = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line if COUNT.search(line) else last
+        code = process.wait()
+        for number, word in COUNT.findall(last):
+            totals["failed" if word.startswith("error") else word] += int(number)
+        failed |= code != 0
+        rows.append((suite, time.monotonic() - began, last.strip(" =\n") or f"exit {code}"))
+    print("\nsuite         seconds")
+    for name, seconds, outcome in rows:
+        print(f"{name:<12} {seconds:8.1f}  {outcome}")
+    print(f"\n{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

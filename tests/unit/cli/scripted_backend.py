@@ -1,0 +1,139 @@
+"""A command line on a scripted backend: what was asked is kept, what is answered is set by the test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingestor import wire
+from ingestor.context import Context
+from ingestor.errors import UnknownId
+
+
+def run_reply(source: str = "handbook", outcome: str = "ok", **changes: Any) -> wire.RunReply:
+    documents = wire.DocumentCounts(**{k: v for k, v in changes.items() if k in wire.DocumentCounts.model_fields})
+    rest = {k: v for k, v in changes.items() if k not in wire.DocumentCounts.model_fields}
+    values: dict[str, Any] = {
+        "source": source,
+        "trigger": "backfill",
+        "outcome": outcome,
+        "documents": documents,
+        "chunks": wire.ChunkCounts(added=12, kept=3),
+        "embedded": 1234,
+        "index_writes": 12,
+        "bytes_read": 4096,
+        "duration_s": 2.5,
+        **rest,
+    }
+    return wire.RunReply(**values)
+
+
+HIT = wire.SearchHit(
+    chunk_id="c1",
+    document_id="d1",
+    source="handbook",
+    title="Refunds",
+    uri="file:///srv/handbook/refunds.md",
+    url="file:///srv/handbook/refunds.md#how-long",
+    section=("Refunds", "How long"),
+    page=None,
+    lines=(12, 18),
+    span=(100, 240),
+    score=0.8312,
+    text="A refund takes\n\n\nfive working days.",
+    revision=2,
+    ingested_at=1_700_000_000.0,
+)
+
+
+@dataclass
+class Scripted:
+    """Operations and readings alike; ``answers`` by method name, else sensible ones."""
+
+    asked: list[tuple[str, Any]] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    context: Context | None = None
+    during: Callable[[Any], None] = lambda _report: None
+
+    def _answer(self, name: str, request: Any, default: Any) -> Any:
+        self.asked.append((name, request))
+        answer = self.answers.get(name, default)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(request) if callable(answer) else answer
+
+    def backfill(self, request: wire.BackfillRequest, progress: Any) -> wire.RunsReply:
+        self.during(progress)
+        return self._answer("backfill", request, wire.RunsReply(runs=(run_reply(added=3),)))
+
+    def sync(self, request: wire.SyncRequest, progress: Any) -> wire.RunsReply:
+        self.during(progress)
+        return self._answer("sync", request, wire.RunsReply(runs=(run_reply(unchanged=3),)))
+
+    def search(self, request: wire.SearchRequest) -> wire.SearchReply:
+        return self._answer("search", request, wire.SearchReply(query=request.query, took_ms=3.0, hits=(HIT,)))
+
+    def verify(self, request: wire.VerifyRequest, progress: Any) -> wire.VerifyReply:
+        self.during(progress)
+        clean = wire.VerifyReply(ok=True, checked=15, lost=0, orphan=0, duplicate=0, stale=0)
+        return self._answer("verify", request, clean)
+
+    def source_add(self, request: wire.SourceAddRequest) -> wire.SourceReply:
+        reply = wire.SourceReply(name="docs", kind="files", place=request.path, origin="added", created=True)
+        return self._answer("source_add", request, reply)
+
+    def source_remove(self, request: wire.SourceRemoveRequest) -> wire.SourceReply:
+        reply = wire.SourceReply(name=request.name, kind="files", place="/docs", origin="added")
+        return self._answer("source_remove", request, reply)
+
+    def plan(self, request: wire.PlanRequest) -> wire.PlanReply:
+        items = tuple(f"old/caf%C3%A9-{number}.md" for number in range(30))
+        held = wire.PlanReply(source=request.source, plan_id="5f2c9a", reason="Half is gone.", items=items)
+        return self._answer("plan", request, held)
+
+    def approve(self, request: wire.ApproveRequest, progress: Any) -> wire.RunsReply:
+        self.during(progress)
+        return self._answer("approve", request, wire.RunsReply(runs=(run_reply(deleted=30),)))
+
+    def status(self) -> wire.StatusReply:
+        return self._answer("status", None, wire.StatusReply(sources=()))
+
+    def runs(self, limit: int, source: str | None) -> wire.RunsReply:
+        return self._answer("runs", (limit, source), wire.RunsReply(runs=()))
+
+    def source_list(self) -> wire.SourcesReply:
+        listed = wire.SourceReply(name="docs", kind="files", place="/srv/docs", origin="added")
+        return self._answer("source_list", None, wire.SourcesReply(sources=(listed,)))
+
+    def why(self, path: str) -> wire.WhyReply:
+        return self._answer("why", path, UnknownId(f"{path} lies in no source."))
+
+    # -- the backend ---------------------------------------------------------------------------
+
+    @contextmanager
+    def open_operations(self, context: Context) -> Iterator[Any]:
+        self.context = context
+        answer = self.answers.get("open")
+        if isinstance(answer, Exception):
+            raise answer
+        yield answer or self
+
+    def read_only(self, context: Context) -> Scripted:
+        self.context = context
+        return self
+
+    def run_service(self, context: Context) -> int:
+        self.context = context
+        return int(self._answer("run_service", None, 0))
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Invoke = Callable[..., Result]

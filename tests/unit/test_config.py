@@ -1,0 +1,257 @@
+"""The configuration: found in order, checked whole, refused with every problem at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ingestor.config import Config, find, load, parse_cron, parse_duration
+from ingestor.errors import ConfigError
+
+FULL = """
+[embedding]
+model = "/models/e5"
+[index]
+url = "http://127.0.0.1:8000"
+collection = "company"
+[retention]
+days = 7
+[parsing]
+workers = 2
+timeout_s = 30
+[chunking]
+target = 500
+limit = 800
+[log]
+level = "debug"
+format = "json"
+[[source]]
+name = "handbook"
+kind = "files"
+path = "/srv/handbook"
+include = ["**/*"]
+exclude = ["**/drafts/**"]
+schedule = "1h30m"
+permissions = ["group:staff"]
+[[source]]
+name = "Team docs"
+kind = "files"
+path = "docs"
+cron = "30 2 * * 1-5"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "ingestor.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems_of(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, text), {})
+    assert caught.value.exit_code == 2
+    return "\n".join(caught.value.problems)
+
+
+def test_everything_that_can_be_set_arrives(tmp_path: Path) -> None:
+    """Each key of the contract ends up in the tree, times in seconds, paths relative to the file."""
+    config = load(write(tmp_path, FULL), {})
+    assert config.embedding.model == "/models/e5"
+    assert (config.index.url, config.index.collection) == ("http://127.0.0.1:8000", "company")
+    assert (config.retention.days, config.parsing.workers, config.parsing.timeout_s) == (7, 2, 30.0)
+    assert (config.chunking.target, config.chunking.limit) == (500, 800)
+    assert (config.log.level, config.log.format) == ("debug", "json")
+    handbook, team = config.sources
+    assert (handbook.name, handbook.kind, handbook.interval_s, handbook.cron) == ("handbook", "files", 5400.0, None)
+    assert handbook.settings == {
+        "path": "/srv/handbook",
+        "include": ["**/*"],
+        "exclude": ["**/drafts/**"],
+        "permissions": ["group:staff"],
+    }
+    assert (team.cron, team.settings) == ("30 2 * * 1-5", {"path": str(tmp_path / "docs")})
+
+
+def test_without_a_file_everything_is_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file is no error."""
+    monkeypatch.chdir(tmp_path)
+    assert load(None, {"HOME": str(tmp_path)}) == Config()
+
+
+def test_the_file_is_looked_for_in_the_order_of_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flag, environment, working directory, the user's folder."""
+    here, home = tmp_path / "here", tmp_path / "home"
+    (home / ".config" / "ingestor").mkdir(parents=True)
+    here.mkdir()
+    user = write(home / ".config" / "ingestor", "")
+    monkeypatch.chdir(here)
+    environ = {"HOME": str(home)}
+    assert find(None, environ) == user
+    local = write(here, "")
+    assert find(None, environ) == local
+    assert find(None, {**environ, "INGESTOR_CONFIG": "/e.toml"}) == Path("/e.toml")
+    assert find(Path("f.toml"), {**environ, "INGESTOR_CONFIG": "/e.toml"}) == here / "f.toml"
+    assert find(None, {"HOME": str(home), "XDG_CONFIG_HOME": str(tmp_path / "xdg")}) == local
+
+
+def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
+    """A mistyped --config must not silently mean the defaults."""
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.toml", {})
+
+
+def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
+    """Sections, keys, values, sources and what stands between sources, in one error."""
+    text = """
+        [embeding]
+        model = "x"
+        [embedding]
+        modle = "x"
+        [index]
+        url = "ftp://x"
+        [log]
+        level = "loud"
+        [retention]
+        days = 0
+        [chunking]
+        target = 900
+        limit = 900
+        [[source]]
+        name = "a"
+        kind = "files"
+        path = "/srv"
+        schedule = "5 minutes"
+        [[source]]
+        kind = "files"
+        path = "/srv"
+        [[source]]
+        name = "b"
+        kind = "file"
+        [[source]]
+        name = "c"
+        kind = "files"
+        path = "/data"
+        exlude = ["x"]
+        schedule = "5m"
+        cron = "* * * * *"
+    """
+    found = problems_of(tmp_path, text)
+    for expected in (
+        'embeding is not a known key; did you mean "embedding"?',
+        '[embedding] modle is not a known key; did you mean "model"?',
+        "[index] url: 'ftp://x' is not allowed here",
+        "[log] level: ",
+        "[retention] days: ",
+        "[chunking] target (900) must be smaller than limit (900)",
+        "source \"a\" schedule: '5 minutes' is no duration; write one like 90s, 5m or 1h30m",
+        "source number 2 name is missing",
+        'source "b": "file" is not a kind of source; did you mean "files"?',
+        'source "c": exlude is not a known key; did you mean "exclude"?',
+        'source "c": schedule and cron exclude each other',
+    ):
+        assert expected in found, found
+    assert len(found.splitlines()) == 11, found
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ("/srv/docs", "/srv/docs", 'its folder is also that of source "a"'),
+        ("/srv/docs", "/srv/docs/sub", 'source "b": its folder lies inside that of source "a"'),
+        ("/srv/docs/sub/", "/srv/docs", 'source "a": its folder lies inside that of source "b"'),
+        ("/", "/srv", 'source "b": its folder lies inside that of source "a"'),
+    ],
+)
+def test_folders_in_one_another_are_refused(tmp_path: Path, first: str, second: str, expected: str) -> None:
+    """A file belongs to one source."""
+    text = "".join(
+        f'[[source]]\nname = "{name}"\nkind = "files"\npath = "{path}"\n'
+        for name, path in (("a", first), ("b", second))
+    )
+    assert expected in problems_of(tmp_path, text)
+
+
+def test_neighbouring_folders_with_a_common_beginning_are_fine(tmp_path: Path) -> None:
+    """/srv/docs-old does not lie inside /srv/docs."""
+    text = '[[source]]\nname="a"\nkind="files"\npath="/srv/docs"\n[[source]]\nname="b"\nkind="files"\npath="/srv/docs-old"\n'
+    assert [source.name for source in load(write(tmp_path, text), {}).sources] == ["a", "b"]
+
+
+def test_a_linked_folder_counts_as_the_one_it_links_to(tmp_path: Path) -> None:
+    """Two names of one folder are one folder."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    text = '[[source]]\nname="a"\nkind="files"\npath="real"\n[[source]]\nname="b"\nkind="files"\npath="link"\n'
+    assert "also that of" in problems_of(tmp_path, text)
+
+
+def test_a_name_stands_once(tmp_path: Path) -> None:
+    """Two sources of one name could not be told apart on the command line."""
+    text = '[[source]]\nname="a"\nkind="files"\npath="/x"\n[[source]]\nname="a"\nkind="files"\npath="/y"\n'
+    assert "another source has this name" in problems_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[index\n", "not valid TOML"),
+        ("source = 3\n", "[[source]] tables"),
+        ("log = 3\n", "[log] must be a table"),
+        ('[parsing]\nworkers = "two"\n', "[parsing] workers"),
+        ('[[source]]\nname = "a/b"\nkind = "files"\npath = "/x"\n', "letters, digits"),
+        ('[[source]]\nname = "a"\nkind = "files"\npath = "/x"\ncron = "@daily"\n', "five fields"),
+        ('[index]\nurl = "http://user:pass@host:8000"\n', "without a user name"),
+    ],
+)
+def test_what_is_malformed_is_named(tmp_path: Path, text: str, expected: str) -> None:
+    """Each mistake has a sentence with its place."""
+    assert expected in problems_of(tmp_path, text)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 end in a sentence."""
+    (tmp_path / "ingestor.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load(tmp_path / "ingestor.toml", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("1d", 86400), ("1h 5s", 3605)]
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    """Days, hours, minutes and seconds, in this order."""
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "m", "0s", "5m1h", "-5m", "5 minutes", 300, None, "1.5h"])
+def test_what_is_no_duration_is_refused(text: object) -> None:
+    """A number without a unit could mean anything."""
+    with pytest.raises(ValueError, match="90s, 5m or 1h30m"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["* * * *", "* * * * * *", "0 2 * * ;rm", 5])
+def test_what_is_no_cron_expression_is_refused(text: object) -> None:
+    """Five fields of the crontab alphabet."""
+    with pytest.raises(ValueError, match="five fields"):
+        parse_cron(text)
+
+
+def test_what_is_shown_names_origins_and_hides_secrets(tmp_path: Path) -> None:
+    """A value says whether it stands in the file; passwords and credentials in URLs do not appear."""
+    config = load(write(tmp_path, FULL), {})
+    rows = {key: (value, origin) for key, value, origin in config.shown()}
+    assert rows["retention.days"] == (7, str(tmp_path / "ingestor.toml"))
+    assert rows["source.handbook.schedule"] == ("5400s", str(tmp_path / "ingestor.toml"))
+    assert rows["source.Team docs.cron"][0] == "30 2 * * 1-5"
+    assert {origin for _, _, origin in Config().shown()} == {"default"}
+
+    from ingestor.config import Source, _masked
+
+    wiki = Source.model_validate({"name": "w", "kind": "wiki", "password": "hunter2", "url": "https://u:p@w/"})
+    shown = {key: value for key, value, _ in Config(sources=(wiki,)).shown()}
+    assert shown["source.w.password"] == "(hidden)"
+    assert shown["source.w.url"] == "https://(hidden)@w/"
+    assert _masked("password_file", "/run/secret") == "/run/secret"
