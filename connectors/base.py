@@ -26,7 +26,7 @@ WHOLE = Scope("")
 
 def within(item_id: str, scope: str) -> bool:
     """Whether ``item_id`` lies in ``scope``: is it, or stands beneath it."""
-    return scope == WHOLE or item_id == scope or item_id.startswith(scope + "/")
+    return scope in (WHOLE, item_id) or item_id.startswith(scope + "/")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

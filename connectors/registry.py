@@ -1,10 +1,11 @@
 """Kind names to connectors: the one module that knows them all, and imports each only when asked.
 
-A connector is a module or package with three functions::
+A connector is a module or package with four functions::
 
     check(name, settings) -> list[str]     every problem of the settings; imports nothing heavy
     make(name, settings) -> Source         raises ValueError when ``check`` would find something
     place(settings) -> str                 where a person would look: a path or a URL
+    item_at(settings, where) -> ItemId     the item a path or URL names here, or None; asks no source
 
 Third parties bring theirs by an entry point of the group ``ingestor.connectors``, whose name is the kind
 and whose value is the module. A built-in kind cannot be replaced.
@@ -18,7 +19,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Protocol, cast
 
-from connectors.base import Source
+from connectors.base import ItemId, Source
 
 GROUP = "ingestor.connectors"
 
@@ -33,6 +34,8 @@ class Connector(Protocol):
     def make(self, name: str, settings: Mapping[str, object]) -> Source: ...
 
     def place(self, settings: Mapping[str, object]) -> str: ...
+
+    def item_at(self, settings: Mapping[str, object], where: str) -> ItemId | None: ...
 
 
 class UnknownKind(ValueError):
@@ -61,6 +64,12 @@ def make(kind: str, name: str, settings: Mapping[str, object]) -> Source:
 def place(kind: str, settings: Mapping[str, object]) -> str:
     """Where a person would look. Raises ``UnknownKind``."""
     return _connector(kind).place(settings)
+
+
+def item_at(kind: str, settings: Mapping[str, object], where: str) -> ItemId | None:
+    """The id that a path or URL has, or would have, in a source; None when it lies outside it. Raises
+    ``UnknownKind``."""
+    return _connector(kind).item_at(settings, where)
 
 
 def _connector(kind: str) -> Connector:

@@ -76,6 +76,8 @@ class Element:
 class Document:
     """A parsed item: canonical text and its elements. Gaps between elements are white space or markup.
 
+    ``title`` is the document's own; empty where it has none and is called by its file's name.
+
     ``has_lines`` is true where line numbers of ``text`` are those of the source file.
     """
 

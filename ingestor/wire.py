@@ -217,7 +217,8 @@ class WhyReply(Wire):
 
 
 class Progress(Wire):
-    """How far long work is; every field is a running total. ``expected`` is 0 while unknown."""
+    """How far long work is: running totals of one run, and what waits (``to_embed``, ``to_index``).
+    ``expected`` is 0 while unknown."""
 
     source: str = ""
     stage: str = ""
@@ -226,7 +227,6 @@ class Progress(Wire):
     unchanged: int = 0
     failed: int = 0
     chunks: int = 0
-    embedded: int = 0
     to_embed: int = 0
     to_index: int = 0
     bytes_read: int = 0

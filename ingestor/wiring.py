@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from connectors import registry
-from connectors.base import ItemId, Source
+from connectors.base import Source
 from ingestor import log
-from ingestor.errors import ConfigError, StateBusy, UserError
+from ingestor.errors import ConfigError, UserError
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
-from ingestor.service.folders import FILES
-from ingestor.state import Holder, StateLock
+from ingestor.state import StateLock
 
 if TYPE_CHECKING:
     from ingestor.config import Config
@@ -31,8 +29,9 @@ if TYPE_CHECKING:
     from ingestor.service.reading import LedgerReading
     from ingestor.web.api import Operations
 
-_HOLDER_WAIT_S = 60.0  # for a holder that starts or stops: it serves its socket, or lets the lock go
-_LOOK_S = 0.05
+_HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
+_LOOK_S = 0.1
+_ANSWER_S = 5.0
 
 _log = log.get()
 
@@ -40,50 +39,43 @@ _log = log.get()
 @contextmanager
 def open_operations(context: Context) -> Iterator[Operations]:
     """The operations: in this process under the lock, or of the process that has it. While another process
-    starts or ends, this waits; it never ends with a lock error while the other is alive and answers."""
-    lock, holder = _lock_or_holder(context)
-    if lock is None:
-        from ingestor.web.client import RemoteOperations
+    starts or ends, this waits; it never ends with a lock error while the other is alive and answers.
 
-        yield RemoteOperations(holder.socket_path)
+    The socket is served from the first long operation on: a search is over before anybody needs it."""
+    from ingestor.web.client import RemoteOperations, rendezvous
+
+    found = rendezvous(context.state)
+    if isinstance(found, RemoteOperations):
+        yield found
         return
-    with lock, _opened(context) as service:
+    with found, _opened(context) as service:
         from ingestor.service.operations import ServiceOperations
-        from ingestor.web.server import serve
 
-        operations = ServiceOperations(service)
-        server = serve(operations, context.state.socket_path, ready=lambda: service.ready)
-        try:
+        with ExitStack() as ending:
+
+            def serve() -> None:
+                ending.enter_context(_served(context, service, operations))
+
+            operations = ServiceOperations(service, before_long=serve)
             yield operations
-        finally:
-            server.stop()
+            operations.await_idle()  # somebody else's work by way of our socket
 
 
 def run_service(context: Context) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code."""
-    lock = context.state.try_lock()
-    if lock is None:
-        holder = context.state.holder()
-        who = f"process {holder.pid}" if holder is not None else "another process"
-        raise UserError(
-            f"The state folder {context.state.root} is in use by {who}.",
-            hint="Stop it first, or give this service a state folder of its own with --state-dir.",
-        )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
-    with lock, _opened(context) as service:
+    with _own_lock(context), _opened(context) as service:
         from ingestor.service.operations import ServiceOperations
-        from ingestor.web.server import serve
 
-        server = serve(ServiceOperations(service), context.state.socket_path, ready=lambda: service.ready)
-        try:
+        operations = ServiceOperations(service)
+        with _served(context, service, operations):
             service.watch()
             _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
             while not context.stop.wait(1.0):
                 pass  # in slices, so that a signal is handled at once
             _log.info("service_stopping")
-        finally:
-            server.stop()
+            operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
     _log.info("service_stopped")
     return 0
 
@@ -98,7 +90,7 @@ def read_only(context: Context) -> LedgerReading:
         holder=f"running, process {holder.pid}" if holder is not None else "",
         configured=lambda: _configured(context.config),
         make_source=_make_source,
-        item_of=_item_of,
+        item_at=lambda row, where: registry.item_at(row.kind, row.settings, where),
     )
 
 
@@ -200,28 +192,34 @@ def _register_configured(ledger: Ledger, config: Config) -> None:
             _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
 
 
-def _item_of(row: SourceRow, path: str) -> ItemId | None:
-    """The id of a path below a folder's root."""
-    if row.kind != FILES:
-        return None
-    from connectors.files.paths import item_id
-
-    return item_id(os.fsencode(path))
+# -- who holds the state folder -------------------------------------------------------------------------
 
 
-def _lock_or_holder(context: Context) -> tuple[StateLock | None, Holder]:
-    deadline, stop = time.monotonic() + _HOLDER_WAIT_S, threading.Event()
+@contextmanager
+def _served(context: Context, service: Service, operations: Operations) -> Iterator[None]:
+    from ingestor.web.server import serve
+
+    server = serve(operations, context.state.socket_path, ready=lambda: service.ready)
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+def _own_lock(context: Context) -> StateLock:
+    """The lock for a service. A command that has it for a moment is waited for; a service is not."""
+    from ingestor.web.client import ping
+
+    deadline = time.monotonic() + _HOLDER_WAIT_S
     while True:
         lock = context.state.try_lock()
-        holder = context.state.holder()
         if lock is not None:
-            return lock, Holder(pid=os.getpid(), socket_path=context.state.socket_path)
-        if holder is not None and holder.socket_path.exists():
-            return None, holder
-        if time.monotonic() > deadline:
+            return lock
+        holder = context.state.holder()
+        serving = holder is not None and ping(holder.socket_path) is not None
+        if serving or time.monotonic() > deadline or context.stop.wait(_LOOK_S):
             who = f"process {holder.pid}" if holder is not None else "another process"
-            raise StateBusy(
-                f"The state folder {context.state.root} is held by {who}, which does not answer.",
-                hint="Stop that process; nothing is lost by it.",
+            raise UserError(
+                f"The state folder {context.state.root} is in use by {who}.",
+                hint="Stop it first, or give this service a state folder of its own with --state-dir.",
             )
-        stop.wait(_LOOK_S)

@@ -1,4 +1,4 @@
-"""Local folders and mounts. What a kind promises the registry: ``check``, ``make`` and ``place``.
+"""Local folders and mounts. Here stands what a kind promises the registry; the rest by module:
 
 - ``config`` settings, checked; ``paths`` bytes and ids; ``mount`` where a folder is mounted
 - ``signature`` versions, keys, identity, grain; ``rules`` what is left out, and why
@@ -9,11 +9,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from connectors.base import ItemId
 from connectors.files.config import SettingsError, parse_settings
-from connectors.files.paths import display
+from connectors.files.paths import display, item_id
 
 if TYPE_CHECKING:
     from connectors.base import Source
@@ -39,3 +41,17 @@ def place(settings: Mapping[str, object]) -> str:
     """The folder, as a person reads it."""
     path = settings.get("path")
     return display(path.encode("utf-8", "surrogateescape")) if isinstance(path, str) else ""
+
+
+def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
+    """The id that a path has, or would have, in this source; None when it lies outside. The folders of
+    both are compared as written and by their real names, the last step as written: it may be a link."""
+    root = settings.get("path")
+    if not isinstance(root, str):
+        return None
+    folder, path = os.fsencode(root), os.path.abspath(os.fsencode(where))  # noqa: PTH100 - a Path holds no bytes
+    real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))  # noqa: PTH118, PTH119, PTH120
+    for above, below in ((os.path.normpath(folder), path), (os.path.realpath(folder), real)):
+        if below.startswith(above.rstrip(b"/") + b"/"):
+            return item_id(below[len(above.rstrip(b"/")) + 1 :])
+    return None

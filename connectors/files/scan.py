@@ -12,9 +12,11 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from connectors.base import WHOLE, Change, Checkpoint, ItemId, ItemRef, Scope, Unreadable, Upserted
-from connectors.files.paths import item_id, join, path_of
+from connectors.errors import SourceUnavailable
+from connectors.files.paths import display, item_id, join, path_of
 from connectors.files.tree import AWAY, GONE, Tree, opened, unavailable
 from connectors.files.view import Folder, View
 
@@ -36,6 +38,7 @@ class Scan:
             if self.unproven:
                 # What could not be read may be the share going away, and then nothing is proven.
                 self._still_there()
+            self._same_root(tree)
         yield Checkpoint(scope=scope, complete=True, unproven=tuple(self.unproven))
 
     def _scope(self, tree: Tree, scope: Scope) -> Iterator[Change]:
@@ -145,6 +148,20 @@ class Scan:
                 next(entries, None)
         except OSError as error:
             raise unavailable(os.fsencode(self.root), error) from error
+
+    def _same_root(self, tree: Tree) -> None:
+        """Raise ``SourceUnavailable`` when the path no longer leads to the root that was listed: in a
+        removed one nothing is found, and its emptiness would look like proof."""
+        try:
+            now = Path(self.root).stat()
+        except OSError as error:
+            raise unavailable(os.fsencode(self.root), error) from error
+        if not os.path.samestat(now, os.fstat(tree.fd)):
+            raise SourceUnavailable(
+                "The folder was replaced while it was listed.",
+                place=display(os.fsencode(self.root)),
+                hint="It is listed anew at the next run.",
+            )
 
 
 def read_folder(fd: int) -> tuple[list[os.DirEntry[str]], bool]:

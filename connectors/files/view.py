@@ -48,7 +48,7 @@ class View:
     def __init__(self, rules: Rules, grants: Grants, root: str) -> None:
         self._rules = rules
         self._grants = grants
-        self._url = file_url(os.fsencode(root)).rstrip("/")
+        self._url = file_url(os.fsencode(root).rstrip(b"/"))
 
     def root(self, tree: Tree) -> Folder:
         """Raises ``OSError`` when the root's ignore file cannot be read."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_BREAK = re.compile(r"[ \t\r\f\v]*\n(\s*)")
-# Bullets, numbers, quoted mail, cells, and turns of a dialogue ("Anna: ...", "[12:31] bob: ...").
+_BREAK = re.compile(r"\n(\s*)")
+_QUOTE = re.compile(r"(?:>[ \t]?)*")
+# Bullets, numbers, cells, and turns of a dialogue ("Anna: ...", "[12:31] bob: ...").
 _OPENS = re.compile(
-    r"[-*+•‣◦–—]\s|\(?\d{1,3}[.)]\s|\(?[a-z][.)]\s|>|\||#{1,6}\s|\[?\d{1,2}:\d{2}"
+    r"[-*+•‣◦–—]\s|\(?\d{1,3}[.)]\s|\(?[a-z][.)]\s|\||#{1,6}\s|\[?\d{1,2}:\d{2}"
     r"|[A-ZÀ-Þ][\w.'-]{0,20}(?: [\w.'-]{1,20}){0,2}: "
 )
 _STOPS = ".!?…。！？؟۔।॥"
@@ -34,9 +35,12 @@ def lines(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
         following = mark.end()
         if following >= end:
             break
+        stop = mark.start()
+        while stop > begin and text[stop - 1].isspace():
+            stop -= 1
         empty = "\n" in mark.group(1)
-        if mark.start() > begin and (empty or _is_meant(text, line, mark.start(), following, end)):
-            yield begin, mark.start(), blank
+        if stop > begin and (empty or _is_meant(text, line, stop, following, end)):
+            yield begin, stop, blank
             begin, blank = following, empty
         line = following
     if end > begin:
@@ -45,6 +49,13 @@ def lines(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
 
 def _is_meant(text: str, line: int, stop: int, following: int, end: int) -> bool:
     """Whether the break between ``text[line:stop]`` and the line at ``following`` ends a thought."""
+    if text[line] == ">" or text[following] == ">":  # quoted mail: depth, then the lines without their marks
+        here, there = _QUOTE.match(text, line, stop), _QUOTE.match(text, following, end)
+        if here is None or there is None or here.group().count(">") != there.group().count(">"):
+            return True
+        line, following = here.end(), there.end()
+        if line >= stop or following >= end:
+            return True
     last = text[stop - 1]
     if last in ":：" or _OPENS.match(text, following, end):
         return True

@@ -21,6 +21,7 @@ Places = Callable[[str, int, int], Sequence[Place]]
 _CLAUSE = re.compile(r"[;:؛—–]\s+|[；：]|[)\]]\s+|[,،、]\s+|[，、]|\n\s*|\s+")
 _CELL = re.compile(r"[|\t]\s*|;\s*|\s+")
 _LINE = re.compile(r"\n([ \t]*\n)*")
+_MARKS = 8  # combining marks in a row that a script may have; more are no writing
 _LOOK = 12  # characters that the tie-break reads: about a word and its neighbour
 
 
@@ -111,6 +112,6 @@ def _hard(text: str, at: int, end: int, reach: int) -> int:
         else:
             high = middle - 1
     cut = low
-    while cut > at + 1 and unicodedata.category(text[cut])[0] == "M":
+    while cut > max(at + 1, low - _MARKS) and unicodedata.category(text[cut])[0] == "M":
         cut -= 1
     return cut

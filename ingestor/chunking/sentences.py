@@ -33,9 +33,9 @@ from ingestor.chunking.words import (
 _CLOSERS = "\"'”’“‘»›)\\]}*_"
 _STOP = re.compile(
     # scripts that put white space after a stop; an escaped line break (JSON, logs) counts as such
-    rf"[.!?…؟۔።։]+(?:[{_CLOSERS}]|\s[»›])*(?:\[\d{{1,3}}\])*(?:(?:\\[nrt])+|(?=\s))"
+    rf"(?<![.!?…؟۔።։])[.!?…؟۔።։]++(?:[{_CLOSERS}]|\s[»›])*+(?:\[\d{{1,3}}\])*(?:(?:\\[nrt])+|(?=\s))"
     # scripts that do not
-    r"|[。！？｡।॥]+[！？…]*[」』）”’》〉】\"')]*"
+    r"|[。！？｡।॥]++[！？…]*+[」』）”’》〉】\"')]*+"
 )
 _SPACED = frozenset(".!?…؟۔።։")
 _SPACE = re.compile(r"\s*")

@@ -34,11 +34,11 @@ TINY = 24
 # A paragraph of one line up to this length without a stop is likely a title that the format does not mark.
 _TITLE_MOST = 80
 
-_HEADING_MARK = re.compile(r"^\s{0,3}#{1,6}\s+|\s+#+\s*$|\n\s*[=-]{2,}\s*$")
+_HEADING_MARK = re.compile(r"^#{1,6} | #+$| (?:={2,}|-{2,})$")
 _ITEM_MARK = re.compile(r"^[ \t]*(?:[-*+•‣◦][ \t]+|\(?\d{1,3}[.)][ \t]+)+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
 _QUOTE_MARK = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
-_RULE = re.compile(r"^[ \t|]*:?-{2,}[-:| \t+]*$", re.MULTILINE)
+_RULE = re.compile(r"^[ \t|]*+:?-{2,}+[-:| \t+]*+$", re.MULTILINE)
 _BAR = re.compile(r"\s*\|\s*")
 _FENCE = re.compile(r"^[ \t>]*(?:```+|~~~+)[^\n]*$", re.MULTILINE)
 _TITLE_END = re.compile(r"[.!?,;…。！？，；।]\W*$")
@@ -194,8 +194,8 @@ def _rows(text: str, start: int, end: int) -> Iterator[tuple[int, int, Joint]]:
 
 def _joined(text: str, elements: Sequence[Element], atoms: Iterator[_Atom], most: int) -> Iterator[_Atom]:
     """Tiny atoms joined with their neighbours: a sentence with the next one of its element (the last with the
-    one before), tiny items, rows and lines with each other. Where a run of tiny ones is parted is decided by
-    the hash of the one that follows, so that an insertion moves no other group."""
+    one before), tiny items, rows, lines and paragraphs with each other. Where a run of tiny ones is parted the
+    hash of the one that follows decides, so that an insertion moves no other group."""
     group: _Atom | None = None
     tiny = False  # the last atom of the group is
     for atom in atoms:
@@ -223,7 +223,7 @@ def _may_join(text: str, elements: Sequence[Element], group: _Atom, atom: _Atom,
     if atom.joint is Joint.SENTENCE:
         if not tiny and atom.end < elements[atom.element].end:
             return False  # only the last one joins backwards
-    elif not (tiny and small and (atom.joint is Joint.LINE)):
+    elif not (tiny and small and kind is elements[atom.element].kind):
         return False
     return not (tiny and small and crc32(text[atom.start : atom.end].encode("utf-8", "surrogatepass")) % 4 == 0)
 
@@ -233,7 +233,7 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
     string = raw
     match kind:
         case ElementKind.HEADING:
-            string = _HEADING_MARK.sub("", text[atom.start : atom.end])
+            string = _HEADING_MARK.sub("", raw)
         case ElementKind.LIST_ITEM:
             string = _ITEM_MARK.sub("", text[atom.start : atom.end])
         case ElementKind.QUOTE:
@@ -245,6 +245,8 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
         case ElementKind.PARAGRAPH:
             if raw[0] in "-*+•‣◦(0123456789" and atom.joint is not Joint.SENTENCE:
                 string = _ITEM_MARK.sub("", raw, count=1)
+            elif ">" in raw:
+                string = _QUOTE_MARK.sub("", text[atom.start : atom.end])
         case ElementKind.CODE:
             if "```" in raw or "~~~" in raw:
                 string = _FENCE.sub("", text[atom.start : atom.end])

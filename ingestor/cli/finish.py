@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ingestor.cli.outcome import advice, canonical, exit_code, summary
+from ingestor.cli.outcome import advice, exit_code, summary
 from ingestor.cli.output import emit_json, emit_line
 from ingestor.cli.signals import signals
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def finish(reply: RunsReply, *, remote: bool, json: bool, dry: bool = False) -> None:
     """Show ``reply`` and leave with its exit code."""
     from ingestor import log
+    from ingestor.service.replies import canonical
 
     if remote:
         # In our own process the engine wrote this line; the service wrote it into its log, not ours.
@@ -30,4 +31,4 @@ def finish(reply: RunsReply, *, remote: bool, json: bool, dry: bool = False) -> 
             emit_line(line)
     for line in advice(reply.runs):
         sys.stderr.write(line + "\n")
-    raise typer.Exit(exit_code(reply.runs, signals.received))
+    raise typer.Exit(exit_code(reply, signals.received))

@@ -10,16 +10,17 @@ from ingestor.wire import RunReply, RunsReply
 SUSPENDED_EXIT = 143
 
 
-def exit_code(runs: Sequence[RunReply], signum: int | None = None) -> int:
-    """The gravest outcome decides: a signal, then failed, held or unavailable, then new item failures."""
-    outcomes = {run.outcome for run in runs}
+def exit_code(reply: RunsReply, signum: int | None = None) -> int:
+    """The gravest outcome decides: a signal, then failed or an index that could not follow, then held or
+    unavailable, then new item failures."""
+    outcomes = {run.outcome for run in reply.runs}
     if "suspended" in outcomes:
         return 128 + signum if signum is not None else SUSPENDED_EXIT
-    if "failed" in outcomes:
+    if "failed" in outcomes or reply.index_note:
         return 4
     if outcomes & {"held", "unavailable"}:
         return 3
-    if "partial" in outcomes or any(run.documents.failed for run in runs):
+    if "partial" in outcomes or any(run.documents.failed for run in reply.runs):
         return 1
     return 0
 
@@ -74,22 +75,3 @@ def _quoted(name: str) -> str:
     import shlex
 
     return shlex.quote(name)
-
-
-def canonical(run: RunReply) -> dict[str, object]:
-    """The fields of the ``run_finished`` event."""
-    return {
-        "run_id": run.run_id,
-        "source": run.source,
-        "trigger": run.trigger,
-        "outcome": run.outcome,
-        **run.documents.model_dump(),
-        "chunks_added": run.chunks.added,
-        "chunks_removed": run.chunks.removed,
-        "embedded": run.embedded,
-        "reused": run.reused,
-        "index_writes": run.index_writes,
-        "bytes_read": run.bytes_read,
-        "duration_s": run.duration_s,
-        **({"message": run.message} if run.message else {}),
-    }

@@ -26,8 +26,8 @@ class EmbedOutcome:
     embedded: int = 0
     reused: int = 0
     ready: int = 0
-    embedded_by_source: Mapping[str, int] = field(default_factory=dict)
-    reused_by_source: Mapping[str, int] = field(default_factory=dict)
+    embedded_by_source: Mapping[str, int] = field(default_factory=dict, compare=False)
+    reused_by_source: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 class EmbedStep:

@@ -30,8 +30,8 @@ from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked
 from ingestor.faultpoint import reached
 from ingestor.index.chroma import ChromaIndex
 from ingestor.index.host import ServerFault
-from ingestor.index.manifest import folder_manifest
-from ingestor.index.place import Folder, Limits, Place, Server
+from ingestor.index.manifest import folder_files, folder_manifest
+from ingestor.index.place import GIB, Folder, Limits, Place, Server
 from ingestor.index.probe import ProbeReport, probe
 from ingestor.index.projector import Projector, ProjectOutcome
 from ingestor.model import ChunkId, Generation, GenerationId, GenerationState
@@ -275,6 +275,7 @@ class GenerationManager:
 
     def _probe(self, opened: _Opened, *, sample: int | None, stopping: Callable[[], bool]) -> ProbeReport:
         try:
+            self._refuse_bloat(opened.index.place)
             opened.index.open()
             report = probe(
                 opened.generation.generation_id,
@@ -294,6 +295,13 @@ class GenerationManager:
         opened.faults = 0
         opened.sound = report.finished and not report.wrecked
         return report
+
+    def _refuse_bloat(self, place: Place) -> None:
+        """A link list of 600 GB has been seen, which Chroma opens as if nothing were wrong."""
+        if isinstance(place, Folder) and place.path.is_dir():
+            largest = max((size for _, size, _ in folder_files(place.path)), default=0)
+            if largest > self._limits.file_bytes:
+                raise IndexWrecked(f"The store has a file of {largest / GIB:.0f} GiB ({place}).")
 
     def _mend(self, opened: _Opened, report: ProbeReport) -> None:
         if report.wrecked:

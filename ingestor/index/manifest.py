@@ -8,11 +8,16 @@ from pathlib import Path
 
 
 def folder_manifest(folder: Path) -> str:
-    """Path, size and mtime in nanoseconds of every file beneath ``folder``, sorted, as JSON.
+    """The files beneath ``folder``, sorted, as JSON.
 
     Equal manifests mean that the store is as it was left at a clean close, and needs no probe. Raises
     ``FileNotFoundError`` when the folder is gone.
     """
+    return json.dumps(folder_files(folder), separators=(",", ":"))
+
+
+def folder_files(folder: Path) -> list[tuple[str, int, int]]:
+    """Relative path, size and mtime in nanoseconds of every file beneath ``folder``, sorted."""
     files: list[tuple[str, int, int]] = []
     pending = [os.fspath(folder)]
     while pending:
@@ -23,4 +28,4 @@ def folder_manifest(folder: Path) -> str:
                 else:
                     stat = entry.stat(follow_symlinks=False)
                     files.append((os.path.relpath(entry.path, folder), stat.st_size, stat.st_mtime_ns))
-    return json.dumps(sorted(files), separators=(",", ":"))
+    return sorted(files)

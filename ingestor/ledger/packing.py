@@ -10,9 +10,9 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from ingestor.model import DocId, Hash, ModelId, UnitId, blake
+from ingestor.naming import name_title
 
 POOLING = b"length-weighted mean of unit vectors, 1"
 """Names how a chunk's vector is made of its units'; part of every wanted state."""
@@ -76,7 +76,7 @@ def item_uri(source: str, item_id: str) -> str:
 
 def shown_title(title: str, name: str) -> str:
     """A document without a title of its own is called by its file's name."""
-    return title or PurePosixPath(name).stem.replace("_", " ") or name
+    return title or name_title(name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -166,17 +166,22 @@ class Sources:
         tx.execute("DELETE FROM live_count WHERE source = ? AND at < ?", (row, now - _DAY))
 
     def plan(self, source: str) -> Plan | None:
+        """The plan that waits: of its items those that are still there, since a process may have died
+        between an approved deletion (or a move) and the new plan."""
         row = self.row_id(source)
-        head = self._db.read("SELECT plan_id, reason, created_at FROM held_plan WHERE source = ?", (row,))
-        if not head:
+        head = self._db.read("SELECT reason, created_at FROM held_plan WHERE source = ?", (row,))
+        rows = self._db.read(
+            "SELECT item_id FROM held_item JOIN item USING (source, item_id) WHERE source = ? ORDER BY item_id", (row,)
+        )
+        if not head or not rows:
             return None
-        items = self._db.read("SELECT item_id FROM held_item WHERE source = ? ORDER BY item_id", (row,))
-        plan_id, reason, created_at = head[0]
+        items = tuple(ItemId(str(item)) for (item,) in rows)
+        reason, created_at = head[0]
         return Plan(
-            plan_id=str(plan_id),
+            plan_id=_plan_id(source, items),
             source=source,
             reason=str(reason),
-            items=tuple(ItemId(str(item)) for (item,) in items),
+            items=items,
             created_at=float(created_at),
         )
 
@@ -189,8 +194,7 @@ class Sources:
             tx.execute("DELETE FROM held_plan WHERE source = ?", (row,))
             if not wanted:
                 return None
-            # The id is a digest of the items, so a script approves exactly what it was shown.
-            plan_id = blake(source.encode(), *(item.encode() for item in wanted)).hex()[:12]
+            plan_id = _plan_id(source, wanted)
             created_at = before.created_at if before is not None else time.time()
             tx.execute(
                 "INSERT INTO held_plan (source, plan_id, reason, created_at) VALUES (?, ?, ?, ?)",
@@ -198,3 +202,8 @@ class Sources:
             )
             tx.executemany("INSERT INTO held_item (source, item_id) VALUES (?, ?)", [(row, item) for item in wanted])
         return Plan(plan_id=plan_id, source=source, reason=reason, items=wanted, created_at=created_at)
+
+
+def _plan_id(source: str, items: Sequence[ItemId]) -> str:
+    """A digest of the items, so that a script approves exactly what it was shown."""
+    return blake(source.encode(), *(item.encode() for item in items)).hex()[:12]

@@ -28,6 +28,4 @@ def parse_converted(request: ParseRequest, fmt: Format) -> Document:
     if fmt is not Format.RTF:
         with open_archive(request.content, fmt.value) as archive:
             own = archive_title(archive)
-    return assembly.document(
-        title=best_title((own, page.heading, assembly.first_heading()), request.name), kind=fmt.value
-    )
+    return assembly.document(title=best_title((own, page.heading, assembly.first_heading())), kind=fmt.value)

@@ -14,7 +14,6 @@ from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.tables import table_text
 from ingestor.parsing.text import decode
-from ingestor.parsing.titles import name_title
 
 _DELIMITERS = ",;\t|"
 _SAMPLE = 64 * 1024
@@ -28,7 +27,7 @@ def parse_csv(request: ParseRequest) -> Document:
     body, header = table_text(csv.reader(text.splitlines(keepends=True), delimiter=delimiter))
     assembly = Assembly()
     assembly.block(ElementKind.TABLE, body, context=header)
-    return assembly.document(title=name_title(request.name), kind=Format.CSV.value)
+    return assembly.document(title="", kind=Format.CSV.value)
 
 
 def _delimiter(sample: str) -> str:

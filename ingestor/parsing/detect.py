@@ -107,7 +107,7 @@ def _empty(named: Format | None) -> Format:
 
 def _ole_failure(content: bytes, name: str) -> ParseFailure:
     """Nothing in an OLE container is read: encrypted office files, and formats of before 2007."""
-    import olefile  # type: ignore[import-untyped]  # ships no types
+    import olefile
 
     try:
         with olefile.OleFileIO(io.BytesIO(content)) as ole:

@@ -20,7 +20,7 @@ from ingestor.parsing.titles import best_title
 from ingestor.parsing.unstructured_adapter import add, partition_markup
 
 if TYPE_CHECKING:
-    from lxml.html import HtmlElement  # type: ignore[import-untyped]  # ships no types
+    from lxml.html import HtmlElement
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _XML_CHARSET = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)""")
@@ -53,7 +53,7 @@ def parse_html(request: ParseRequest) -> Document:
     assembly = Assembly()
     page = add_html(assembly, markup)
     return assembly.document(
-        title=best_title((page.heading, page.title, assembly.first_heading()), request.name),
+        title=best_title((page.heading, page.title, assembly.first_heading())),
         kind=Format.HTML.value,
         language=page.language,
     )
@@ -73,7 +73,7 @@ def add_html(assembly: Assembly, markup: str) -> PageWords:
     root = _tree(markup)
     if root is None:
         return PageWords()
-    from lxml import etree  # type: ignore[import-untyped]  # ships no types
+    from lxml import etree
 
     titles = [" ".join(node.itertext()) for node in root.iter("title")]
     language = (root.get("lang") or "").split("-")[0].lower()

@@ -35,7 +35,7 @@ def parse_email(request: ParseRequest) -> Document:
         )
     assembly = Assembly()
     _add_message(assembly, message, level=1)
-    return assembly.document(title=best_title((_header(message, "Subject"),), request.name), kind=Format.EMAIL.value)
+    return assembly.document(title=best_title((_header(message, "Subject"),)), kind=Format.EMAIL.value)
 
 
 def _add_message(assembly: Assembly, message: Message, *, level: int) -> None:

@@ -45,7 +45,7 @@ def parse_markdown(request: ParseRequest) -> Document:
     return Document(
         text=text,
         elements=elements,
-        title=best_title((front_title, first), request.name),
+        title=best_title((front_title, first)),
         kind=Format.MARKDOWN.value,
         has_lines=True,
     )

@@ -93,7 +93,7 @@ def parse_pdf(request: ParseRequest) -> Document:
     assembly = Assembly()
     for paragraph in _paragraphs(lines):
         _add(assembly, paragraph, levels)
-    return assembly.document(title=best_title((own, assembly.first_heading()), request.name), kind=Format.PDF.value)
+    return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.PDF.value)
 
 
 def _without_furniture(pages: Sequence[Sequence[_Line]]) -> list[_Line]:

@@ -25,7 +25,7 @@ _CELLS = 2_000_000
 
 def parse_xlsx(request: ParseRequest) -> Document:
     """``page`` is the sheet from 1, the section its name; values are those last calculated."""
-    import openpyxl  # type: ignore[import-untyped]  # ships no types
+    import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(request.content), read_only=True, data_only=True)
     assembly = Assembly()
@@ -55,7 +55,7 @@ def parse_xlsx(request: ParseRequest) -> Document:
         assembly = Assembly()  # names of empty sheets are no text
     with open_archive(request.content, Format.XLSX.value) as archive:
         own = archive_title(archive)
-    return assembly.document(title=best_title((own,), request.name), kind=Format.XLSX.value)
+    return assembly.document(title=best_title((own,)), kind=Format.XLSX.value)
 
 
 def _add_block(assembly: Assembly, block: list[list[str]], page: int) -> None:

@@ -18,10 +18,9 @@ from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.html import declared_charset
 from ingestor.parsing.text import decode, parse_text
-from ingestor.parsing.titles import name_title
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element  # type: ignore[import-untyped]  # ships no types
+    from lxml.etree import _Element
 
 # A value that renders to less than this stays one element; a larger one is taken apart by its keys.
 _ELEMENT = 1500
@@ -41,12 +40,12 @@ def parse_json(request: ParseRequest) -> Document:
     for value in values:
         for path, block in _pieces(value, ()):
             _add(assembly, path, block)
-    return assembly.document(title=name_title(request.name), kind=Format.JSON.value)
+    return assembly.document(title="", kind=Format.JSON.value)
 
 
 def parse_xml(request: ParseRequest) -> Document:
     """Paragraphs of mixed content whole, records as lines; no entity is expanded, nothing is loaded."""
-    from lxml import etree  # type: ignore[import-untyped]  # ships no types
+    from lxml import etree
 
     parser = etree.XMLParser(
         encoding="utf-8",
@@ -63,7 +62,7 @@ def parse_xml(request: ParseRequest) -> Document:
     assembly = Assembly()
     for block in _xml_blocks(root, 0):
         assembly.block(ElementKind.PARAGRAPH, block)
-    return assembly.document(title=name_title(request.name), kind=Format.XML.value)
+    return assembly.document(title="", kind=Format.XML.value)
 
 
 def _values(text: str) -> Iterator[Any]:

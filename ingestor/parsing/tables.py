@@ -34,7 +34,7 @@ def is_header(row: Sequence[str]) -> bool:
 
 def html_rows(markup: str) -> list[list[str]]:
     """The rows of an HTML table, a merged cell once, padded to keep its columns."""
-    from lxml import html  # type: ignore[import-untyped]  # ships no types
+    from lxml import html
 
     rows = []
     for row in html.fragment_fromstring(markup, create_parent="div").iter("tr"):

@@ -12,7 +12,6 @@ import unicodedata
 
 from ingestor.model import Document, Element, ElementKind, ParseRequest
 from ingestor.parsing.formats import Format
-from ingestor.parsing.titles import name_title
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -70,7 +69,7 @@ def parse_text(request: ParseRequest) -> Document:
     return Document(
         text=text,
         elements=tuple(Element(kind=ElementKind.PARAGRAPH, start=start, end=end) for start, end in paragraphs(text)),
-        title=name_title(request.name),
+        title="",
         kind=Format.TEXT.value,
         has_lines=True,
     )

@@ -1,9 +1,8 @@
-"""A document's title: what its author wrote, unless a program wrote it, else its file name."""
+"""A document's title: what its author wrote, unless a program wrote it."""
 
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 _LIMIT = 200
 # What programs put into the title field of files nobody gave a title.
@@ -13,8 +12,6 @@ _JUNK = re.compile(
     r"|pagina \d+|page \d+|home|index)",
     re.IGNORECASE,
 )
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_SEPARATED = re.compile(r"(?<=[^\W\d_])-(?=[^\W\d_])")
 
 
 def clean_title(text: str) -> str:
@@ -25,16 +22,7 @@ def clean_title(text: str) -> str:
     return line if len(line) <= _LIMIT else line[: _LIMIT - 1].rstrip() + "…"
 
 
-def name_title(name: str) -> str:
-    """The file name for people: no folder, no extension, words apart."""
-    base = PurePosixPath(_SURROGATES.sub("\ufffd", name).replace("\\", "/")).name
-    stem = PurePosixPath(base).stem or base
-    words = stem.replace("_", " ")
-    if " " not in words.strip():
-        words = _SEPARATED.sub(" ", words)
-    return " ".join(words.split()) or "untitled"
-
-
-def best_title(candidates: tuple[str, ...], name: str) -> str:
-    """The first candidate that says something, else the file name."""
-    return next((title for title in map(clean_title, candidates) if title), name_title(name))
+def best_title(candidates: tuple[str, ...]) -> str:
+    """The first candidate that says something; empty where none does. What such a document is called then
+    is its file's name, which may change without its content."""
+    return next((title for title in map(clean_title, candidates) if title), "")

@@ -200,4 +200,4 @@ def _is_slide_title(element: Any) -> bool:
 def _office_document(request: ParseRequest, assembly: Assembly, fmt: Format) -> Document:
     with open_archive(request.content, fmt.value) as archive:
         own = archive_title(archive)
-    return assembly.document(title=best_title((own, assembly.first_heading()), request.name), kind=fmt.value)
+    return assembly.document(title=best_title((own, assembly.first_heading())), kind=fmt.value)

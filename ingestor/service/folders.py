@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from ingestor.errors import UserError
 from ingestor.ledger.sources import SourceRow
@@ -45,22 +45,6 @@ def name_for(path: str, taken: Collection[str]) -> str:
     while name in taken:
         name, number = f"{base}-{number}", number + 1
     return name
-
-
-def covering(rows: Sequence[SourceRow], path: str) -> tuple[SourceRow, str] | None:
-    """The files source that a path lies in, and the path below its root (``""`` for the root itself)."""
-    # The folder is resolved, the file's own name is not: a link is listed as what it is called.
-    real = str(Path(os.path.realpath(Path(path).parent)) / Path(path).name)
-    for row in rows:
-        place = row.settings.get("path")
-        if row.kind != FILES or not isinstance(place, str):
-            continue
-        root = os.path.realpath(place)
-        if os.path.realpath(path) == root:
-            return row, ""
-        if _inside(real, root):
-            return row, os.path.relpath(real, root)
-    return None
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from contextlib import contextmanager
 from pathlib import Path
 
 from connectors.base import WHOLE
@@ -25,29 +26,63 @@ from ingestor.service.verifying import verify
 
 Report = Callable[[wire.Progress], None]
 
+_ANSWER_S = 5.0  # of the grace, for those who wait for an answer
+
 
 class ServiceOperations:
     """Called from several threads at once."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, before_long: Callable[[], None] = lambda: None) -> None:
+        """``before_long`` is called once, before the first operation that may take long."""
         self._service = service
         self._ledger = service.ledger
         self._registering = threading.Lock()
+        self._before_long = before_long
+        self._under_way = threading.Condition()
+        self._count = 0
+        self._began = False
+
+    def await_idle(self, timeout: float | None = None) -> None:
+        """Until no operation is under way, or the service is asked to stop (then at most ``timeout``)."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._under_way:
+            while self._count:
+                if deadline is None and self._service.stop.is_set():
+                    deadline = time.monotonic() + _ANSWER_S
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+                self._under_way.wait(0.1)
+
+    @contextmanager
+    def _long(self) -> Iterator[None]:
+        with self._under_way:
+            self._count += 1
+            first, self._began = not self._began, True
+        try:
+            if first:
+                self._before_long()
+            yield
+        finally:
+            with self._under_way:
+                self._count -= 1
+                self._under_way.notify_all()
 
     # -- runs ------------------------------------------------------------------------------------------
 
     def backfill(self, request: wire.BackfillRequest, progress: Report, /) -> wire.RunsReply:
-        with self._registering:
-            chosen = self._chosen(request)
-        if request.dry_run:
-            return wire.RunsReply(runs=tuple(self._dry_run(row) for row in chosen))
-        return self._run_all([row.name for row in chosen], Trigger.BACKFILL, progress)
+        with self._long():
+            with self._registering:
+                chosen = self._chosen(request)
+            if request.dry_run:
+                return wire.RunsReply(runs=tuple(self._dry_run(row) for row in chosen))
+            return self._run_all([row.name for row in chosen], Trigger.BACKFILL, progress)
 
     def sync(self, request: wire.SyncRequest, progress: Report, /) -> wire.RunsReply:
         names = list(request.sources) or [row.name for row in self._ledger.sources.all() if not row.paused]
         for name in names:
             self._ledger.sources.row_id(name)
-        return self._run_all(names, Trigger.SYNC, progress)
+        with self._long():
+            return self._run_all(names, Trigger.SYNC, progress)
 
     def plan(self, request: wire.PlanRequest, /) -> wire.PlanReply:
         self._ledger.sources.row_id(request.source)
@@ -72,7 +107,8 @@ class ServiceOperations:
                 hint=f"Look at it again: ingestor approve {request.source}.",
             )
         runner, watch = self._service.runner(request.source), _watch(request.source, progress, self._service)
-        report = self._wait(runner.request(Trigger.SYNC, approve=plan, watch=watch))
+        with self._long():
+            report = self._wait(runner.request(Trigger.SYNC, approve=plan, watch=watch))
         return wire.RunsReply(runs=(run_reply(report),), index_note=self._index_note())
 
     # -- search ------------------------------------------------------------------------------------------
@@ -99,7 +135,8 @@ class ServiceOperations:
     # -- verify --------------------------------------------------------------------------------------------
 
     def verify(self, request: wire.VerifyRequest, progress: Report, /) -> wire.VerifyReply:
-        return verify(self._service, request, progress)
+        with self._long():
+            return verify(self._service, request, progress)
 
     # -- sources ---------------------------------------------------------------------------------------------
 

@@ -36,6 +36,12 @@ class Account:
     index_writes: int = 0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Trouble:
+    sentence: str = ""
+    since: float = 0.0
+
+
 class Pump:
     """``embed`` and ``index`` are stepped in a thread each. ``kick`` after every commit."""
 
@@ -49,7 +55,7 @@ class Pump:
         self._wake = threading.Condition()
         self._kicks = 0
         self._accounts: dict[str, list[Account]] = {}
-        self._trouble = {"embed": "", "index": ""}
+        self._trouble = {"embed": _Trouble(), "index": _Trouble()}
         self._threads = [
             threading.Thread(target=self._loop, args=("embed", self._embed_once), name="embed", daemon=True),
             threading.Thread(target=self._loop, args=("index", self._index_once), name="index", daemon=True),
@@ -86,9 +92,14 @@ class Pump:
         """Nothing is left to embed or write. False before the first generation exists."""
         return bool(self._generations()) and self.backlog() == (0, 0)
 
-    def trouble(self) -> str:
-        """Why the loops cannot go on just now, in a sentence; empty when they can."""
-        return self._trouble["embed"] or self._trouble["index"]
+    def trouble(self, lasting_s: float = 0.0) -> str:
+        """Why a loop has not been able to go on for so many seconds, in a sentence; empty when both can."""
+        now = time.monotonic()
+        return next((t.sentence for t in self._trouble.values() if t.sentence and now - t.since >= lasting_s), "")
+
+    def _set_trouble(self, name: str, sentence: str) -> None:
+        before = self._trouble[name]
+        self._trouble[name] = _Trouble(sentence=sentence, since=before.since if before.sentence else time.monotonic())
 
     @contextmanager
     def account(self, source: str) -> Iterator[Account]:
@@ -109,16 +120,16 @@ class Pump:
             before = self._kicks
             try:
                 busy = once()
-                if self._trouble[name]:
-                    _log.info("recovered", stage=name)
-                self._trouble[name] = ""
+                if self._trouble[name].sentence:
+                    _log.info("stage_recovered", stage=name)
+                self._trouble[name] = _Trouble()
                 wait = 0.0 if busy else _IDLE_LOOK_S
             except (IndexFailure, EmbedderError, LedgerError) as error:
-                self._trouble[name] = str(error)
+                self._set_trouble(name, str(error))
                 _log.warning("stage_waits", stage=name, error=str(error))
                 wait, before = _LEDGER_RETRY_S if isinstance(error, LedgerError) else 1.0, self._kicks
             except Exception as error:  # a bug in one batch must not end the service silently
-                self._trouble[name] = f"{type(error).__name__}: {error}"
+                self._set_trouble(name, f"{type(error).__name__}: {error}.")
                 _log.error("stage_crashed", stage=name, exc_info=True)
                 wait = _IDLE_LOOK_S
             with self._wake:

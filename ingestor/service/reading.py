@@ -13,7 +13,6 @@ from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import GenerationState
-from ingestor.service.folders import covering
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.sync.lag import percentiles
 
@@ -29,13 +28,13 @@ class LedgerReading:
         holder: str,
         configured: Callable[[], Sequence[SourceRow]],
         make_source: Callable[[SourceRow], Source],
-        item_of: Callable[[SourceRow, str], ItemId | None],
+        item_at: Callable[[SourceRow, str], ItemId | None],
     ) -> None:
         self._state_dir = state_dir
         self._holder = holder
         self._configured = configured
         self._make_source = make_source
-        self._item_of = item_of
+        self._item_at = item_at
 
     def status(self) -> wire.StatusReply:
         with self._ledger() as ledger:
@@ -66,7 +65,7 @@ class LedgerReading:
 
     def why(self, path: str) -> wire.WhyReply:
         with self._ledger() as ledger:
-            found = covering(self._rows(ledger), path)
+            found = self._covering(self._rows(ledger), path)
             if found is None:
                 return wire.WhyReply(
                     path=path,
@@ -74,16 +73,12 @@ class LedgerReading:
                     included=False,
                     hint=f"Add its folder: ingestor source add {Path(path).parent}",
                 )
-            row, below = found
+            row, item_id = found
             if Path(path).is_dir():
-                return wire.WhyReply(
-                    path=path,
-                    source=row.name,
-                    verdict=f"This is a folder of the source {row.name!r}; ask about a file in it.",
-                )
-            item_id = self._item_of(row, below)
+                verdict = f"This is a folder of the source {row.name!r}; ask about a file in it."
+                return wire.WhyReply(path=path, source=row.name, verdict=verdict)
             facts = None
-            if ledger is not None and item_id is not None and row.name in {r.name for r in ledger.sources.all()}:
+            if ledger is not None and row.name in {r.name for r in ledger.sources.all()}:
                 facts = ledger.runs.item(row.name, item_id)
             return self._why(row, path, item_id, facts)
 
@@ -99,6 +94,14 @@ class LedgerReading:
             yield ledger
         finally:
             ledger.close()
+
+    def _covering(self, rows: Sequence[SourceRow], path: str) -> tuple[SourceRow, ItemId] | None:
+        """The source that a path lies in, and the id that it has there."""
+        for row in rows:
+            item_id = self._item_at(row, path)
+            if item_id is not None:
+                return row, item_id
+        return None
 
     def _rows(self, ledger: Ledger | None) -> list[SourceRow]:
         rows = {row.name: row for row in self._configured()}
@@ -132,7 +135,7 @@ class LedgerReading:
             held=len(plan.items) if plan is not None else 0,
         )
 
-    def _why(self, row: SourceRow, path: str, item_id: ItemId | None, facts: ItemFacts | None) -> wire.WhyReply:
+    def _why(self, row: SourceRow, path: str, item_id: ItemId, facts: ItemFacts | None) -> wire.WhyReply:
         """The first thing that keeps the file from being found, in the order in which it would be met."""
         rule, ref, trouble = self._ask_source(row, item_id)
         reply = wire.WhyReply(path=path, verdict="", source=row.name, included=rule is None, rule=rule)
@@ -165,10 +168,8 @@ class LedgerReading:
             return _verdict(reply, "The file was taken in, but holds no text.")
         return _verdict(reply, f"The file is searchable: {facts.chunks} passage(s).")
 
-    def _ask_source(self, row: SourceRow, item_id: ItemId | None) -> tuple[str | None, ItemRef | None, str]:
+    def _ask_source(self, row: SourceRow, item_id: ItemId) -> tuple[str | None, ItemRef | None, str]:
         """(the rule that excludes it, the item as it is now, what is wrong with asking)."""
-        if item_id is None:
-            return None, None, ""
         source = self._make_source(row)
         try:
             rule = source.explain(item_id)

@@ -37,3 +37,22 @@ def run_reply(report: RunReport) -> wire.RunReply:
 def source_reply(row: SourceRow, *, created: bool = False) -> wire.SourceReply:
     place = row.settings.get("path") or row.settings.get("url") or ""
     return wire.SourceReply(name=row.name, kind=row.kind, place=str(place), origin=row.origin, created=created)
+
+
+def canonical(run: wire.RunReply) -> dict[str, object]:
+    """The fields of the ``run_finished`` event."""
+    return {
+        "run_id": run.run_id,
+        "source": run.source,
+        "trigger": run.trigger,
+        "outcome": run.outcome,
+        **run.documents.model_dump(),
+        "chunks_added": run.chunks.added,
+        "chunks_removed": run.chunks.removed,
+        "embedded": run.embedded,
+        "reused": run.reused,
+        "index_writes": run.index_writes,
+        "bytes_read": run.bytes_read,
+        "duration_s": run.duration_s,
+        **({"message": run.message} if run.message else {}),
+    }

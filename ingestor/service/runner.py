@@ -19,11 +19,17 @@ from ingestor.errors import IngestorError, LedgerError
 from ingestor.model import Outcome, Plan, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
 from ingestor.ports import RunLedger
 from ingestor.service.pump import Pump
+from ingestor.service.replies import canonical, run_reply
 from ingestor.sync.engine import SyncEngine
 
 _YIELD_AFTER_S = 1.0  # a scan runs at least so long before a hint may interrupt it
 _SCOPES_AT_ONCE = 64  # more hinted places than this are one scan of the whole
 _SETTLE_LOOK_S = 0.05
+_GATHER_S = 0.02  # the two hints of a move come one after the other, and identity needs both in one run (R11)
+
+PATIENCE_S = 20.0
+"""How long a run waits for an index or a model that cannot be used just now: a restarted server, a host that
+crashed and is probed. Longer outages are caught up without it."""
 
 Watch = Callable[[str, Tally], None]
 """(stage, tally) of a run under way."""
@@ -162,6 +168,8 @@ class Runner:
                     self._wake.wait(1.0)
                 if self.stopping():
                     break
+            if self.hints_wait():
+                self._leaving.wait(_GATHER_S)
             request = self._take()
             if request is not None:
                 self._serve(request)
@@ -203,7 +211,7 @@ class Runner:
             self._discard(run_id)
         else:
             self._runs.finish_run(report)
-            _log.info("run_finished", **canonical(report))
+            _log.info("run_finished", **canonical(run_reply(report)))
         return report
 
     def _passes(self, run_id: RunId, request: _Request) -> RunReport:
@@ -228,7 +236,7 @@ class Runner:
         """Until what the run committed is embedded and written, as far as that is possible now. A run that
         nobody waits for is closed as soon as the next one is asked for."""
         while not self.stopping() and not self._pump.settled():
-            if self._pump.trouble():
+            if self._pump.trouble(0.0 if request.trigger is Trigger.WATCH else PATIENCE_S):
                 return  # the pump goes on by itself when the index or the model is back
             if request.trigger is Trigger.WATCH and self._waiting:
                 return
@@ -285,31 +293,6 @@ class RunnerPulse:
 
 
 # -- helpers ---------------------------------------------------------------------------------------
-
-
-def canonical(report: RunReport) -> dict[str, object]:
-    """The fields of the canonical line of a run."""
-    counts = report.counts
-    return {
-        "run_id": report.run_id,
-        "source": report.source,
-        "trigger": report.trigger.value,
-        "outcome": report.outcome.value,
-        "added": counts.added,
-        "updated": counts.updated,
-        "moved": counts.moved,
-        "deleted": counts.deleted,
-        "unchanged": counts.unchanged,
-        "failed": counts.failed,
-        "chunks_added": counts.chunks_added,
-        "chunks_removed": counts.chunks_removed,
-        "embedded": counts.embedded,
-        "reused": counts.reused,
-        "index_writes": counts.index_writes,
-        "bytes_read": counts.bytes_read,
-        "duration_s": round(report.ended_at - report.started_at, 3),
-        **({"message": report.message} if report.message else {}),
-    }
 
 
 def _collapsed(scopes: Sequence[Scope]) -> list[Scope]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from ingestor import wire
 from ingestor.index.probe import Damage, ProbeReport
 from ingestor.service.core import Service
+from ingestor.service.runner import PATIENCE_S
 
 _SETTLE_S = 600.0
 _DETAILS = 1_000
@@ -107,7 +108,7 @@ def _check_ledger(service: Service, found: _Findings, *, repair: bool) -> None:
 def _settle(service: Service, progress: Report | None = None) -> None:
     deadline = time.monotonic() + _SETTLE_S
     while not service.stop.is_set() and not service.parts.pump.settled():
-        if service.parts.pump.trouble() or time.monotonic() > deadline:
+        if service.parts.pump.trouble(PATIENCE_S) or time.monotonic() > deadline:
             return
         if progress is not None:
             to_embed, to_index = service.parts.pump.backlog()

@@ -1,18 +1,12 @@
 """Every vector index keeps the port's contract: Chroma in a folder, Chroma on a server, the one in memory."""
 
-import contextlib
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from ingestor.index.chroma import ChromaIndex
 from ingestor.index.place import Folder, Server
 from ingestor.model import ChunkId
+from tests.support.chroma_server import ChromaServer
 from tests.support.memory_index import MemoryIndex
 
 RNG = np.random.default_rng(7)
@@ -20,26 +14,11 @@ RNG = np.random.default_rng(7)
 
 @pytest.fixture(scope="module")
 def server_url(tmp_path_factory):
-    """A real ``chroma run`` server on a free port."""
-    with contextlib.closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "chroma"), "run", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(
-        [*command, "--path", str(tmp_path_factory.mktemp("server"))],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=tmp_path_factory.mktemp("cwd"),
-    )
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError), contextlib.closing(socket.create_connection(("127.0.0.1", port), 1)):
-                break
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    """A real server."""
+    server = ChromaServer(tmp_path_factory.mktemp("server"))
+    server.start()
+    yield server.url
+    server.kill()
 
 
 @pytest.fixture(scope="module")

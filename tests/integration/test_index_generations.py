@@ -1,6 +1,5 @@
 """Generations on real stores: clean starts, kills, damage of every shape, rebuilds; nothing is embedded again."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -15,12 +14,14 @@ from ingestor.errors import IndexFailure, IndexUnavailable
 from ingestor.index.generations import GenerationManager, IndexState
 from ingestor.index.place import GIB, Limits
 from ingestor.model import ChunkId, GenerationState, ModelId
+from tests.support.chroma_server import ChromaServer
 from tests.support.corpus import embed_all, fill
 from tests.support.memory_ledger import MemoryLedger
 from tests.support.memory_vectors import MemoryVectors
 from tests.support.stub_embedder import StubEmbedder
 
-CHUNKS = 1_300  # more than Chroma's sync threshold, so that index files are on disk
+CHUNKS = 60
+MANY = 1_100  # more than Chroma's sync threshold, so that index files are on disk
 
 
 class Clock:
@@ -82,30 +83,59 @@ def bench(tmp_path):
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory):
-    """A store of ``CHUNKS`` rows, closed cleanly; copied for each test that harms it."""
-    bench = Bench(tmp_path_factory.mktemp("filled") / "chroma")
-    manager = bench.start()
-    manager.wanted()
-    fill(bench.ledger, CHUNKS)
-    bench.drain(manager)
-    bench.close()
-    return bench
+    """Stores of a number of rows, closed cleanly; copied for each test."""
+    made = {}
+
+    def get(count):
+        if count not in made:
+            made[count] = bench = Bench(tmp_path_factory.mktemp("filled") / "chroma")
+            manager = bench.start()
+            manager.wanted()
+            fill(bench.ledger, count)
+            bench.drain(manager)
+            bench.close()
+        return made[count]
+
+    return get
 
 
-@pytest.fixture
-def harmed(filled, tmp_path):
-    """The filled store, ours to break."""
-    bench = Bench(tmp_path / "chroma")
-    shutil.copytree(filled.folder, bench.folder, copy_function=shutil.copy2)
+def copied(filled, folder):
+    bench = Bench(folder)
+    shutil.copytree(filled.folder, folder, copy_function=shutil.copy2)
     for name in ("chunks", "unit_ids"):
         setattr(bench.ledger, name, dict(getattr(filled.ledger, name)))
     bench.vectors.rows = dict(filled.vectors.rows)
     original = filled.serving()
     generation = bench.ledger.add_generation(ModelId("stub"), original.location, GenerationState.SERVING)
     bench.ledger.mark_ready(generation.generation_id, [chunk.row for chunk in bench.ledger.chunks.values()])
-    rows = bench.ledger.pending(generation.generation_id, CHUNKS)
+    rows = bench.ledger.pending(generation.generation_id, len(bench.ledger.chunks))
     bench.ledger.settle(generation.generation_id, rows)
     bench.ledger.set_manifest(generation.generation_id, original.manifest)
+    return bench
+
+
+@pytest.fixture
+def harmed(filled, tmp_path):
+    """A filled store, ours to break."""
+    bench = copied(filled(CHUNKS), tmp_path / "chroma")
+    yield bench
+    faultpoint.install(None)
+    bench.close()
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A real server of our own, to kill."""
+    server = ChromaServer(tmp_path / "server")
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def large(filled, tmp_path):
+    """A filled store whose vectors are in index files, ours to break."""
+    bench = copied(filled(MANY), tmp_path / "chroma")
     yield bench
     bench.close()
 
@@ -163,9 +193,10 @@ def test_a_folder_that_vanished_is_filled_again(harmed):
     """The whole store deleted by hand: every row is written again from the ledger."""
     shutil.rmtree(harmed.folder)
     manager = harmed.start()
-    manager.step(100)
+    manager.step(10)
     assert manager.serving() is None
     harmed.drain(manager)
+    assert manager.serving().count() == CHUNKS
     assert manager.verify().clean
     assert harmed.embedded == 0
 
@@ -221,20 +252,20 @@ def hang(_, store):
         hang,
     ],
 )
-def test_every_shape_of_damage_is_found_and_rebuilt(harmed, harm):
+def test_every_shape_of_damage_is_found_and_rebuilt(large, harm):
     """Found at the start, rebuilt into a new folder from the ledger, 0 units embedded, old folder gone."""
-    old = harmed.serving()
-    store = harmed.folder / old.location
+    old = large.serving()
+    store = large.folder / old.location
     (segment,) = [path for path in store.iterdir() if path.is_dir()]
     harm(segment, store)
-    manager = harmed.start(limits=Limits(open_s=8, read_s=8))
-    harmed.drain(manager)
+    manager = large.start(limits=Limits(open_s=8, read_s=8))
+    large.drain(manager)
     report = manager.verify()
     assert report.clean
-    assert report.checked == CHUNKS
-    assert harmed.embedded == 0
-    assert harmed.serving().location != old.location
-    assert sorted(path.name for path in harmed.folder.iterdir()) == [harmed.serving().location]
+    assert report.checked == MANY
+    assert large.embedded == 0
+    assert large.serving().location != old.location
+    assert sorted(path.name for path in large.folder.iterdir()) == [large.serving().location]
 
 
 def test_search_has_no_index_while_a_wreck_is_rebuilt(harmed):
@@ -294,8 +325,6 @@ def test_a_death_during_a_rebuild_leaves_nothing_behind(harmed, point):
     with pytest.raises(KeyboardInterrupt):
         harmed.drain(first)
     faultpoint.install(None)
-    with contextlib.suppress(AttributeError):
-        os.kill(first._open[max(first._open)].index.host_pid or 0, 0)
     first.close()
     second = harmed.start()
     harmed.drain(second)
@@ -354,6 +383,9 @@ def test_failures_wait_longer_each_time(bench):
 def test_a_host_that_cannot_run_does_not_spin(bench):
     """When every store fails, new ones are not made without end: the next try waits."""
     manager = bench.start(limits=Limits(memory_bytes=48 * 1024 * 1024))
+    fill(bench.ledger, 1)
+    for generation in manager.wanted():
+        embed_all(bench.ledger, bench.vectors, generation)
     with pytest.raises(IndexFailure):
         manager.step(10)
     assert manager.health().retry_in > 0
@@ -368,6 +400,79 @@ def test_a_step_that_is_told_to_stop_ends_the_probe(harmed):
     assert manager.serving() is None
     manager.close()
     assert harmed.serving().manifest is None
+
+
+def test_a_server_that_comes_and_goes_is_caught_up_with(bench, server):
+    """The first generation has the public name; what changed while the server was away is written later."""
+    manager = bench.start(url=server.url, collection="handbook")
+    manager.wanted()
+    fill(bench.ledger, 30)
+    bench.drain(manager)
+    assert bench.serving().location == "handbook"
+    server.kill()
+    fill(bench.ledger, 10, start=30)
+    bench.ledger.drop("c00003")
+    for generation in manager.wanted():
+        embed_all(bench.ledger, bench.vectors, generation)
+    with pytest.raises(IndexUnavailable):
+        manager.step(100)
+    assert manager.serving() is None
+    server.start()
+    bench.drain(manager)
+    assert manager.verify().clean
+    assert manager.serving().count() == 39
+
+
+def test_a_server_that_lost_its_collection_is_filled_again(bench, server):
+    """An emptied server is noticed at the next opening, and gets every row."""
+    manager = bench.start(url=server.url)
+    manager.wanted()
+    fill(bench.ledger, 30)
+    bench.drain(manager)
+    manager.close()
+    server.kill()
+    shutil.rmtree(server.folder / "data")
+    server.start()
+    again = bench.start(url=server.url)
+    bench.drain(again)
+    assert again.verify().clean
+    assert again.serving().count() == 30
+
+
+@pytest.mark.slow
+def test_a_collection_damaged_on_its_server_is_rebuilt_under_another_name(bench, server):
+    """A server that answers with errors of its own, time after time, gets a new collection."""
+    manager = bench.start(url=server.url)
+    manager.wanted()
+    fill(bench.ledger, MANY)
+    bench.drain(manager)
+    manager.close()
+    server.kill()
+    for data in (server.folder / "data").rglob("data_level0.bin"):
+        os.truncate(data, data.stat().st_size // 4)
+    server.start()
+    bench.embedded = 0
+    again = bench.start(url=server.url)
+    bench.drain(again)
+    assert bench.serving().location.startswith("ingestor-")
+    assert again.verify().clean
+    assert bench.embedded == 0
+
+
+def test_somebody_elses_collection_is_left_alone(bench, server):
+    """A collection that we did not make is refused with a sentence, and not emptied."""
+    code = (
+        "import chromadb, sys; client = chromadb.HttpClient('127.0.0.1', int(sys.argv[1]))\n"
+        "theirs = client.get_or_create_collection('ingestor', embedding_function=None)\n"
+        "sys.argv[2:] or theirs.add(ids=['theirs'], embeddings=[[1.0, 0.0]]); print(theirs.count())\n"
+    )
+    command = [sys.executable, "-c", code, str(server.port)]
+    subprocess.run(command, check=True, capture_output=True)
+    manager = bench.start(url=server.url)
+    with pytest.raises(IndexUnavailable, match="not made by ingestor"):
+        manager.step(10)
+    count = subprocess.run([*command, "count"], check=True, capture_output=True, text=True).stdout
+    assert count.strip() == "1"
 
 
 def test_this_process_never_imports_chromadb(tmp_path):

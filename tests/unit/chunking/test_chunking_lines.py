@@ -32,7 +32,7 @@ def test_wrapped_prose_is_one(text: str) -> None:
         ["You need the following:", "a spoon"],
         ["2024-03-01 08:15:02 INFO the service has started and waits for requests", "2024-03-01 08:15:09 INFO ready"],
         ["Acme Corporation", "12 Main Street", "Springfield"],
-        ["> quoted mail of somebody", "> and more"],
+        ["> quoted mail of somebody that goes on", "the answer to the mail of somebody"],
     ],
 )
 def test_meant_breaks(parts: list[str]) -> None:

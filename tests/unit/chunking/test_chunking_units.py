@@ -84,7 +84,7 @@ def test_long_sentences_are_split() -> None:
 
 
 def test_tiny_neighbours_are_one_unit() -> None:
-    """A tiny sentence joins the next one, tiny items each other; a tiny paragraph stays alone."""
+    """A tiny sentence joins the next one, tiny items and paragraphs each other, none a longer paragraph."""
     assert texts(paragraph("Why? Because the office is closed on public holidays.")) == [
         "Why? Because the office is closed on public holidays."
     ]
@@ -92,7 +92,11 @@ def test_tiny_neighbours_are_one_unit() -> None:
         "The office is closed on public holidays. Sorry."
     ]
     assert len(texts(*(item(f"- fruit {i}") for i in range(40)))) < 20
-    assert texts(paragraph("Yes."), paragraph("No.")) == ["Yes.", "No."]
+    assert len(texts(*(paragraph(f"Cell {i}") for i in range(40)))) < 20
+    assert texts(paragraph("Yes."), paragraph("That is the end of the whole story.")) == [
+        "Yes.",
+        "That is the end of the whole story.",
+    ]
 
 
 def test_what_leads_to_the_next() -> None:

@@ -8,7 +8,8 @@ import pytest
 from scripted_backend import HIT, run_reply
 
 from ingestor.cli.hits import show, where, words_of
-from ingestor.cli.outcome import canonical, exit_code, summary
+from ingestor.cli.outcome import exit_code, summary
+from ingestor.service.replies import canonical
 from ingestor.cli.output import ago, clean, span
 from ingestor.cli.progress import Bars, phase
 from ingestor.wire import Progress, RunsReply, SearchReply
@@ -31,12 +32,12 @@ from ingestor.wire import Progress, RunsReply, SearchReply
 )
 def test_the_gravest_outcome_decides(outcomes: tuple[str, ...], signum: int | None, code: int) -> None:
     """A suspension comes before everything; work that was done in spite of a signal is done."""
-    assert exit_code([run_reply(outcome=outcome) for outcome in outcomes], signum) == code
+    assert exit_code(RunsReply(runs=tuple(run_reply(outcome=outcome) for outcome in outcomes)), signum) == code
 
 
 def test_new_failures_alone_are_1() -> None:
     """Whatever the outcome is called: a new document that could not be read is told."""
-    assert exit_code([run_reply(failed=1)]) == 1
+    assert exit_code(RunsReply(runs=(run_reply(failed=1),))) == 1
 
 
 def test_a_summary_names_only_what_happened() -> None:

@@ -100,6 +100,27 @@ def test_the_registry_makes_a_source(tmp_path: Path) -> None:
         registry.make("files", "docs", {})
 
 
+def test_a_path_leads_to_its_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path inside a source has an id there, whether it is written absolute, relative or through a link
+    to the source; one outside has none."""
+    (tmp_path / "docs" / "sub").mkdir(parents=True)
+    (tmp_path / "docs" / "latest.md").symlink_to("sub/v2.md")
+    (tmp_path / "name").symlink_to("docs")
+    settings = {"path": str(tmp_path / "docs")}
+    monkeypatch.chdir(tmp_path)
+    for where, item in [
+        (str(tmp_path / "docs" / "sub" / "a b.md"), "sub/a%20b.md"),
+        ("docs/sub/../latest.md", "latest.md"),
+        ("name/sub/x.md", "sub/x.md"),
+        ("docs/not/yet.md", "not/yet.md"),
+        ("docs", None),
+        ("docs2/x.md", None),
+        ("/etc/passwd", None),
+    ]:
+        assert registry.item_at("files", settings, where) == item
+    assert registry.item_at("files", {"path": "/"}, "/etc/passwd") == "etc/passwd"
+
+
 def test_an_unknown_kind_is_named() -> None:
     """What is no kind is a problem with a guess."""
     assert 'did you mean "files"' in registry.check("file", "docs", {})[0]

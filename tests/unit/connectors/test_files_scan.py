@@ -188,6 +188,26 @@ def test_a_root_that_vanishes_meanwhile_is_away(root: Path) -> None:
         list(listing)
 
 
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_root_that_is_replaced_meanwhile_proves_nothing(
+    root: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    """A listing of a root that was removed or replaced after it was opened claims no absence."""
+    (root / "in").mkdir()
+    look = module.View.root
+
+    def look_and_remove(self: module.View, tree: module.Tree) -> module.Folder:
+        found = look(self, tree)
+        (root / "in").rmdir()
+        if replaced:
+            (root / "in").mkdir()
+        return found
+
+    monkeypatch.setattr(module.View, "root", look_and_remove)
+    with pytest.raises(SourceUnavailable):
+        list(make(root / "in").list(Scope("a/1.md"), None))
+
+
 def test_a_folder_that_never_rests_is_unproven(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder that changes whenever it is read is listed as it was last seen, and proves nothing absent."""
     fill(root, "a/1.md", "b/2.md")

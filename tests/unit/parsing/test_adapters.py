@@ -32,7 +32,6 @@ def test_every_format_gives_a_valid_document(name: str, parsed: Parsed, samples:
         position = element.end
     assert document == parsed(name, samples[name])
     assert "efund" in document.text or "Fees" in document.text
-    assert document.title
     assert document.has_lines == name.endswith((".txt", ".md"))
 
 

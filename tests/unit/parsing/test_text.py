@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingestor.model import ParseRequest
 from ingestor.parsing.text import decode, paragraphs, parse_text
-from ingestor.parsing.titles import best_title, clean_title, name_title
+from ingestor.parsing.titles import best_title, clean_title
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_plain_text_keeps_its_lines_and_guesses_no_heading() -> None:
     assert document.has_lines
     assert document.text.split("\n") == ["TITLE", "", "Body line.", "More.", ""]
     assert [e.kind.value for e in document.elements] == ["paragraph", "paragraph"]
-    assert document.title == "travel rules"
+    assert document.title == ""
 
 
 def test_an_empty_text_is_a_valid_document() -> None:
@@ -90,26 +90,9 @@ def test_an_empty_text_is_a_valid_document() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "title"),
-    [
-        ("docs/travel-policy.md", "travel policy"),
-        ("2026-01-02 notes.txt", "2026-01-02 notes"),
-        ("2026-01-02.txt", "2026-01-02"),
-        ("onboarding_guide-v2.docx", "onboarding guide-v2"),
-        (".env", ".env"),
-        ("", "untitled"),
-        ("bad\udcff.txt", "bad\ufffd"),
-    ],
-)
-def test_a_file_name_makes_a_readable_title(name: str, title: str) -> None:
-    """Folder and extension go, words are parted, dates stay whole."""
-    assert name_title(name) == title
-
-
-@pytest.mark.parametrize(
     "junk", ["", "Untitled", "PowerPoint Presentation", "Microsoft Word - memo.doc", "a.docx", "---"]
 )
 def test_titles_written_by_programs_are_no_titles(junk: str) -> None:
     """Default titles of office programs give way to the file name."""
     assert clean_title(junk) == ""
-    assert best_title((junk,), "memo.docx") == "memo"
+    assert best_title((junk, "Memo")) == "Memo"

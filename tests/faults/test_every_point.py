@@ -1,0 +1,173 @@
+"""Crash at every single fault point of whole scenarios, one after the other; what follows mends all of it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingestor.model import Outcome
+from tests.support.faults_corpus import markdown, word
+from tests.support.faults_world import SOURCE, Death, World, hooked
+
+POINTS = {
+    "list",
+    "fetch",
+    "parse",
+    "ledger.commit",
+    "ledger.commit.done",
+    "embed.batch",
+    "embed.commit",
+    "embed.commit.done",
+    "embed.ready",
+    "index.write",
+    "index.write.done",
+    "index.settle",
+    "index.settle.done",
+}
+"""The points between an edit and its being searchable, in a process with one sound index."""
+
+
+def write(root: Path, name: str, numbers: list[int]) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(markdown(name, numbers))
+
+
+def small_tree(root: Path) -> None:
+    for number, name in enumerate(["a.md", "b.md", "c/d.md", "c/e.md", "c/f.txt", "g/h.md", "g/i.md"]):
+        write(root, name, list(range(10 * number, 10 * number + 3)))
+
+
+def nothing(_: Path) -> None:
+    """The scenario is the first backfill."""
+
+
+def everyday(root: Path) -> None:
+    """Edit, append, rename, rename a folder, delete, add, swap, copy, change of permissions."""
+    write(root, "a.md", [0, 100, 2])
+    with (root / "b.md").open("a") as stream:
+        stream.write("\nOne more line about zqappendx and nothing else at all.\n")
+    (root / "c/d.md").rename(root / "moved.md")
+    (root / "g").rename(root / "k")
+    (root / "c/e.md").unlink()
+    write(root, "new/n.md", [200, 201])
+    (root / "new/copy.md").write_text((root / "b.md").read_text())
+    os.chmod(root / "c/f.txt", 0o600)
+
+
+def purge(root: Path) -> None:
+    """So much goes that it is held, and approved; a part of it comes back under its old name."""
+    for name in ["a.md", "b.md", "c/d.md", "c/e.md", "c/f.txt", "g/h.md", "g/i.md"]:
+        (root / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("before", "change"),
+    [(nothing, small_tree), (small_tree, everyday), (small_tree, purge)],
+    ids=["first", "everyday", "purge"],
+)
+def test_a_crash_at_any_point_is_mended_by_the_next_run(
+    tmp_path: Path, before: Callable[[Path], None], change: Callable[[Path], None]
+) -> None:
+    """Whatever point a process dies at, its ledger contradicts nothing and the next run makes the corpus f(source)."""
+    root = tmp_path / "root"
+    root.mkdir()
+    base = World(root, tmp_path / "base")
+    before(root)
+    base.everything()
+    base.check_index(base.check_ledger())
+    base.close()
+    change(root)
+    died: Counter[str] = Counter()
+    at, through = 0, False
+    while not through:
+        at += 1
+        hook = Death(at)
+        world = base.copy(tmp_path / f"crash-{at}")
+        vectors = set(world.vectors.units())
+        through = not world.dies(hook, world.everything)
+        if not through:
+            died[hook.seen[-1]] += 1
+            world.check_rows()
+        world.everything()
+        expected = world.check_ledger()
+        world.check_index(expected)
+        # A unit is embedded once more only where the batch was made and not committed.
+        made = len(set(world.vectors.units()) - vectors)
+        assert world.embedder.embedded == made or hook.seen[-1] in {"embed.commit", "ledger.commit"}
+        again = world.sync()
+        assert (again.counts.bytes_read, again.counts.unchanged) == (0, len(expected.items))
+        world.close()
+    print(f"\n{change.__name__}: died at {at - 1} points: {dict(died)}")
+    assert sum(died.values()) == at - 1 > 20
+    if change is everyday:
+        assert set(died) == POINTS
+
+
+def test_two_deaths_in_a_row_are_mended(tmp_path: Path) -> None:
+    """A process that dies while it mends what an earlier death left is mended by the one after it."""
+    root = tmp_path / "root"
+    root.mkdir()
+    base = World(root, tmp_path / "base")
+    small_tree(root)
+    base.everything()
+    base.close()
+    everyday(root)
+    for first in range(3, 120, 13):
+        world = base.copy(tmp_path / f"twice-{first}")
+        for at in (first, 1 + first // 2):
+            world.dies(Death(at), world.everything)
+            world.check_rows()
+        world.everything()
+        world.check_index(world.check_ledger())
+        world.close()
+
+
+def test_the_text_of_a_deleted_document_is_gone_from_the_moment_of_the_commit(tmp_path: Path) -> None:
+    """At no point of a run, and after no death, does keyword search show text that a committed removal took out."""
+    root = tmp_path / "root"
+    root.mkdir()
+    world = World(root, tmp_path / "state")
+    small_tree(root)
+    world.everything()
+    assert world.found(word(30)) == {"c/e.md"}
+    (root / "c/e.md").unlink()
+    seen: list[bool] = []
+
+    def look(name: str) -> None:
+        if name == "ledger.commit.done":
+            seen.append(bool(world.found(word(30))))
+
+    with hooked(look):
+        world.everything()
+    assert seen == sorted(seen, reverse=True)
+    assert seen[0] and not seen[-1]
+    world.close()
+
+
+def test_an_approved_plan_is_not_asked_for_twice(tmp_path: Path) -> None:
+    """Whatever point an approval dies at, the plan stands only while something of it is still to be deleted."""
+    root = tmp_path / "root"
+    root.mkdir()
+    base = World(root, tmp_path / "base")
+    for number in range(12):
+        write(root, f"{number:02}.md", [number])
+    base.everything()
+    for number in range(11):
+        (root / f"{number:02}.md").unlink()
+    assert base.sync().outcome is Outcome.HELD
+    base.close()
+    at, died = 0, True
+    while died:
+        at += 1
+        world = base.copy(tmp_path / f"crash-{at}")
+        died = world.dies(Death(at), lambda world=world: world.sync(approve=world.ledger.sources.plan(SOURCE)))
+        plan = world.ledger.sources.plan(SOURCE)
+        assert set(plan.items if plan else ()) == world.doc_ids().keys() - {"11.md"}
+        assert world.sync().outcome is (Outcome.HELD if plan else Outcome.OK)
+        world.close()
+    assert at > 10
