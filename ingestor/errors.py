@@ -9,7 +9,8 @@
     ├── SourceHeld                exit 3: deletions wait for a person (``ingestor approve``)
     ├── LedgerError               exit 4: the truth cannot be read or written
     │   ├── LedgerTooNew          written by a newer program; refused
-    │   └── StateBusy             another process holds the state folder and does not answer
+    │   ├── StateBusy             another process holds the state folder and does not answer
+    │   └── VectorsMissing        a chunk counts as embedded and its vectors are gone; embedded again
     ├── IndexFailure              a derived index; retried, rebuilt, never fatal to the service
     │   ├── IndexUnavailable      it does not answer; nothing is known about the last call (R3)
     │   └── IndexWrecked          the probe found damage: rebuild into a new generation
@@ -75,6 +76,10 @@ class LedgerTooNew(LedgerError):
 
 class StateBusy(LedgerError):
     """Another process holds the state folder and does not answer."""
+
+
+class VectorsMissing(LedgerError):
+    """Chunks count as embedded, but vectors of theirs are gone from the ledger."""
 
 
 class IndexFailure(IngestorError):

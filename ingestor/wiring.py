@@ -134,6 +134,7 @@ def _build(context: Context) -> Service:
     )
     pump = Pump(
         ledger=ledger.index,
+        model=vectors.model,
         embed=EmbedStep(ledger.index, vectors, embedder),
         index=index,
         stop=context.stop,

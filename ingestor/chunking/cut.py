@@ -205,18 +205,21 @@ def _cheapest(
     """The cheapest way to part the pieces ``first:last``: the first piece of each chunk."""
     count = last - first
     square = aim * aim
-    best = [0] * (count + 1)
+    best = [0] * count  # the cheapest way to part what stands before each piece, a cut there included
     came = [0] * (count + 1)
     for stop in range(1, count + 1):
         end = ends[first + stop - 1]
-        least = -1
+        lowest, least = 0, -1
         for start in range(stop - 1, -1, -1):
             size = end - starts[first + start]
             if size > limit and start < stop - 1:
                 break
-            cost = best[start] + 1000 * (size - aim) ** 2 // square + (costs[first + start] if start else 0)
-            if least < 0 or cost < best[stop]:
-                best[stop], came[stop], least = cost, start, start
+            cost = best[start] + 1000 * (size - aim) ** 2 // square
+            if least < 0 or cost < lowest:
+                lowest, least = cost, start
+        came[stop] = least
+        if stop < count:
+            best[stop] = lowest + costs[first + stop]
     found = []
     stop = count
     while stop > 0:

@@ -40,23 +40,24 @@ def readable(text: str) -> str:
 
 def windows(texts: Sequence[str], count: CountTokens, limit: int) -> list[Window]:
     """At least one window for each text, none longer than ``limit`` tokens, in order."""
-    done: list[Window] = []
-    pending = list(enumerate(texts))
+    done: list[tuple[int, Window]] = []
+    pending = [(place, 0, text) for place, text in enumerate(texts)]
     while pending:
-        lengths = count([text for _, text in pending])
-        rest: list[tuple[int, str]] = []
-        for (place, text), tokens in zip(pending, lengths, strict=True):
+        lengths = count([text for _, _, text in pending])
+        rest: list[tuple[int, int, str]] = []
+        for (place, start, text), tokens in zip(pending, lengths, strict=True):
             if tokens <= limit or len(text) < 2:
-                done.append(Window(place=place, text=text, tokens=tokens))
+                done.append((start, Window(place=place, text=text, tokens=tokens)))
             else:
                 # One window more than the tokens ask for, since the pieces will not be equal.
-                rest += [(place, piece) for piece in _pieces(text, tokens // limit + 1)]
+                rest += [(place, start + offset, piece) for offset, piece in _pieces(text, tokens // limit + 1)]
         pending = rest
-    return sorted(done, key=lambda window: window.place)
+    return [window for _, window in sorted(done, key=lambda entry: (entry[1].place, entry[0]))]
 
 
-def _pieces(text: str, parts: int) -> list[str]:
-    """Cut into about ``parts`` pieces, at the white space nearest to where equal pieces would end."""
+def _pieces(text: str, parts: int) -> list[tuple[int, str]]:
+    """Cut into about ``parts`` pieces, at the white space nearest to where equal pieces would end; each with
+    where it was cut."""
     parts = min(max(parts, 2), len(text))
     size = len(text) / parts
     reach = max(1, int(size / 4))
@@ -65,8 +66,8 @@ def _pieces(text: str, parts: int) -> list[str]:
         goal = int(size * part)
         cuts.append(max(cuts[-1] + 1, _space_near(text, goal, reach)))
     cuts.append(len(text))
-    pieces = [text[start:end].strip() for start, end in pairwise(cuts)]
-    return [piece for piece in pieces if piece]
+    pieces = [(start, text[start:end].strip()) for start, end in pairwise(cuts)]
+    return [(start, piece) for start, piece in pieces if piece]
 
 
 def _space_near(text: str, goal: int, reach: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from ingestor.errors import IndexFailure, IndexWrecked, LedgerError
+from ingestor.errors import IndexFailure, IndexWrecked, VectorsMissing
 from ingestor.faultpoint import reached
 from ingestor.index.compare import row_differs
 from ingestor.index.vectors import chunk_vectors
@@ -87,7 +87,7 @@ class Projector:
         try:
             vectors = chunk_vectors(self._vectors, [row.units for row in rows])
         except KeyError as error:
-            raise LedgerError(
+            raise VectorsMissing(
                 f"A chunk is marked as embedded, but its unit {error} has no vector.",
                 hint="Run `ingestor verify --repair`.",
             ) from error

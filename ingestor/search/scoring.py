@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ingestor.model import Candidate, UnitId
+from ingestor.pooling import pool_vectors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,22 +23,26 @@ KEYWORD_WEIGHT = 0.4
 
 
 def dense_scores(
-    query: NDArray[np.float32], candidates: Sequence[Candidate], vectors: Mapping[UnitId, NDArray[np.float32]]
+    query: NDArray[np.float32],
+    candidates: Sequence[Candidate],
+    units: Sequence[UnitId],
+    vectors: NDArray[np.float32],
 ) -> dict[int, float]:
-    """Chunk row to dense score in [-1, 1]; a chunk whose units do not all have vectors is left out."""
+    """Chunk row to dense score in [-1, 1]; ``vectors`` are those of ``units``, in order. A chunk whose units
+    do not all have vectors is left out."""
     import numpy as np
 
-    scores: dict[int, float] = {}
-    for candidate in candidates:
-        if not candidate.units or any(unit not in vectors for unit, _ in candidate.units):
-            continue
-        matrix = np.stack([vectors[unit] for unit, _ in candidate.units])
-        weights = np.array([weight for _, weight in candidate.units], dtype=np.float32)
-        pooled = weights @ matrix
-        norm = float(np.linalg.norm(pooled))
-        chunk = float(pooled @ query) / norm if norm else 0.0
-        scores[candidate.chunk] = CHUNK_SHARE * chunk + UNIT_SHARE * float((matrix @ query).max())
-    return scores
+    row_of = {unit: row for row, unit in enumerate(units)}
+    whole = [c for c in candidates if c.units and all(unit in row_of for unit, _ in c.units)]
+    if not whole:
+        return {}
+    chunk_side = pool_vectors([candidate.units for candidate in whole], units, vectors) @ query
+    unit_side = vectors @ query
+    rows = np.fromiter((row_of[unit] for candidate in whole for unit, _ in candidate.units), dtype=np.int64)
+    starts = np.cumsum([0, *(len(candidate.units) for candidate in whole[:-1])])
+    best = np.maximum.reduceat(unit_side[rows], starts)
+    scores = CHUNK_SHARE * chunk_side + UNIT_SHARE * best
+    return {candidate.chunk: float(score) for candidate, score in zip(whole, scores, strict=True)}
 
 
 def hybrid_scores(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,7 +65,7 @@ class Searcher:
         lacking = [chunk for chunk in keyword if chunk not in candidates]
         candidates |= {found.chunk: found for found in self._ledger.candidates(lacking, reader, sources)}
         every = list(candidates.values())
-        dense = dense_scores(vector, every, self._unit_vectors(every))
+        dense = dense_scores(vector, every, *self._unit_vectors(every))
         scores = hybrid_scores(every, dense, keyword) if mode is SearchMode.HYBRID else dense
         return self._found(ranked(scores, top), reader, note)
 
@@ -89,11 +89,11 @@ class Searcher:
                 near = exact
         return near, note
 
-    def _unit_vectors(self, candidates: Sequence[Candidate]) -> Mapping[UnitId, NDArray[np.float32]]:
+    def _unit_vectors(self, candidates: Sequence[Candidate]) -> tuple[list[UnitId], NDArray[np.float32]]:
         units = list(dict.fromkeys(unit for candidate in candidates for unit, _ in candidate.units))
         lacking = set(self._vectors.missing(units))
         there = [unit for unit in units if unit not in lacking]
-        return dict(zip(there, self._vectors.get(there), strict=True))
+        return there, self._vectors.get(there)
 
     def _found(self, scored: Sequence[tuple[int, float]], reader: Reader, note: str) -> Found:
         return Found(hits=tuple(cite(hit) for hit in self._ledger.hits(scored, reader)), note=note)

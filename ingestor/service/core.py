@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from connectors.base import WHOLE, Source, Upserted
 from ingestor import log
+from ingestor.errors import IndexFailure
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
@@ -64,6 +65,7 @@ class Service:
         self._watches: dict[str, Watch] = {}
         self._schedule = Schedule()
         self._watching = False
+        self._warming = False
         self._lock = threading.RLock()
 
     # -- life ----------------------------------------------------------------------------------------
@@ -87,6 +89,7 @@ class Service:
         self._schedule.add(_MAINTENANCE, Timing(interval_s=_MAINTENANCE_EVERY_S), self.maintain)
         for row in self.ledger.sources.all():
             self._attend(row)
+        self.warm()
 
     def close(self) -> None:
         """The stop sequence, in the reverse order of the start; each part gets what is left of the grace.
@@ -113,6 +116,21 @@ class Service:
         if quiet:
             self.ledger.upkeep.set_setting(_CLEAN, "1")
             self.ledger.close()
+
+    def warm(self) -> None:
+        """Begin to open the vector index and load the model, at once and once; returns without waiting.
+        The first search finds both nearer, and they come up side by side."""
+        with self._lock:
+            if self._warming:
+                return
+            self._warming = True
+        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+
+    def _warm(self) -> None:
+        try:
+            self.parts.index.warm()
+        except IndexFailure as failure:
+            _log.info("index_not_warm", error=str(failure))  # the index loop deals with it
 
     # -- sources --------------------------------------------------------------------------------------
 

@@ -117,6 +117,8 @@ class ServiceOperations:
         began = time.perf_counter()
         for name in request.sources:
             self._ledger.sources.row_id(name)
+        if request.mode != "keyword":
+            self._service.warm()
         principals = None if request.principals is None else frozenset(request.principals)
         found = self._service.parts.searcher.search(
             request.query,

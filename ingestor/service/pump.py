@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from ingestor import log
 from ingestor.embedding.worker import EmbedStep
-from ingestor.errors import EmbedderError, IndexFailure, LedgerError
+from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMissing
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.index import IndexStates
-from ingestor.model import Generation, GenerationState
+from ingestor.model import Generation, GenerationState, ModelId
 
 _EMBED_CHUNKS = 48  # two or three seconds of work, so that a fresh edit soon has its turn
 _INDEX_ROWS = 1_000
@@ -46,9 +46,17 @@ class Pump:
     """``embed`` and ``index`` are stepped in a thread each. ``kick`` after every commit."""
 
     def __init__(
-        self, *, ledger: IndexStates, embed: EmbedStep, index: GenerationManager, stop: threading.Event
+        self,
+        *,
+        ledger: IndexStates,
+        model: ModelId,
+        embed: EmbedStep,
+        index: GenerationManager,
+        stop: threading.Event,
     ) -> None:
+        """``model`` is the one that ``embed`` runs and whose generations ``index`` tends."""
         self._ledger = ledger
+        self._model = model
         self._embed = embed
         self._index = index
         self._stop = stop
@@ -149,7 +157,17 @@ class Pump:
         return ready > 0
 
     def _index_once(self) -> bool:
-        outcome = self._index.step(_INDEX_ROWS, self._stop.is_set)
+        before = self._generations()
+        try:
+            outcome = self._index.step(_INDEX_ROWS, self._stop.is_set)
+        except VectorsMissing:
+            for generation in before:
+                self._ledger.unready(generation.generation_id)
+            self.kick()
+            raise
+        finally:
+            if self._generations() != before:
+                self.kick()  # a new generation: its chunks are to be looked at by the other loop
         self._note(writes=outcome.sources)
         return outcome.writes > 0
 
@@ -169,4 +187,8 @@ class Pump:
 
     def _generations(self) -> list[Generation]:
         followed = {GenerationState.SERVING, GenerationState.BUILDING}
-        return [generation for generation in self._ledger.generations() if generation.state in followed]
+        return [
+            generation
+            for generation in self._ledger.generations()
+            if generation.state in followed and generation.model == self._model
+        ]

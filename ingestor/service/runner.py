@@ -262,7 +262,9 @@ class Runner:
         self._runs.set_state(self.source.name, state, note)
 
     def seen(self, stage: str, tally: Tally) -> None:
-        """The engine's progress, for whoever watches the run."""
+        """The engine's progress, for whoever watches the run. It follows a commit, so there may be work: what
+        was committed first is found by meaning while the rest is still being read."""
+        self._pump.kick()
         request = self._current
         for watch in request.watches if request is not None else ():
             watch(stage, tally)

@@ -1,33 +1,19 @@
-"""What the acceptance tests share: a program on a fresh state folder, and one handbook taken in once."""
+"""What the acceptance tests share: programs on fresh state folders, and one handbook taken in once."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.acceptance.taken import Taken, take_in_handbook
 from tests.support.program import Program
-
-HANDBOOK = Path(__file__).parents[1] / "data" / "handbook"
-
-MakeProgram = Callable[..., Program]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Taken:
-    """A folder that was taken in: the program on its state, the folder, the run that did it."""
-
-    program: Program
-    folder: Path
-    run: Any
 
 
 @pytest.fixture
-def make_program(tmp_path: Path) -> Iterator[MakeProgram]:
+def make_program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     """Programs with a state and a home of their own; afterwards no command has left anything in its
     working directory."""
     made: list[Program] = []
@@ -56,11 +42,7 @@ def make_program(tmp_path: Path) -> Iterator[MakeProgram]:
 @pytest.fixture(scope="session")
 def taken(tmp_path_factory: pytest.TempPathFactory) -> Taken:
     """The sample handbook, backfilled. For tests that change neither the folder nor the state."""
-    base = tmp_path_factory.mktemp("handbook")
-    folder = base / "handbook"
-    shutil.copytree(HANDBOOK, folder)
-    program = Program(state=base / "state", home=base / "home")
-    return Taken(program=program, folder=folder, run=program.backfill(folder))
+    return take_in_handbook(tmp_path_factory.mktemp("handbook"))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Taken
+from tests.acceptance.taken import Taken
 from tests.acceptance.tracing import Trace, environment, main_trace
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "unstructured", "chromadb", "spacy", "pypdfium2")

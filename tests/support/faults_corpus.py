@@ -16,7 +16,7 @@ DOINGS = [
 def word(number: int) -> str:
     """A word of its own for each number, which the stemmer leaves alone."""
     letters = "bdfghklmnprstvz"
-    return "zq" + "".join(letters[(number // len(letters) ** place) % len(letters)] + "o" for place in range(3)) + "x"
+    return "zq" + "".join(letters[(number // len(letters) ** place) % len(letters)] + "o" for place in range(4)) + "x"
 
 
 def paragraph(number: int, sentences: int = 3) -> str:

@@ -35,7 +35,9 @@ def hook():
 def test_each_unit_is_embedded_once_wherever_it_stands():
     """Ten chunks of three units, one unit in all of them: 21 vectors; then nothing is left."""
     bench = Bench(10)
-    assert bench.step() == EmbedOutcome(embedded=21, reused=0, ready=10)
+    outcome = bench.step()
+    assert (outcome.embedded, outcome.reused, outcome.ready) == (21, 0, 10)
+    assert (outcome.embedded_by_source, outcome.reused_by_source) == ({"memory": 21}, {"memory": 0})
     assert bench.waiting() == 0
     assert bench.step() == EmbedOutcome()
 
@@ -59,7 +61,9 @@ def test_known_units_do_not_touch_the_embedder():
 
     bench.worker = EmbedStep(bench.ledger, bench.vectors, Unloadable())
     bench.ledger.put("moved", ["It costs 7 crowns.", "All prices include tax."])
-    assert bench.step() == EmbedOutcome(embedded=0, reused=2, ready=1)
+    outcome = bench.step()
+    assert (outcome.embedded, outcome.reused, outcome.ready) == (0, 2, 1)
+    assert outcome.reused_by_source == {"memory": 2}
 
 
 def test_a_step_is_bounded_and_takes_the_newest_first():

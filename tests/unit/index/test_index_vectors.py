@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ingestor.index.vectors import chunk_vectors, pool_vectors
+from ingestor.index.vectors import chunk_vectors
 from ingestor.model import UnitId
+from ingestor.pooling import pool_vectors
 from tests.support.memory_vectors import MemoryVectors
 
 

@@ -1,0 +1,275 @@
+"""The rules of DESIGN as a run keeps them: each test fails when its rule is broken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.base import ItemRef
+from connectors.errors import ItemUnreadable, SourceUnavailable
+from connectors.files.config import FilesConfig
+from connectors.files.source import FilesSource
+from ingestor.model import Outcome, Reader
+from tests.support.world import SOURCE, World
+
+BODY = "Document {} says something of its own. The second sentence of {} is here as well.\n"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    for folder in ("docs", "state"):
+        (tmp_path / folder).mkdir()
+    made = World(tmp_path / "docs", tmp_path / "state")
+    yield made
+    made.close()
+
+
+def fill(world: World, count: int) -> None:
+    for n in range(count):
+        world.write(f"d{n % 4}/p{n}.md", BODY.format(f"number{n}", n))
+
+
+def test_r1_a_revision_changes_with_its_keyword_rows(world: World) -> None:
+    """What an edit replaced is found by no search from the moment of its commit; what is new is."""
+    world.write("a.md", "Flamingos are pink. They stand on one leg.\n")
+    world.sync()
+    world.write("a.md", "Penguins are not. They stand on one leg.\n")
+    world.sync()
+    assert world.found("flamingos") == []
+    assert world.found("penguins") == ["ingestor:docs/a.md"]
+    world.healthy()
+
+
+def test_r4_the_bookmark_comes_after_everything_else(world: World) -> None:
+    """A run that is stopped in its middle has not moved the bookmark, and the next one carries on."""
+    fill(world, 30)
+    world.pulse.stop_after = 45
+    report = world.run()
+    assert report.outcome is Outcome.SUSPENDED
+    assert world.ledger.sync.memory(SOURCE).proven_at is None
+    committed = len(world.doc_ids())
+    assert 0 < committed < 30
+    world.pulse.stop_after = None
+    again = world.sync()
+    assert (again.counts.added, again.counts.unchanged) == (30 - committed, committed)
+
+
+def test_r5_a_mass_deletion_is_held_until_a_person_says_so(world: World) -> None:
+    """Held documents are still found; approval deletes what a fresh listing still lacks, and no more."""
+    fill(world, 40)
+    world.sync()
+    for n in range(30):
+        (world.root / f"d{n % 4}/p{n}.md").unlink()
+    report = world.run()
+    assert report.outcome is Outcome.HELD
+    assert (report.counts.deleted, len(world.doc_ids())) == (0, 40)
+    assert world.found("number3") == ["ingestor:docs/d3/p3.md"]
+    world.write("d3/p3.md", BODY.format("number3", 3))
+    plan = world.ledger.sync.memory(SOURCE).plan
+    assert plan is not None
+    approved = world.run(approve=plan)
+    assert (approved.outcome, approved.counts.deleted) == (Outcome.OK, 29)
+    assert world.found("number3") == ["ingestor:docs/d3/p3.md"]
+    assert world.found("number5") == []
+    assert world.ledger.sync.memory(SOURCE).plan is None
+
+
+def test_r5_files_that_return_dissolve_the_plan(world: World) -> None:
+    """A share that comes back after an outage needs no approval, and nothing is embedded again."""
+    fill(world, 40)
+    world.sync()
+    world.drain()
+    (world.root / "d0").rename(world.root.parent / "away")
+    (world.root / "d1").rename(world.root.parent / "away1")
+    (world.root / "d2").rename(world.root.parent / "away2")
+    assert world.run().outcome is Outcome.HELD
+    for n, name in enumerate(("away", "away1", "away2")):
+        (world.root.parent / name).rename(world.root / f"d{n}")
+    assert world.sync().counts.unchanged == 40
+    assert world.drain() == (0, 0)
+
+
+def test_r5_an_empty_listing_deletes_nothing(world: World) -> None:
+    """However few documents there were."""
+    fill(world, 3)
+    world.sync()
+    for path in world.root.rglob("*.md"):
+        path.unlink()
+    assert world.run().outcome is Outcome.HELD
+    assert len(world.doc_ids()) == 3
+
+
+def test_r5_another_folder_at_the_same_path_is_not_the_source(world: World) -> None:
+    """A swapped root is offline: nothing is deleted, and nothing of it is taken in."""
+    fill(world, 8)
+    world.sync()
+    world.root.rename(world.root.parent / "before")
+    world.root.mkdir()
+    world.write("stranger.md", BODY.format("stranger", 1))
+    report = world.run()
+    assert report.outcome is Outcome.UNAVAILABLE
+    assert (len(world.doc_ids()), world.found("stranger")) == (8, [])
+
+
+def test_r5_a_small_deletion_needs_nobody(world: World) -> None:
+    """Everyday deletions go through."""
+    fill(world, 40)
+    world.sync()
+    (world.root / "d0/p0.md").unlink()
+    assert world.sync().counts.deleted == 1
+
+
+def test_r7_a_narrowed_grant_hides_at_once(world: World, tmp_path: Path) -> None:
+    """Who lost the right to read finds nothing, although nothing was read or embedded for it."""
+    world.write("a.md", BODY.format("alpha", 1))
+    world.sync()
+    world.drain()
+    public, staff = Reader(principals=frozenset({"public"})), Reader(principals=frozenset({"group:staff"}))
+    assert world.ledger.search.keyword("alpha", 10, public, ())
+    assert not world.ledger.search.keyword("alpha", 10, staff, ())
+    narrower = FilesSource(FilesConfig(name=SOURCE, path=str(world.root), permissions=("group:staff",)))
+    second = World(world.root, world.state, source=narrower)
+    report = second.sync()
+    assert (report.counts.bytes_read, second.drain()) == (0, (0, 0))
+    assert not second.ledger.search.keyword("alpha", 10, public, ())
+    assert second.ledger.search.keyword("alpha", 10, staff, ())
+    assert not second.ledger.search.keyword("alpha", 10, Reader(principals=frozenset()), ())
+    second.close()
+
+
+class Failing:
+    """A source whose reads fail for some items; everything else is the real one's."""
+
+    def __init__(self, inner: FilesSource, error: Exception, when: int = 1) -> None:
+        self.inner = inner
+        self.error = error
+        self.when = when
+        self.reads = 0
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def fetch(self, ref: ItemRef) -> object:
+        self.reads += 1
+        if self.reads >= self.when:
+            raise self.error
+        return self.inner.fetch(ref)
+
+
+def failing(world: World, error: Exception, when: int = 1) -> World:
+    real = FilesSource(FilesConfig(name=SOURCE, path=str(world.root), permissions=("public",)))
+    return World(world.root, world.state, source=Failing(real, error, when))  # type: ignore[arg-type]
+
+
+def test_r8_too_many_unreadable_items_end_the_run_and_delete_nothing(world: World) -> None:
+    """The source is at fault then, and its absences are not to be believed either."""
+    fill(world, 60)
+    world.sync()
+    for n in range(60):
+        world.write(f"d{n % 4}/p{n}.md", BODY.format(f"edited{n}", n))
+    (world.root / "d0/p0.md").unlink()
+    broken = failing(world, ItemUnreadable("The disk gave an error."))
+    report = broken.run()
+    assert report.outcome is Outcome.FAILED
+    assert (report.counts.deleted, len(broken.doc_ids())) == (0, 60)
+    broken.close()
+
+
+def test_r8_a_few_unreadable_items_are_counted_and_kept(world: World) -> None:
+    """Unreadable is not deleted: the document stays as it was."""
+    fill(world, 5)
+    world.sync()
+    world.write("d0/p0.md", BODY.format("edited", 0))
+    broken = failing(world, ItemUnreadable("The disk gave an error."))
+    report = broken.run()
+    assert (report.outcome, report.counts.failed) == (Outcome.PARTIAL, 1)
+    assert broken.found("number0") == ["ingestor:docs/d0/p0.md"]
+    broken.close()
+
+
+def test_a_source_that_goes_away_in_the_middle_keeps_what_was_read(world: World) -> None:
+    """What was committed is true; the rest waits; nothing is deleted."""
+    fill(world, 20)
+    away = failing(world, SourceUnavailable("The share is gone."), when=11)
+    report = away.run()
+    assert report.outcome is Outcome.UNAVAILABLE
+    assert len(away.doc_ids()) == 10
+    away.close()
+
+
+def test_r9_the_second_run_reads_and_writes_nothing(world: World) -> None:
+    """Not one row of the ledger changes, and not one byte is read."""
+    fill(world, 12)
+    world.sync()
+    world.drain()
+    before = world.dump()
+    report = world.sync()
+    counts = report.counts
+    assert (counts.unchanged, counts.bytes_read, counts.added, counts.updated) == (12, 0, 0, 0)
+    assert world.drain() == (0, 0)
+    assert world.dump() == before
+
+
+def test_r10_text_that_only_moved_is_not_written_to_the_index(world: World) -> None:
+    """A paragraph put in front moves every span and line behind it, and writes only itself."""
+    paragraphs = [
+        f"## Part {n}\n\n" + " ".join(f"Sentence {n}.{i} tells about matter {n * 31 + i} at length." for i in range(12))
+        for n in range(40)
+    ]
+    world.write("long.md", "# Title\n\n" + "\n\n".join(paragraphs) + "\n")
+    world.sync()
+    world.drain()
+    world.write("long.md", "# Title\n\nA new opening paragraph.\n\n" + "\n\n".join(paragraphs) + "\n")
+    report = world.sync()
+    embedded, written = world.drain()
+    assert embedded <= 2
+    assert written <= 4
+    assert report.counts.chunks_added + report.counts.chunks_removed <= 4
+    world.healthy()
+
+
+def test_one_edited_sentence_costs_what_it_should(world: World) -> None:
+    """At most 2 units embedded and 4 rows changed, wherever in a long document it stands."""
+    sentences = [f"Statement {n} is about subject {n * 7919 % 1000} and nothing else." for n in range(600)]
+    world.write("long.md", " ".join(sentences) + "\n")
+    world.sync()
+    world.drain()
+    for place in (0, 299, 599):
+        edited = list(sentences)
+        edited[place] = f"Statement {place} was edited and speaks of something different now."
+        world.write("long.md", " ".join(edited) + "\n")
+        report = world.sync()
+        embedded, written = world.drain()
+        assert embedded <= 2, place
+        assert written <= 4, place
+        assert report.counts.chunks_added <= 2, place
+        sentences = edited
+
+
+def test_a_document_that_cannot_be_parsed_waits_with_its_reason_and_the_rest_goes_on(world: World) -> None:
+    """Its old passages leave, for they are not what the source holds; unchanged it is not tried again."""
+    world.write("good.md", BODY.format("good", 1))
+    (world.root / "bad.pdf").write_bytes(b"%PDF-1.7 and then nothing of the kind")
+    report = world.run()
+    assert (report.outcome, report.counts.added, report.counts.failed) == (Outcome.PARTIAL, 1, 1)
+    again = world.sync()
+    assert (again.counts.unchanged, again.counts.failed, again.counts.bytes_read) == (2, 0, 0)
+    figures = world.ledger.runs.figures(SOURCE)
+    assert (figures.documents, figures.quarantined) == (1, 1)
+    (world.root / "bad.pdf").unlink()
+    world.sync()
+    assert world.ledger.runs.figures(SOURCE).quarantined == 0
+    world.healthy()
+
+
+def test_equal_sentences_are_embedded_once_wherever_they_stand(world: World) -> None:
+    """Across documents, and also when the document that had them first is gone."""
+    world.write("a.md", "Alpha stands alone here. This sentence is shared by everyone.\n")
+    world.sync()
+    first, _ = world.drain()
+    world.write("b.md", "Beta stands alone here. This sentence is shared by everyone.\n")
+    world.sync()
+    second, _ = world.drain()
+    assert (first, second) == (2, 1)

@@ -1,0 +1,180 @@
+"""Scoring and citing: pure tables, and one searcher over scripted parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pytest
+
+from ingestor.errors import IndexUnavailable, UserError
+from ingestor.model import Candidate, ChunkId, DocId, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.search.citations import cite
+from ingestor.search.scoring import dense_scores, hybrid_scores, ranked
+from ingestor.search.searcher import Searcher
+
+BOTH = [UnitId(1), UnitId(2)]
+X, Y = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
+
+
+def candidate(row: int, *units: tuple[int, int]) -> Candidate:
+    packed = tuple((UnitId(unit), weight) for unit, weight in units)
+    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), text_hash=Hash(b""), units=packed)
+
+
+def hit(**changes: object) -> Hit:
+    values: dict[str, object] = {
+        "chunk_id": ChunkId("c"),
+        "document_id": DocId("d"),
+        "source": "s",
+        "title": "T",
+        "uri": "u",
+        "url": "file:///x",
+        "section": (),
+        "page": None,
+        "lines": None,
+        "span": (0, 1),
+        "score": 1.0,
+        "text": "t",
+        "revision": 1,
+        "ingested_at": 0.0,
+    }
+    return Hit(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_a_chunk_is_half_itself_and_half_its_best_unit() -> None:
+    """One sentence that answers lifts a passage that speaks of other things too."""
+    every = [candidate(1, (1, 1)), candidate(2, (1, 1), (2, 1)), candidate(3, (2, 1))]
+    scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
+    assert scores[1] == pytest.approx(1.0)
+    assert scores[2] == pytest.approx(0.5 * np.sqrt(0.5) + 0.5)
+    assert scores[3] == pytest.approx(0.0)
+
+
+def test_length_weighs_in_a_chunks_vector() -> None:
+    """A heading of two words does not turn a long passage."""
+    long_x = dense_scores(X, [candidate(1, (1, 9), (2, 1))], BOTH, np.stack([X, Y]))[1]
+    long_y = dense_scores(X, [candidate(1, (1, 1), (2, 9))], BOTH, np.stack([X, Y]))[1]
+    assert long_x > long_y
+
+
+def test_a_chunk_without_all_its_vectors_has_no_dense_score() -> None:
+    """It is found by its words, and ranks behind what is known to be near."""
+    every = [candidate(1, (1, 1)), candidate(2, (9, 1))]
+    dense = dense_scores(X, every, BOTH[:1], np.stack([X]))
+    assert dense.keys() == {1}
+    both = hybrid_scores(every, dense, {2: 3.0})
+    assert both[1] == pytest.approx(1.0)
+    assert both[2] == pytest.approx(1.4)
+
+
+def test_the_best_keyword_hit_counts_four_tenths() -> None:
+    """Whatever the scale of BM25 in this corpus."""
+    every = [candidate(1, (1, 1)), candidate(2, (1, 1))]
+    small, large = ({1: 0.5, 2: 0.25}, {1: 50.0, 2: 25.0})
+    for keyword in (small, large):
+        scores = hybrid_scores(every, {1: 0.2, 2: 0.2}, keyword)
+        assert scores == pytest.approx({1: 0.6, 2: 0.4})
+
+
+def test_equal_scores_keep_an_order() -> None:
+    """A search that is repeated gives the same list."""
+    assert ranked({3: 1.0, 1: 1.0, 2: 2.0}, 2) == [(2, 2.0), (1, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "url"),
+    [
+        ({"kind": "pdf", "page": 3}, "file:///x#page=3"),
+        ({"kind": "pptx", "page": 3}, "file:///x"),
+        ({"anchor": "refunds", "lines": (3, 4)}, "file:///x#refunds"),
+        ({"anchor": "über uns"}, "file:///x#%C3%BCber%20uns"),
+        ({"lines": (3, 4)}, "file:///x#L3-L4"),
+        ({"url": ""}, ""),
+        ({"url": "https://w/a#b", "anchor": "c"}, "https://w/a#b"),
+    ],
+)
+def test_a_link_opens_at_the_place(changes: dict[str, object], url: str) -> None:
+    """A page, else a heading, else lines, else the document."""
+    assert cite(hit(**changes)).url == url
+
+
+class Ledger:
+    """Three live chunks; the third is hidden from readers who are not the owner."""
+
+    def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> list[tuple[int, float]]:
+        return [(2, 4.0)] if "word" in words else []
+
+    def candidates(
+        self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
+    ) -> Sequence[Candidate]:
+        wanted = set(chunks)
+        return [c for c in self.all_candidates(reader, sources, 10) if c.chunk in wanted or c.chunk_id in wanted]
+
+    def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+        every = [candidate(1, (1, 1)), candidate(2, (2, 1)), candidate(3, (1, 1))]
+        return every if reader.principals is None else every[:2]
+
+    def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
+        return [hit(chunk_id=ChunkId(f"c{row}"), score=score) for row, score in scored]
+
+
+class Vectors:
+    model = "m"
+
+    def missing(self, units: Sequence[UnitId]) -> list[UnitId]:
+        return [unit for unit in units if unit not in (1, 2)]
+
+    def get(self, units: Sequence[UnitId]) -> np.ndarray:
+        return np.stack([{1: X, 2: Y}[unit] for unit in units]) if units else np.zeros((0, 0), dtype=np.float32)
+
+
+class Embedder:
+    def embed_query(self, text: str) -> np.ndarray:
+        return X
+
+
+def searcher(*, down: bool = False, answer: Sequence[str] = ("c1", "gone")) -> Searcher:
+    def nearest(vector: np.ndarray, n: int) -> list[ChunkId]:
+        if down:
+            raise IndexUnavailable("It is away.")
+        return [ChunkId(chunk) for chunk in answer]
+
+    return Searcher(ledger=Ledger(), vectors=Vectors(), embedder=Embedder(), nearest=nearest)  # type: ignore[arg-type]
+
+
+OWNER = Reader()
+
+
+def test_candidates_of_both_indexes_are_scored_together() -> None:
+    """What the vector index names and the ledger does not know does not exist (R7)."""
+    found = searcher().search("a word", mode=SearchMode.HYBRID, top=5, reader=OWNER)
+    assert [h.chunk_id for h in found.hits] == ["c1", "c2"]
+    assert found.note == ""
+
+
+def test_without_the_vector_index_the_ledger_is_scanned() -> None:
+    """The answer is the same, and says how it was found."""
+    found = searcher(down=True).search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER)
+    assert [h.chunk_id for h in found.hits] == ["c1", "c3", "c2"]
+    assert "away" in found.note
+
+
+def test_a_reader_who_sees_little_is_answered_by_scan() -> None:
+    """The nearest 300 may all be hidden from this reader."""
+    reader = Reader(principals=frozenset({"public"}))
+    found = searcher(answer=["c3"]).search("nothing", mode=SearchMode.DENSE, top=5, reader=reader)
+    assert [h.chunk_id for h in found.hits] == ["c1", "c2"]
+
+
+def test_keyword_mode_needs_no_model() -> None:
+    """Neither the embedder nor the vector index is asked."""
+    found = searcher(down=True).search("a word", mode=SearchMode.KEYWORD, top=5, reader=OWNER)
+    assert [h.chunk_id for h in found.hits] == ["c2"]
+
+
+@pytest.mark.parametrize(("query", "top"), [("", 5), ("  ", 5), ("x", 0), ("x", 100_000)])
+def test_a_senseless_question_is_a_sentence(query: str, top: int) -> None:
+    """And no traceback."""
+    with pytest.raises(UserError):
+        searcher().search(query, mode=SearchMode.HYBRID, top=top, reader=OWNER)
