@@ -81,8 +81,8 @@ class Parsing(Section):
 class Chunking(Section):
     """Lengths in the cutter's measure: about a character of English each."""
 
-    target: Annotated[int, Field(ge=100)] = 700
-    limit: Annotated[int, Field(ge=150)] = 1050
+    target: Annotated[int, Field(ge=100)] = 750
+    limit: Annotated[int, Field(ge=150)] = 1200
 
 
 class Log(Section):

@@ -1,6 +1,6 @@
 """The values that pass between the stages: frozen, keyword-only, typed. No behaviour beyond their own.
 
-Ids: ``DocId`` is random, assigned once; ``ChunkId`` is a hash (see ``ingestor.chunking.identity``).
+Ids: ``DocId`` is random, assigned once; ``ChunkId`` is a hash (``chunk_id``).
 Hashes are BLAKE2b-160, 20 bytes. Times are seconds since the epoch, UTC. Spans are half-open
 character offsets in the canonical text.
 """

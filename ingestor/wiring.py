@@ -77,6 +77,10 @@ def run_service(context: Context) -> int:
             _log.info("service_stopping")
             operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
     _log.info("service_stopped")
+    if not service.quiet:
+        # A loop is still inside the model or the index. Python's own end would unwind it in the middle of
+        # native code, which aborts the process; everything that counts is committed and closed.
+        os._exit(0)
     return 0
 
 

@@ -28,7 +28,8 @@ _REASONS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settings:
-    """Lengths of passages (``length``): what they have on the average, and the most.
+    """Lengths of passages (``length``): what they have on the average, or a little less, and
+    the most.
 
     The 256 word pieces that small models read hold about 1,200 characters of English. Longer passages find
     more in five hits, shorter ones more in the same amount of text.

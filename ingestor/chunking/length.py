@@ -3,7 +3,8 @@
 One unit of length is about one character of English. A character of another script counts as many as
 the English needed to say the same: a Han character 3, kana and Hangul 2, every other alphabet 1 (Hindi,
 Arabic, Russian or Greek need about as many characters as English). So a passage of one length says
-about as much in every language, and about 4.2 of it make a word piece of a model trained on the language.
+about as much in every language, and between four and five of it make a word piece of a model
+trained on the language.
 
 The measure is additive over concatenation, an integer, and constant in time for ASCII.
 """

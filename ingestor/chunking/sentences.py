@@ -1,9 +1,10 @@
 """Sentences by rules: spans only, no text is changed.
 
-Why own rules: the well-kept libraries are either slow (rule engines that walk a hundred expressions over
-the text need tens of seconds a megabyte, the budget of all of cutting is half a second) or carry a model
-or native code per platform. What retrieval needs is less than what they promise: a sentence that is not
-split where it should be costs nothing, one that is split in "Dr. | Smith" costs little. The rules:
+Why own rules: pysbd 0.3.4 takes 4.6 CPU-seconds per MB, nine times the budget of all of cutting. sentencex
+1.0.32 is faster than this module (0.03 against 0.06) and well kept, but wants to be told the language, which
+most documents do not say: asked in English it parts German ordinals and Spanish abbreviations; and its
+boundaries are a native wheel's, so its versions would belong to the recipe. Retrieval forgives much: a sentence
+that is not split costs nothing, "Dr. | Smith" little. The rules:
 
 - A full stop, question or exclamation mark of a script with spaces ends a sentence before white space;
   those of Chinese, Japanese and the danda end one by themselves. Closing quotes, brackets and reference

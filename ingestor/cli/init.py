@@ -35,8 +35,8 @@ timeout_s = 60.0
 
 [chunking]
 # Lengths of passages, in about characters of English: what is aimed at, and the most.
-target = 700
-limit = 1050
+target = 750
+limit = 1200
 
 [log]
 # debug, info, warning or error; auto is for people on a terminal and JSON anywhere else.

@@ -115,15 +115,17 @@ class IndexStates:
     # -- embedding -------------------------------------------------------------------------------
 
     def unembedded(self, generation: GenerationId, limit: int) -> Sequence[tuple[int, tuple[UnitId, ...]]]:
+        """The row is that of the cut, not of the chunk: where the units change while these are embedded,
+        the cut dies, and marking it ready marks nothing."""
         rows = self._db.read(
             """
-            SELECT index_state.chunk, cut.units FROM index_state
+            SELECT cut.id, cut.units FROM index_state
             JOIN cut ON cut.chunk = index_state.chunk AND cut.died IS NULL
             WHERE generation = ? AND alive = 1 AND ready = 0 ORDER BY index_state.chunk DESC LIMIT ?
             """,
             (generation, limit),
         )
-        return [(chunk, tuple(unit for unit, _ in unpack_units(units))) for chunk, units in rows]
+        return [(cut, tuple(unit for unit, _ in unpack_units(units))) for cut, units in rows]
 
     def unit_texts(self, units: Sequence[UnitId]) -> Sequence[str]:
         texts: dict[int, str] = {}
@@ -138,8 +140,9 @@ class IndexStates:
             part = chunks[start : start + _PAGE]
             found.update(
                 self._db.read(
-                    "SELECT chunk.id, source.name FROM chunk JOIN document ON document.id = chunk.doc"
-                    f" JOIN source ON source.id = document.source WHERE chunk.id IN ({_marks(part)})",
+                    "SELECT cut.id, source.name FROM cut JOIN chunk ON chunk.id = cut.chunk"
+                    " JOIN document ON document.id = chunk.doc JOIN source ON source.id = document.source"
+                    f" WHERE cut.id IN ({_marks(part)})",
                     tuple(part),
                 )
             )
@@ -148,7 +151,8 @@ class IndexStates:
     def mark_ready(self, generation: GenerationId, chunks: Sequence[int]) -> None:
         with self._db.write() as tx:
             tx.executemany(
-                "UPDATE index_state SET ready = 1 WHERE generation = ? AND chunk = ? AND alive = 1",
+                "UPDATE index_state SET ready = 1 WHERE generation = ? AND alive = 1"
+                " AND chunk = (SELECT chunk FROM cut WHERE id = ? AND died IS NULL)",
                 [(generation, chunk) for chunk in chunks],
             )
 
@@ -219,13 +223,16 @@ class IndexStates:
                 tx.execute("UPDATE index_state SET written = NULL WHERE generation = ? AND alive = 1", (generation,))
                 return
             for key in chunks:
-                changed = tx.execute(
-                    "UPDATE index_state SET written = NULL WHERE generation = ? AND alive = 1"
-                    " AND chunk = (SELECT id FROM chunk WHERE chunk_id = ?)",
-                    (generation, key),
-                )
-                if changed.rowcount == 0:
+                (found,) = tx.execute("SELECT max(id) FROM chunk WHERE chunk_id = ?", (key,)).fetchone()
+                if found is None:
                     tx.execute("INSERT OR IGNORE INTO stray (generation, chunk_id) VALUES (?, ?)", (generation, key))
+                else:
+                    # A tombstone where nothing is wanted any more; one that is there already stays as it is.
+                    tx.execute(
+                        "INSERT INTO index_state (generation, chunk, alive) VALUES (?, ?, 0)"
+                        " ON CONFLICT (generation, chunk) DO UPDATE SET written = NULL WHERE alive = 1",
+                        (generation, found),
+                    )
 
     def backlog(self, generation: GenerationId) -> tuple[int, int]:
         """(chunks that wait for vectors, rows that wait to be written or deleted)."""

@@ -81,8 +81,10 @@ class ParserPool:
         workers: int | None = None,
         limits: Limits | None = None,
         parse: Callable[[ParseRequest], Document] = parse_in_process,
+        scratch: Path | None = None,
     ) -> None:
-        """``parse`` is any importable function; it runs in the workers."""
+        """``parse`` is any importable function; it runs in the workers. ``scratch`` is a folder of this pool
+        alone for their temporary files: what a killed predecessor left there goes at the first worker."""
         self._limits = limits or Limits()
         self._settings = json.dumps(
             {
@@ -96,6 +98,8 @@ class ParserPool:
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._closed = False
+        self._scratch = scratch
+        self._swept = scratch is None
 
     def recipe(self, name: str, media_type: str | None) -> str:
         return recipe_of(name, media_type)
@@ -156,7 +160,7 @@ class ParserPool:
                 return worker
             self._discard(worker)
         try:
-            worker = _Worker(self._settings)
+            worker = _Worker(self._settings, self._swept_scratch())
         except OSError as error:  # no memory, descriptors or temporary space for another process
             raise _not_started() from error
         with self._lock:
@@ -183,6 +187,14 @@ class ParserPool:
         with self._lock:
             return self._closed
 
+    def _swept_scratch(self) -> Path | None:
+        with self._lock:
+            if not self._swept and self._scratch is not None:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+                self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._swept = True
+        return self._scratch
+
 
 class _Retired(Exception):
     """The worker ended itself for want of work just before it was asked."""
@@ -192,9 +204,9 @@ class _Worker:
     """One process with its pipe and its folder for temporary files. Used by one thread at a time, except
     ``end``, which any thread may call to stop it."""
 
-    def __init__(self, settings: str) -> None:
+    def __init__(self, settings: str, scratch: Path | None) -> None:
         self.asked = 0
-        self._folder = tempfile.mkdtemp(prefix="ingestor-parse-")
+        self._folder = tempfile.mkdtemp(prefix="ingestor-parse-", dir=scratch)
         self._ending = threading.Lock()
         self._ended = False
         self._ready = False

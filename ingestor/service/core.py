@@ -29,6 +29,9 @@ from ingestor.sync.engine import SyncEngine
 GRACE_S = 10.0
 """Seconds from the wish to stop to the end of the process."""
 
+_CLOSING_S = 3.0
+"""Of these for closing the index and the ledger, after the loops had their time."""
+
 _MAINTENANCE = "maintenance"
 _SUPERVISION = "supervision"
 _MAINTENANCE_EVERY_S = 6 * 3600.0
@@ -61,6 +64,7 @@ class Service:
         self.ledger = parts.ledger
         self.stop = parts.stop
         self.ready = False
+        self.quiet = True  # after close: whether every loop had ended
         self._runners: dict[str, Runner] = {}
         self._watches: dict[str, Watch] = {}
         self._schedule = Schedule()
@@ -97,7 +101,7 @@ class Service:
         Nothing here is needed for correctness: a process that is killed instead loses no more than time.
         """
         self.ready = False
-        deadline = time.monotonic() + GRACE_S - 1.0
+        deadline = time.monotonic() + GRACE_S - _CLOSING_S
         self.stop.set()
         self._schedule.stop()
         for watch in self._watches.values():
@@ -113,6 +117,7 @@ class Service:
         for row in self.ledger.sources.all():
             if row.state is SourceState.RUNNING:
                 self.ledger.sources.set_state(row.name, SourceState.IDLE)
+        self.quiet = quiet
         if quiet:
             self.ledger.upkeep.set_setting(_CLEAN, "1")
             self.ledger.close()

@@ -25,6 +25,8 @@ from ingestor.sync.engine import SyncEngine
 _YIELD_AFTER_S = 1.0  # a scan runs at least so long before a hint may interrupt it
 _SCOPES_AT_ONCE = 64  # more hinted places than this are one scan of the whole
 _SETTLE_LOOK_S = 0.05
+_WELL = frozenset({Outcome.OK, Outcome.PARTIAL})
+_UNFINISHED = "All documents are found by their words; the rest of the work is done by the next run."
 _GATHER_S = 0.02  # the two hints of a move come one after the other, and identity needs both in one run (R11)
 
 PATIENCE_S = 20.0
@@ -203,6 +205,8 @@ class Runner:
             report = self._passes(run_id, request)
             self._after(report.outcome, report.message)
             self._await_settled(request)
+        if report.outcome in _WELL and self.stopping() and not self._pump.settled():
+            report = replace(report, outcome=Outcome.SUSPENDED, message=_UNFINISHED)
         counts = replace(
             report.counts, embedded=account.embedded, reused=account.reused, index_writes=account.index_writes
         )

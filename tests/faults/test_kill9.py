@@ -7,20 +7,17 @@ phase is what the flight recorder of the killed process says, not what was wishe
 from __future__ import annotations
 
 import os
-import platform
 import random
 import shutil
-import subprocess
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
-from tests.support.faults_kills import ROOT, Corpus, Site, await_gone, await_met, descendants, kill, marks_file
+from tests.support.faults_kills import ROOT, Corpus, Site, await_gone, await_met, descendants, kill, machine, marks_file
 from tests.support.faults_marks import Marks, Wish
 from tests.support.faults_oracle import difference
 
@@ -96,20 +93,19 @@ class Count:
             + f" | {self.of(phase)} |"
             for phase in Phase
         ]
-        twice = Counter(self.again)
+        twice = ", ".join(f"{units} units x{count}" for units, count in sorted(Counter(self.again).items()))
+        left_out = ", ".join(f"{why}: {count}" for why, count in self.not_counted.items()) or "none"
         return [
-            f"seed {self.seed}; {self.total} kills counted, {sum(self.not_counted.values())} not counted"
-            f" ({', '.join(f'{why}: {count}' for why, count in self.not_counted.items()) or 'none'}),"
-            f" {self.ran_through} runs ended before their kill; {time.monotonic() - self.began:.0f} s",
+            f"seed {self.seed}; {self.total} kills counted, {sum(self.not_counted.values())} not counted ({left_out}),",
+            f"{self.ran_through} runs ended before their kill; {time.monotonic() - self.began:.0f} s",
             "",
             head,
             "|---|" + "---|" * (len(embedders) + 1),
             *rows,
             "",
-            f"{self.with_host} of them with the index host and the parsers killed at the same moment;"
-            f" the vector index was rebuilt from the ledger {self.rebuilt} times.",
-            f"Units embedded a second time: {sum(self.again)} in all; by kill:"
-            f" {', '.join(f'{units} units x{count}' for units, count in sorted(twice.items()))}.",
+            f"{self.with_host} of them with the index host and the parsers killed at the same moment;",
+            f"the vector index was rebuilt from the ledger {self.rebuilt} times.",
+            f"Units embedded a second time: {sum(self.again)} in all; by kill: {twice}.",
             "After each of them: `verify` clean, and the state equal to that of a fresh backfill.",
         ]
 
@@ -243,21 +239,9 @@ def test_fifty_killed_runs_are_mended(tmp_path: Path) -> None:
         if count.total >= 50 and not lacking:
             break
         stub.round(lacking if count.total >= 44 and lacking else list(Phase))
-        print("\n".join(count.lines()[:1]))
+        print("\n".join(count.lines()[:2]))
     print("\n".join(count.lines()))
     assert count.total >= 50
     assert min(count.of(phase) for phase in Phase) >= 5
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text("\n".join(["# kill -9", "", *machine(), "", *count.lines(), ""]))
-
-
-def machine() -> list[str]:
-    """Where and on what the figures were made."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False)
-    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    name = models[0].partition(":")[2].strip() if models else platform.processor()
-    return [
-        f"commit {commit.stdout.strip()}{' with changes' if changed.stdout.strip() else ''},"
-        f" {datetime.now(UTC):%Y-%m-%d}, {name}, {os.cpu_count()} cores",
-    ]
+    RESULT.write_text("\n".join(["# kill -9", "", machine(), "", *count.lines(), ""]))

@@ -272,3 +272,18 @@ def test_real_parsing_works_inside_the_limits() -> None:
         assert pool.submit(letter).result(timeout=120).text == "Words in RTF."
     finally:
         pool.close()
+
+
+def test_what_a_killed_predecessor_left_in_the_scratch_folder_goes(tmp_path: Path) -> None:
+    """Temporary files hold content; they do not pile up, and they are nobody else's to read."""
+    scratch = tmp_path / "scratch"
+    (scratch / "ingestor-parse-old").mkdir(parents=True)
+    (scratch / "ingestor-parse-old" / "page.tmp").write_text("left behind")
+    pool = ParserPool(workers=1, scratch=scratch)
+    try:
+        pool.submit(ParseRequest(name="a.md", content=b"# A\n\nText.\n")).result(timeout=60)
+        assert "ingestor-parse-old" not in {path.name for path in scratch.iterdir()}
+        assert scratch.stat().st_mode & 0o777 == 0o700
+    finally:
+        pool.close()
+    assert list(scratch.iterdir()) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import random
 import shutil
 import signal
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +54,15 @@ class Site:
         return [sys.executable, str(CHILD), *arguments, *words]
 
     def start(self, marks: Path, wish: Wish, *words: str, out: Any = subprocess.DEVNULL) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(marks, wish, *words),
-            env={**os.environ, "INGESTOR_TEST_EMBEDDER": self.embedder},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=(self.state.parent / "stderr.txt").open("a"),
-            text=True,
-        )
+        with (self.state.parent / "stderr.txt").open("a") as errors:
+            return subprocess.Popen(
+                self.command(marks, wish, *words),
+                env={**os.environ, "INGESTOR_TEST_EMBEDDER": self.embedder},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=errors,
+                text=True,
+            )
 
     def ask(self, *words: str) -> tuple[int, Any, int]:
         """Run a command to its end: exit code, its JSON, units embedded."""
@@ -167,6 +170,16 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def machine() -> str:
+    """Where and on what the figures were made."""
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    changed = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False)
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    name = models[0].partition(":")[2].strip() if models else platform.processor()
+    dirty = " with changes" if changed.stdout.strip() else ""
+    return f"commit {commit.stdout.strip()}{dirty}, {datetime.now(UTC):%Y-%m-%d}, {name}, {os.cpu_count()} cores"
 
 
 # -- the corpus --------------------------------------------------------------------------------------------

@@ -81,8 +81,8 @@ class World:
         self.state.mkdir(parents=True)
         self._open()
 
-    def _open(self) -> None:
-        self.ledger = Ledger(self.state)
+    def _open(self, ledger: Ledger | None = None) -> None:
+        self.ledger = ledger or Ledger(self.state)
         self.ledger.sources.put(SOURCE, "files", {"path": str(self.root)}, "registered")
         self.engine = SyncEngine(
             source=self.source, ledger=self.ledger.sync, parser=self.parser, cutter=self.cutter, pulse=_Calm()
@@ -136,11 +136,9 @@ class World:
 
     def drain(self) -> None:
         """Both until nothing is left. An index that does not answer is asked again."""
-        while self.embed():
-            pass
         while True:
             try:
-                if not self.project():
+                if not self.embed() and not self.project():
                     return
             except IndexUnavailable:
                 continue
@@ -169,6 +167,10 @@ class World:
         shutil.rmtree(self.state)
         self.state = left
         self._open()
+
+    def restart(self) -> None:
+        """The stages are made anew over the same ledger, as a new version of the program would."""
+        self._open(self.ledger)
 
     # -- the checks ------------------------------------------------------------------------------
 

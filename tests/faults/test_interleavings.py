@@ -1,0 +1,132 @@
+"""What one stage does between two lines of another: nothing is lost, marked or deleted that should not be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ingestor.chunking.cutter import SemanticCutter
+from ingestor.index.probe import probe
+from ingestor.model import ChunkId, Document, Passage
+from tests.support.faults_corpus import markdown
+from tests.support.faults_world import World, hooked
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    (tmp_path / "root").mkdir()
+    return World(tmp_path / "root", tmp_path / "states")
+
+
+def once(point: str, act: Callable[[], object]) -> Callable[[str], None]:
+    """A hook that acts at the first ``point``; what it does there is not hooked again."""
+    left = [act]
+
+    def hook(name: str) -> None:
+        if name == point and left:
+            left.pop()()
+
+    return hook
+
+
+class OtherUnits(SemanticCutter):
+    """A later version of the cutter: the same passages of other units."""
+
+    def recipe(self) -> str:
+        return f"{super().recipe()}.later"
+
+    def cut(self, document: Document) -> tuple[Passage, ...]:
+        return tuple(
+            replace(passage, units=tuple(replace(unit, text=f"later: {unit.text}") for unit in passage.units))
+            for passage in super().cut(document)
+        )
+
+
+def test_a_chunk_whose_units_change_while_they_are_embedded_is_not_ready(world: World) -> None:
+    """A chunk is complete when the units that it has now are embedded, not those that it had when that began."""
+    for number in range(5):
+        (world.root / f"{number}.md").write_text(markdown("A", [number]))
+    world.sync()
+    world.cutter = OtherUnits()
+
+    def upgrade() -> None:
+        world.restart()
+        world.sync()
+
+    with hooked(once("embed.batch", upgrade)):
+        world.embed()
+    world.everything()
+    world.check_rows()
+    assert world.ledger.index.backlog(world.generation) == (0, 0)
+
+
+def test_a_row_that_dies_and_returns_while_it_is_written_is_written_again(world: World) -> None:
+    """An upsert that was on its way when its chunk left, and a delete when its chunk came back, settle nothing."""
+    for number, point in enumerate(("index.write", "index.write.done", "index.settle")):
+        path = world.root / f"{number}.md"
+        path.write_text(markdown("A", [number, 10 + number]))
+        content = path.read_bytes()
+
+        def leave(path: Path = path) -> None:
+            path.unlink()
+            world.sync_all()
+
+        def come_back(path: Path = path, content: bytes = content) -> None:
+            path.write_bytes(content)
+            world.sync_all()
+
+        world.sync_all()
+        with hooked(once(point, leave)):
+            world.drain()
+        world.check_index()
+        come_back()
+        world.drain()
+        leave()
+        with hooked(once(point, come_back)):
+            world.drain()
+        world.check_index(world.check_ledger())
+
+
+def test_a_row_that_is_found_where_none_is_wanted_goes_and_one_that_is_due_goes_once(world: World) -> None:
+    """A probe beside a run takes dying rows for orphans; they are deleted once, in a batch without repeats."""
+    for number in range(6):
+        (world.root / f"{number}.md").write_text(markdown("N", [number]))
+    world.everything()
+    (world.root / "0.md").unlink()
+    (world.root / "1.md").write_text(markdown("N", [10]))
+    world.sync()
+    dying = [
+        ChunkId(str(key))
+        for (key,) in world.rows("SELECT chunk_id FROM index_state JOIN chunk ON chunk.id = chunk WHERE alive = 0")
+    ]
+    assert dying
+    world.ledger.index.unsettle(world.generation, [*dying, ChunkId("ff" * 20)])
+    world.index.rows[ChunkId("ff" * 20)] = next(iter(world.index.rows.values()))
+    world.index.calls.clear()
+    world.drain()
+    for operation, ids in world.index.calls:
+        assert len(ids) == len(set(ids)), operation
+    world.check_index(world.check_ledger())
+
+
+def test_an_orphan_that_is_wanted_again_before_it_was_deleted_stays(world: World) -> None:
+    """R2: a row that a probe condemned and a run then brought back is not deleted behind the run's back."""
+    path = world.root / "a.md"
+    path.write_text(markdown("A", [1, 2]))
+    world.everything()
+    rows = dict(world.index.rows)
+    content = path.read_bytes()
+    path.unlink()
+    world.sync_all()
+    world.drain()
+    world.index.rows.update(rows)  # the store forgot the delete
+    found = probe(world.generation, ledger=world.ledger.index, vectors=world.vectors, index=world.index)
+    assert set(found.to_mend()) == set(rows)
+    world.ledger.index.unsettle(world.generation, found.to_mend())
+    path.write_bytes(content)
+    world.sync_all()
+    world.drain()
+    world.check_index(world.check_ledger())
