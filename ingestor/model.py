@@ -267,7 +267,15 @@ class Regrant:
     principals: frozenset[str]
 
 
-Op = PutRevision | PutFailure | Touch | Move | Remove | Regrant
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rebind:
+    """Name, url and grant as the listing shows them, ahead of the content, which is read later (R7)."""
+
+    doc: int
+    ref: ItemRef
+
+
+Op = PutRevision | PutFailure | Touch | Move | Remove | Regrant | Rebind
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -41,6 +41,7 @@ from ingestor.model import (
     Plan,
     PutFailure,
     PutRevision,
+    Rebind,
     Recipe,
     Regrant,
     Remove,
@@ -137,6 +138,8 @@ class SyncWrites:
                         total += writer.remove(op.doc, op.item_id)
                     case Regrant():
                         writer.regrant(op.place, op.principals)
+                    case Rebind():
+                        writer.rebind(op)
                     case _:
                         assert_never(op)
         return total
@@ -214,6 +217,10 @@ class _Writer:
             "UPDATE item SET version = ?, size = ?, file_key = ?, move_key = ?, doubtful = ? WHERE doc = ?",
             (op.ref.version, op.ref.size, op.ref.file_key, op.ref.move_key, int(op.doubtful), op.doc),
         )
+
+    def rebind(self, op: Rebind) -> None:
+        if self._bind(op.doc, op.ref, None):
+            self._rewant(op.doc)
 
     def move(self, op: Move) -> None:
         """R11: the same document at another place. Whoever stood there was removed or moved before."""

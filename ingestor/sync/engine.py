@@ -32,6 +32,7 @@ from ingestor.model import (
     Op,
     Outcome,
     Plan,
+    Rebind,
     Regrant,
     Remove,
     RunCounts,
@@ -166,7 +167,7 @@ class SyncEngine:
                 hint=f"Mount it again. If this is its new place: ingestor source remove {name}, then add it.",
             )
         tally.unchanged += difference.unchanged
-        self._regrant(run, listing, memory)
+        self._regrant(run, difference, listing, memory)
         gone = self._gone(proof, difference, listing)
         identified = self._identify(gone, difference, listing, tally)
         self._small_writes(run, difference, identified.matches, tally)
@@ -223,8 +224,8 @@ class SyncEngine:
         # An item that a scope's listing names may stand outside the scope (a journal's move).
         return compare(known, listing.listed, recipe_of=self._content.recipe_of, now=time.time())
 
-    def _regrant(self, run: RunId, listing: _Listing, memory: SourceMemory) -> None:
-        """R7: what the listing says of who may read, before anything else is written."""
+    def _regrant(self, run: RunId, difference: Difference, listing: _Listing, memory: SourceMemory) -> None:
+        """R7: what the listing says of who may read, before anything else is written or read."""
         grants: dict[str, frozenset[str]] = {}
         for ref in listing.listed.values():
             seen = grants.get(ref.grant.place)
@@ -235,6 +236,8 @@ class SyncEngine:
             for place, principals in sorted(grants.items())
             if place in memory.grants and memory.grants[place] != principals
         ]
+        # A changed mode changes the version too; the hours that reading may take must not leave a leak open.
+        ops += [Rebind(doc=item.doc, ref=ref) for item, ref in difference.changed if item.place != ref.grant.place]
         self._apply(run, ops)
 
     def _gone(self, proof: Proof, difference: Difference, listing: _Listing) -> tuple[KnownItem, ...]:

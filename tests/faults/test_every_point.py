@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ingestor.model import Outcome
-from tests.support.faults_corpus import markdown, word
+from tests.support.faults_corpus import word
+from tests.support.faults_trees import everyday, nothing, purge, small_tree, write
 from tests.support.faults_world import SOURCE, Death, World, hooked
 
 POINTS = {
@@ -29,40 +29,6 @@ POINTS = {
     "index.settle.done",
 }
 """The points between an edit and its being searchable, in a process with one sound index."""
-
-
-def write(root: Path, name: str, numbers: list[int]) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(markdown(name, numbers))
-
-
-def small_tree(root: Path) -> None:
-    for number, name in enumerate(["a.md", "b.md", "c/d.md", "c/e.md", "c/f.txt", "g/h.md", "g/i.md"]):
-        write(root, name, list(range(10 * number, 10 * number + 3)))
-
-
-def nothing(_: Path) -> None:
-    """The scenario is the first backfill."""
-
-
-def everyday(root: Path) -> None:
-    """Edit, append, rename, rename a folder, delete, add, swap, copy, change of permissions."""
-    write(root, "a.md", [0, 100, 2])
-    with (root / "b.md").open("a") as stream:
-        stream.write("\nOne more line about zqappendx and nothing else at all.\n")
-    (root / "c/d.md").rename(root / "moved.md")
-    (root / "g").rename(root / "k")
-    (root / "c/e.md").unlink()
-    write(root, "new/n.md", [200, 201])
-    (root / "new/copy.md").write_text((root / "b.md").read_text())
-    os.chmod(root / "c/f.txt", 0o600)
-
-
-def purge(root: Path) -> None:
-    """So much goes that it is held, and approved; a part of it comes back under its old name."""
-    for name in ["a.md", "b.md", "c/d.md", "c/e.md", "c/f.txt", "g/h.md", "g/i.md"]:
-        (root / name).unlink()
 
 
 @pytest.mark.parametrize(

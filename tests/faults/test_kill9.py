@@ -171,7 +171,9 @@ class Campaign:
         return Wish(
             role=role,
             point=point,
-            times=1 if beside else self._random.randint(1, 30 if phase is Phase.LIST else 3),
+            times=self._random.choice([1, 1, 1, 2])
+            if beside
+            else self._random.randint(1, 30 if phase is Phase.LIST else 3),
             after_content=phase is not Phase.LIST,
             stay=self._random.random() < 0.5,
             pace_s=0.02,

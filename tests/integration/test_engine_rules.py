@@ -139,6 +139,23 @@ def test_r7_a_narrowed_grant_hides_at_once(world: World, tmp_path: Path) -> None
     second.close()
 
 
+def test_r7_a_narrowed_file_is_hidden_before_anything_is_read(world: World) -> None:
+    """A changed mode is a changed version; the new grant counts although the content was not read again yet."""
+    posix = FilesSource(FilesConfig(name=SOURCE, path=str(world.root), permissions="posix"))
+    world.root.chmod(0o755)
+    world.write("a.md", BODY.format("alpha", 1)).chmod(0o644)
+    open_world = World(world.root, world.state, source=posix)
+    open_world.sync()
+    local = Reader(principals=frozenset({"group:local"}))
+    assert open_world.ledger.search.keyword("alpha", 10, local, ())
+    open_world.close()
+    (world.root / "a.md").chmod(0o600)
+    away = World(world.root, world.state, source=Failing(posix, SourceUnavailable("Gone.")))  # type: ignore[arg-type]
+    assert away.run().outcome is Outcome.UNAVAILABLE
+    assert not away.ledger.search.keyword("alpha", 10, local, ())
+    away.close()
+
+
 class Failing:
     """A source whose reads fail for some items; everything else is the real one's."""
 

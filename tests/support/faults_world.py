@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from connectors.base import WHOLE, Scope
+from connectors.base import WHOLE, Scope, Source
 from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
 from ingestor import faultpoint
@@ -40,15 +40,17 @@ class SimulatedCrash(BaseException):
 
 
 class Death:
-    """A hook: dies at the ``at``-th fault point (from 1; 0 never). ``seen`` names the points, in order."""
+    """A hook: dies at the ``at``-th fault point (from 1; 0 never), counting only those called ``point`` where
+    one is given. ``seen`` names the points counted, in order."""
 
-    def __init__(self, at: int = 0) -> None:
+    def __init__(self, at: int = 0, *, point: str = "") -> None:
         self._at = at
+        self._point = point
         self.seen: list[str] = []
         self.dead = False
 
     def __call__(self, name: str) -> None:
-        if not self.dead:
+        if not self.dead and self._point in {"", name}:
             self.seen.append(name)
             self.dead = len(self.seen) == self._at
         if self.dead:
@@ -68,7 +70,10 @@ def hooked(hook: Callable[[str], None]) -> Iterator[None]:
 class World:
     """``root`` is the source; ``state`` is where the ledger lies now (another folder after each death)."""
 
-    def __init__(self, root: Path, states: Path, *, index: MemoryIndex | None = None) -> None:
+    def __init__(
+        self, root: Path, states: Path, *, index: MemoryIndex | None = None, source: Source | None = None
+    ) -> None:
+        """``source`` instead of the folder ``root``; its name is ``SOURCE``."""
         self.root = root
         self._states = states
         self._number = 0
@@ -76,7 +81,7 @@ class World:
         self.embedder = StubEmbedder()
         self.parser = InlineParser()
         self.cutter = SemanticCutter()
-        self.source = FilesSource(FilesConfig(name=SOURCE, path=str(root)))
+        self.source = source or FilesSource(FilesConfig(name=SOURCE, path=str(root)))
         self.state = states / "state-0"
         self.state.mkdir(parents=True)
         self._open()
