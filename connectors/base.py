@@ -104,10 +104,15 @@ class Moved:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unreadable:
-    """The item or container exists, but the source cannot tell more: never a delete."""
+    """The item or container exists, but the source cannot tell more: never a delete.
+
+    ``hides`` says that its permissions changed so that not even who may read there can be told: until it
+    can, nobody is shown what stands there.
+    """
 
     item_id: ItemId
     reason: str
+    hides: bool = False
 
 
 Change = Upserted | Deleted | Moved | Unreadable

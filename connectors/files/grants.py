@@ -44,6 +44,11 @@ class Grants:
         self._user = functools.cache(user_name)
         self._group = functools.cache(group_name)
 
+    @property
+    def of_the_tree(self) -> bool:
+        """Whether the files' own bits decide, and not a list for the whole source."""
+        return self._fixed is None
+
     def grant(self, folder_id: str, folders: frozenset[Gate], file: Gate) -> Grant:
         """The place is the folder and the class of the file, so that a folder whose bits change is one
         changed place for each class of files in it and in the folders below, and no document changes."""

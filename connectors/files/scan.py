@@ -136,7 +136,8 @@ class Scan:
         if item == WHOLE or error.errno in AWAY:
             self._still_there()
         self._doubt(item)
-        return Unreadable(item_id=ItemId(item), reason=reason(error))
+        shut = error.errno in {errno.EACCES, errno.EPERM}
+        return Unreadable(item_id=ItemId(item), reason=reason(error), hides=shut and self.view.grants_of_the_tree)
 
     def _doubt(self, item: str) -> None:
         self.unproven[Scope(item)] = None

@@ -50,6 +50,11 @@ class View:
         self._grants = grants
         self._url = file_url(os.fsencode(root).rstrip(b"/"))
 
+    @property
+    def grants_of_the_tree(self) -> bool:
+        """Whether the permissions of the folders on the way decide who may read."""
+        return self._grants.of_the_tree
+
     def root(self, tree: Tree) -> Folder:
         """Raises ``OSError`` when the root's ignore file cannot be read."""
         return self._folder(b"", tree.fd, frozenset(), ())

@@ -70,6 +70,7 @@ class _Listing:
     moved: dict[ItemId, ItemRef] = field(default_factory=dict)
     deleted: list[ItemId] = field(default_factory=list)
     unreadable: dict[ItemId, str] = field(default_factory=dict)
+    hidden: list[Scope] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
     broken: str = ""
 
@@ -208,8 +209,10 @@ class SyncEngine:
                         case Moved(item_id=item_id, ref=ref):
                             listing.listed[ref.item_id] = ref
                             listing.moved[item_id] = ref
-                        case Unreadable(item_id=item_id, reason=reason):
+                        case Unreadable(item_id=item_id, reason=reason, hides=hides):
                             listing.unreadable[item_id] = reason
+                            if hides:
+                                listing.hidden.append(Scope(item_id))
                         case Checkpoint():
                             listing.checkpoints.append(change)
         except ListingIncomplete as broken:
@@ -231,6 +234,10 @@ class SyncEngine:
             seen = grants.get(ref.grant.place)
             # Two answers for one place within one listing: it changed meanwhile; the narrower is safe.
             grants[ref.grant.place] = ref.grant.principals if seen is None else seen & ref.grant.principals
+        for scope in listing.hidden:
+            # Nobody can tell who may read there now; the first listing that can grants it again.
+            for item in self._ledger.known(self._source.name, scope).values():
+                grants.setdefault(item.place, frozenset())
         ops: list[Op] = [
             Regrant(place=place, principals=principals)
             for place, principals in sorted(grants.items())

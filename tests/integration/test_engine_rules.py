@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from connectors.base import ItemRef
+from connectors.base import Checkpoint, ItemId, ItemRef, Scope, Unreadable, Upserted, within
 from connectors.errors import ItemUnreadable, SourceUnavailable
 from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
@@ -154,6 +155,44 @@ def test_r7_a_narrowed_file_is_hidden_before_anything_is_read(world: World) -> N
     assert away.run().outcome is Outcome.UNAVAILABLE
     assert not away.ledger.search.keyword("alpha", 10, local, ())
     away.close()
+
+
+class Shut:
+    """The real source, but one folder may not be entered any more."""
+
+    def __init__(self, inner: FilesSource, folder: str) -> None:
+        self.inner = inner
+        self.folder = folder
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def list(self, scope: Scope, cursor: str | None) -> Iterator[object]:
+        for change in self.inner.list(scope, cursor):
+            if isinstance(change, Upserted) and within(change.ref.item_id, self.folder):
+                continue
+            if isinstance(change, Checkpoint):
+                yield Unreadable(item_id=ItemId(self.folder), reason="permission denied", hides=True)
+                yield replace(change, unproven=(Scope(self.folder),))
+            else:
+                yield change
+
+
+def test_r7_what_stands_behind_a_shut_door_is_kept_and_shown_to_nobody(world: World) -> None:
+    """Not deleted, for it exists; not shown, for who may read it cannot be told; both end with the door open."""
+    posix = FilesSource(FilesConfig(name=SOURCE, path=str(world.root), permissions="posix"))
+    for n in range(8):
+        world.write(f"d{n % 4}/p{n}.md", BODY.format(f"number{n}", n)).chmod(0o644)
+    for folder in [world.root, *world.root.iterdir()]:
+        folder.chmod(0o755)
+    local = Reader(principals=frozenset({"group:local"}))
+    for source, shown in ((posix, True), (Shut(posix, "d0"), False), (posix, True)):
+        now = World(world.root, world.state, source=source)  # type: ignore[arg-type]
+        now.run()
+        assert len(now.doc_ids()) == 8
+        assert bool(now.ledger.search.keyword("number4", 10, local, ())) is shown
+        assert now.ledger.search.keyword("number1", 10, local, ())
+        now.close()
 
 
 class Failing:
