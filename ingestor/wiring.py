@@ -20,6 +20,7 @@ from ingestor.errors import ConfigError, UserError
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
+from ingestor.service.folders import FILES, registered
 from ingestor.state import StateLock
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
 _LOOK_S = 0.1
 _ANSWER_S = 5.0
+
+_restless: list[Service] = []  # kept, so that nothing of them is torn down
 
 _log = log.get()
 
@@ -77,11 +80,13 @@ def run_service(context: Context) -> int:
             _log.info("service_stopping")
             operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
     _log.info("service_stopped")
-    if not service.quiet:
-        # A loop is still inside the model or the index. Python's own end would unwind it in the middle of
-        # native code, which aborts the process; everything that counts is committed and closed.
-        os._exit(0)
     return 0
+
+
+def loops_still_run() -> bool:
+    """Whether a loop was still inside the model or the index when its service closed. Python's own end would
+    unwind it in the middle of native code, which aborts the process: it has to be left at once instead."""
+    return bool(_restless)
 
 
 def read_only(context: Context) -> LedgerReading:
@@ -110,6 +115,8 @@ def _opened(context: Context) -> Iterator[Service]:
         yield service
     finally:
         service.close()
+        if not service.quiet:
+            _restless.append(service)
 
 
 def _build(context: Context) -> Service:
@@ -138,7 +145,6 @@ def _build(context: Context) -> Service:
     )
     pump = Pump(
         ledger=ledger.index,
-        model=vectors.model,
         embed=EmbedStep(ledger.index, vectors, embedder),
         index=index,
         stop=context.stop,
@@ -146,7 +152,11 @@ def _build(context: Context) -> Service:
     return Service(
         Parts(
             ledger=ledger,
-            parser=ParserPool(workers=config.parsing.workers or None, limits=Limits(seconds=config.parsing.timeout_s)),
+            parser=ParserPool(
+                workers=config.parsing.workers or None,
+                limits=Limits(seconds=config.parsing.timeout_s),
+                scratch=context.state.root / "parsing",
+            ),
             cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
             pump=pump,
             index=index,
@@ -188,9 +198,16 @@ def _register_configured(ledger: Ledger, config: Config) -> None:
     """The configuration's sources stand in the ledger as it says now. One that left the configuration is
     kept as a registered source: documents are never dropped because a line of a file is missing."""
     rows = _configured(config)
-    for row in rows:
-        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
     names = {row.name for row in rows}
+    others = [row for row in ledger.sources.all() if row.name not in names and row.origin == "registered"]
+    for row in rows:
+        path = row.settings.get("path")
+        if row.kind == FILES and isinstance(path, str) and (same := registered(others, path)) is not None:
+            raise ConfigError(
+                [f"source {row.name!r}: its folder is the source {same.name!r} already; name it so, or remove that"],
+                where=str(config.file),
+            )
+        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
     for row in ledger.sources.all():
         if row.origin == "configured" and row.name not in names:
             ledger.sources.put(row.name, row.kind, row.settings, "registered")

@@ -96,6 +96,17 @@ app.callback(help=help_of(options))(options)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. The console script hands it to ``sys.exit``."""
+    code = _run(arguments)
+    wiring = sys.modules.get("ingestor.wiring")
+    if wiring is not None and wiring.loops_still_run():
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A character that the terminal's encoding lacks must not end the command.

@@ -25,7 +25,7 @@ class Mode(StrEnum):
 def command(
     ctx: typer.Context,
     query: Annotated[str | None, typer.Argument(metavar="QUERY", help="The question or words.")] = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=1000, help="How many passages.")] = 10,
+    top: Annotated[int, typer.Option("--top", min=1, max=200, help="How many passages.")] = 10,
     mode: Annotated[Mode, typer.Option("--mode", help="By meaning, by words, or both.")] = Mode.HYBRID,
     source: Annotated[
         list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")

@@ -2,7 +2,7 @@
 
 A name is ``builtin:all-MiniLM-L6-v2`` (comes with the installation), a folder, or a name on the Hugging
 Face hub, which is fetched once and from then on used from its cache. The fingerprint is over the files
-and not over the name, so the same model under another name or path embeds nothing again.
+and the last step of the name, so that the same model in another folder embeds nothing again.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from ingestor import log
 from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked
 from ingestor.faultpoint import reached
 from ingestor.index.chroma import ChromaIndex
@@ -41,6 +42,8 @@ _FOLDER_PREFIX = "generation-"
 _SERVER_SAMPLE = 2_000  # a server survives the death of its clients; ids are compared all the same
 _FAULTS_OF_A_SERVER = 3  # one may pass by itself (its disk was full); in a row they are a wreck
 _LONGEST_WAIT_S = 300.0
+
+_log = log.get()
 
 
 class IndexState(StrEnum):
@@ -218,8 +221,14 @@ class GenerationManager:
         self._serving = next((o for o in targets if o.generation.state is GenerationState.SERVING), None)
         return targets
 
+    def tends(self, generation: Generation) -> bool:
+        """Whether it is of this model and at this kind of place: after a change of the configuration the
+        ledger may name folders where a server is used now, or the other way round."""
+        in_folder = generation.location.startswith(_FOLDER_PREFIX)
+        return generation.model == self._vectors.model and in_folder is not bool(self._url)
+
     def _generations(self) -> list[Generation]:
-        return [g for g in self._ledger.generations() if g.model == self._vectors.model]
+        return [generation for generation in self._ledger.generations() if self.tends(generation)]
 
     def _add(self, state: GenerationState) -> Generation:
         if self._url:
@@ -305,9 +314,11 @@ class GenerationManager:
 
     def _mend(self, opened: _Opened, report: ProbeReport) -> None:
         if report.wrecked:
+            _log.warning("index_wrecked", generation=opened.generation.location, reason=report.reason)
             self._condemn(opened)
         elif ids := report.to_mend():
             opened.mending = True
+            _log.warning("index_mended", generation=opened.generation.location, rows=len(ids))
             reached("index.unsettle")
             self._ledger.unsettle(opened.generation.generation_id, ids)
             reached("index.unsettle.done")
@@ -339,6 +350,7 @@ class GenerationManager:
         reached("index.promote")
         self._ledger.set_generation(generation_id, GenerationState.SERVING)
         reached("index.promote.done")
+        _log.info("index_rebuilt", generation=opened.generation.location, rows=report.checked)
         self._targets()
         if previous is not None and previous is not opened:
             self._ledger.set_generation(previous.generation.generation_id, GenerationState.CONDEMNED)

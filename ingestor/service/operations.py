@@ -75,7 +75,9 @@ class ServiceOperations:
                 chosen = self._chosen(request)
             if request.dry_run:
                 return wire.RunsReply(runs=tuple(self._dry_run(row) for row in chosen))
-            return self._run_all([row.name for row in chosen], Trigger.BACKFILL, progress)
+            reply = self._run_all([row.name for row in chosen], Trigger.BACKFILL, progress)
+            self._service.maintain_if_due()
+            return reply
 
     def sync(self, request: wire.SyncRequest, progress: Report, /) -> wire.RunsReply:
         names = list(request.sources) or [row.name for row in self._ledger.sources.all() if not row.paused]

@@ -17,7 +17,7 @@ from ingestor.embedding.worker import EmbedStep
 from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMissing
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.index import IndexStates
-from ingestor.model import Generation, GenerationState, ModelId
+from ingestor.model import Generation, GenerationState
 
 _EMBED_CHUNKS = 48  # two or three seconds of work, so that a fresh edit soon has its turn
 _INDEX_ROWS = 1_000
@@ -49,14 +49,12 @@ class Pump:
         self,
         *,
         ledger: IndexStates,
-        model: ModelId,
         embed: EmbedStep,
         index: GenerationManager,
         stop: threading.Event,
     ) -> None:
-        """``model`` is the one that ``embed`` runs and whose generations ``index`` tends."""
+        """``index`` says which generations it tends; ``embed`` runs their model."""
         self._ledger = ledger
-        self._model = model
         self._embed = embed
         self._index = index
         self._stop = stop
@@ -190,5 +188,5 @@ class Pump:
         return [
             generation
             for generation in self._ledger.generations()
-            if generation.state in followed and generation.model == self._model
+            if generation.state in followed and self._index.tends(generation)
         ]

@@ -65,7 +65,11 @@ class LedgerReading:
 
     def why(self, path: str) -> wire.WhyReply:
         with self._ledger() as ledger:
-            found = self._covering(self._rows(ledger), path)
+            rows = self._rows(ledger)
+            if (root := next((row for row in rows if source_reply(row).place == path), None)) is not None:
+                verdict = f"This is the folder of the source {root.name!r}; ask about a file in it."
+                return wire.WhyReply(path=path, source=root.name, verdict=verdict)
+            found = self._covering(rows, path)
             if found is None:
                 return wire.WhyReply(
                     path=path,
@@ -144,7 +148,7 @@ class LedgerReading:
             reply = reply.model_copy(update={**_facts(facts), "stale": stale})
         if rule is not None:
             gone = " Its passages leave with the next run." if facts is not None else ""
-            return _verdict(reply, f"The file is excluded: {rule}{gone}")
+            return _verdict(reply, f"{rule}{gone}")
         if trouble:
             return _verdict(reply, trouble, "Check that this user may read it: ingestor doctor")
         if ref is None:

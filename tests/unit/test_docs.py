@@ -199,7 +199,7 @@ def test_the_metadata_of_a_row_are_listed() -> None:
 def test_the_fields_of_a_hit_are_listed() -> None:
     """`search --json` has the fields that the README names, and no others."""
     (sentence,) = re.findall(r"each hit has (.*?)\. A citation", section(README, "Search"), re.DOTALL)
-    assert [name for name in named(sentence)] == list(SearchHit.model_fields)
+    assert named(sentence) == list(SearchHit.model_fields)
 
 
 def test_the_canonical_line_is_shown_as_it_is() -> None:
