@@ -7,6 +7,7 @@ unchanged now and costs a comparison each.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from ingestor.service.pump import Pump
 from ingestor.service.replies import canonical, run_reply
 from ingestor.sync.engine import SyncEngine
 
-_YIELD_AFTER_S = 1.0  # a scan runs at least so long before a hint may interrupt it
+_YIELD_AFTER_S = 1.0  # a scan runs at least so long before a hint may interrupt it; twice as long each time in vain
 _SCOPES_AT_ONCE = 64  # more hinted places than this are one scan of the whole
 _SETTLE_LOOK_S = 0.05
 _WELL = frozenset({Outcome.OK, Outcome.PARTIAL})
@@ -95,21 +96,18 @@ class Runner:
         request = _Request(trigger=trigger, scopes=list(scopes), approve=approve, waiters=[future])
         if watch is not None:
             request.watches.append(watch)
-        with self._wake:
-            if self._ended:
-                future.set_exception(LedgerError(f"The source {self.source.name} is being closed."))
-                return future
-            self._merge(request)
-            self._wake.notify_all()
+        if not self._put(request):
+            future.set_exception(LedgerError(f"The source {self.source.name} is being closed."))
         return future
 
     def ask(self, trigger: Trigger) -> None:
         """Ask for a whole run that nobody waits for."""
-        self.request(trigger)
+        self._put(_Request(trigger=trigger, scopes=[WHOLE]))
 
     def hint(self, scope: Scope) -> None:
         """Something under ``scope`` may have changed; nobody waits for the answer."""
-        self.request(Trigger.WATCH, (scope,))
+        # Without a future: a storm of hints during a long run would pile them up by the million.
+        self._put(_Request(trigger=Trigger.WATCH, scopes=[scope]))
 
     def end(self, timeout: float) -> bool:
         """Suspend what runs and end this loop alone. True when it ended."""
@@ -133,6 +131,14 @@ class Runner:
     def hints_wait(self) -> bool:
         return any(request.trigger is Trigger.WATCH for request in self._waiting)
 
+    def _put(self, request: _Request) -> bool:
+        """False when the loop has ended and nobody will take it."""
+        with self._wake:
+            if not self._ended:
+                self._merge(request)
+                self._wake.notify_all()
+            return not self._ended
+
     def _merge(self, request: _Request) -> None:
         same = next(
             (
@@ -147,6 +153,8 @@ class Runner:
         if same is None:
             self._waiting.append(request)
             return
+        if request.waiters and not same.waiters:
+            same.trigger = request.trigger  # whose run it is: that of who waits for it
         same.waiters += request.waiters
         same.watches += request.watches
         same.scopes = _collapsed([*same.scopes, *request.scopes])
@@ -187,12 +195,12 @@ class Runner:
             report = self._run(request)
         except IngestorError as error:
             # R8: an error of the ledger ends the run; the next trigger tries again.
-            self._set_state(SourceState.FAILED, str(error))
             _log.error("run_failed", source=self.source.name, error=str(error))
+            self._note_failure(str(error))
             _resolve(request, error=error)
         except Exception as error:  # a bug must end neither the loop nor the service
-            self._set_state(SourceState.FAILED, f"{type(error).__name__}: {error}")
             _log.error("run_crashed", source=self.source.name, exc_info=True)
+            self._note_failure(f"{type(error).__name__}: {error}")
             _resolve(request, error=error)
         else:
             _resolve(request, report=report)
@@ -220,15 +228,19 @@ class Runner:
 
     def _passes(self, run_id: RunId, request: _Request) -> RunReport:
         """The engine until it is through: a pass that gave way to a hint is followed by another."""
-        total, started = RunCounts(), time.time()
+        total, started, undisturbed_s = RunCounts(), time.time(), _YIELD_AFTER_S
         while True:
             self._current = request
-            self._pulse.began(interruptible=request.trigger is not Trigger.WATCH)
+            self._pulse.began(yield_after_s=None if request.trigger is Trigger.WATCH else undisturbed_s)
             report = self._engine.run(run_id, request.trigger, tuple(request.scopes), approve=request.approve)
             self._pump.kick()
             total = _sum(total, report.counts)
             if report.outcome is not Outcome.SUSPENDED or self.stopping():
                 return replace(report, counts=total, started_at=started)
+            if not _advanced(report.counts):
+                # R6: it was still listing. A file that is written every second must not keep the scan of a large
+                # source from ever coming to its end.
+                undisturbed_s *= 2
             self._serve_hints()
             self._set_state(SourceState.RUNNING)
 
@@ -261,6 +273,12 @@ class Runner:
         else:
             self._set_state(SourceState.IDLE, message)
 
+    def _note_failure(self, message: str) -> None:
+        """The state in the ledger, as far as it can be written: where its disk is full that fails as well, and
+        must end neither the loop nor leave those who wait without an answer."""
+        with contextlib.suppress(LedgerError):
+            self._set_state(SourceState.FAILED, message)
+
     def _set_state(self, state: SourceState, note: str = "") -> None:
         self.held = state is SourceState.HELD
         self._runs.set_state(self.source.name, state, note)
@@ -279,19 +297,22 @@ class RunnerPulse:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._interruptible = False
+        self._yield_after_s: float | None = None
         self._began = 0.0
         self.tally = Tally()
 
-    def began(self, *, interruptible: bool) -> None:
-        self._interruptible = interruptible
+    def began(self, *, yield_after_s: float | None) -> None:
+        """A pass begins; a hint may interrupt it after so many seconds, or never."""
+        self._yield_after_s = yield_after_s
         self._began = time.monotonic()
         self.tally = Tally()
 
     def stopping(self) -> bool:
         if self._runner.stopping():
             return True
-        return self._interruptible and self._runner.hints_wait() and time.monotonic() - self._began >= _YIELD_AFTER_S
+        if self._yield_after_s is None or not self._runner.hints_wait():
+            return False
+        return time.monotonic() - self._began >= self._yield_after_s
 
     def progress(self, stage: str, tally: Tally) -> None:
         self.tally = tally
@@ -328,6 +349,11 @@ def _sum(total: RunCounts, part: RunCounts) -> RunCounts:
         chunks_kept=total.chunks_kept + part.chunks_kept,
         bytes_read=total.bytes_read + part.bytes_read,
     )
+
+
+def _advanced(counts: RunCounts) -> bool:
+    """Whether a pass committed something that the next one need not do again."""
+    return bool(counts.added + counts.updated + counts.moved)
 
 
 def _is_silent(request: _Request, report: RunReport) -> bool:
