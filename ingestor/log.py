@@ -7,6 +7,7 @@ neither content nor secrets ever stand in them, and an error that repeats is one
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import sys
@@ -189,8 +190,9 @@ class _Stderr:
         pass
 
     def msg(self, message: str) -> None:
-        sys.stderr.write(message + "\n")
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):  # a log on a full disk, a reader that left: no reason to end the work
+            sys.stderr.write(message + "\n")
+            sys.stderr.flush()
 
     debug = info = warning = error = critical = exception = msg
 

@@ -86,8 +86,9 @@ class StateFolder:
             os.close(handle)
             return None
         text = f"{os.getpid()}\n{self.socket_path}\n".encode("utf-8", "surrogateescape")
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, text, 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds, and who asks finds the usual socket
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, text, 0)
         return StateLock(handle)
 
     def holder(self) -> Holder | None:

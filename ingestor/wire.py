@@ -44,6 +44,17 @@ class VerifyRequest(Wire):
     details: bool = False
 
 
+class BackupRequest(Wire):
+    """``path`` is absolute. ``overwrite``: a file of that name may go, once the new one is whole."""
+
+    path: str
+    overwrite: bool = False
+
+
+class RebuildRequest(Wire):
+    pass
+
+
 class SourceAddRequest(Wire):
     path: str
     name: str | None = None
@@ -172,6 +183,35 @@ class VerifyReply(Wire):
     details: tuple[str, ...] = ()
 
 
+class BackupReply(Wire):
+    """``made_at`` is after the moment that the backup shows: what was committed later is not in it."""
+
+    path: str
+    bytes: int
+    files: tuple[str, ...]
+    made_at: float
+    duration_s: float
+
+
+class RestoreReply(Wire):
+    """``made_at`` and ``program``: when and by which version the backup was made."""
+
+    state_dir: str
+    made_at: float
+    program: str
+    sources: int
+    documents: int
+
+
+class RebuildReply(Wire):
+    """``outcome`` is ``ok`` or ``suspended``; ``rows`` are those of the new index."""
+
+    outcome: Literal["ok", "suspended"]
+    rows: int
+    duration_s: float
+    generation: str = ""
+
+
 class SourceReply(Wire):
     name: str
     kind: str
@@ -218,7 +258,7 @@ class WhyReply(Wire):
 
 class Progress(Wire):
     """How far long work is: running totals of one run, and what waits (``to_embed``, ``to_index``).
-    ``expected`` is 0 while unknown."""
+    ``expected`` is 0 while unknown. Work that is not about documents counts ``done`` of ``total``."""
 
     source: str = ""
     stage: str = ""
@@ -231,6 +271,8 @@ class Progress(Wire):
     to_index: int = 0
     bytes_read: int = 0
     current: str = ""
+    done: int = 0
+    total: int = 0
 
 
 class ErrorReply(Wire):

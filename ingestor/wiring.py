@@ -9,21 +9,24 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors import registry
 from connectors.base import Source
 from ingestor import log
-from ingestor.errors import ConfigError, UserError
+from ingestor.errors import ConfigError, LedgerError, UserError
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
 from ingestor.service.folders import FILES, registered
+from ingestor.space import NoSpace
 from ingestor.state import StateLock
 
 if TYPE_CHECKING:
+    from ingestor import wire
     from ingestor.config import Config
     from ingestor.context import Context
     from ingestor.service.core import Service
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 _HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
 _LOOK_S = 0.1
 _ANSWER_S = 5.0
+_ROOM_LOOK_S = 5.0
 
 _restless: list[Service] = []  # kept, so that nothing of them is torn down
 
@@ -68,25 +72,42 @@ def run_service(context: Context) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
-    with _own_lock(context), _opened(context) as service:
+    with _own_lock(context):
+        if _await_room(context):
+            _serve_until_stopped(context)
+    _log.info("service_stopped")
+    return 0
+
+
+def _serve_until_stopped(context: Context) -> None:
+    with _opened(context) as service:
         from ingestor.service.operations import ServiceOperations
 
         operations = ServiceOperations(service)
         with _served(context, service, operations):
             service.watch()
             _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
-            while not context.stop.wait(1.0):
-                pass  # in slices, so that a signal is handled at once
+            while not context.stop.wait(1.0):  # in slices, so that a signal is handled at once
+                if (damage := service.ledger.damage) is not None:
+                    raise damage  # nothing more is written; the next start checks the files
             _log.info("service_stopping")
             operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
-    _log.info("service_stopped")
-    return 0
 
 
 def loops_still_run() -> bool:
     """Whether a loop was still inside the model or the index when its service closed. Python's own end would
     unwind it in the middle of native code, which aborts the process: it has to be left at once instead."""
     return bool(_restless)
+
+
+def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire.RestoreReply:
+    """Fill the state folder, which must hold no ledger, from a backup; the service must not run."""
+    from ingestor.index.generations import new_location
+    from ingestor.service.restore import restore as fill
+
+    settings = context.config.index
+    with _own_lock(context):
+        return fill(context.state.root, archive, progress, location=new_location(settings.url, settings.collection))
 
 
 def read_only(context: Context) -> LedgerReading:
@@ -133,7 +154,12 @@ def _build(context: Context) -> Service:
 
     config = context.config
     ledger = Ledger(context.state.root, retention_s=config.retention.days * 86_400.0)
-    _register_configured(ledger, config)
+    try:
+        _ensure_sound(ledger)
+        _register_configured(ledger, config)
+    except BaseException:
+        ledger.close()
+        raise
     embedder = SentenceEmbedder(config.embedding.model)
     vectors = ledger.vectors(embedder.model)
     index = GenerationManager(
@@ -148,6 +174,7 @@ def _build(context: Context) -> Service:
         embed=EmbedStep(ledger.index, vectors, embedder),
         index=index,
         stop=context.stop,
+        require_room=ledger.require_room,
     )
     return Service(
         Parts(
@@ -169,6 +196,17 @@ def _build(context: Context) -> Service:
             stop=context.stop,
         )
     )
+
+
+def _ensure_sound(ledger: Ledger) -> None:
+    """Before anything is written: where the last process did not end well, the files are checked."""
+    try:
+        aside = ledger.ensure_sound()
+    except LedgerError as error:
+        _log.error("ledger_damaged", error=str(error))
+        raise
+    for path in aside:
+        _log.error("vectors_damaged", file=path.name, remedy="set aside; its units are embedded again")
 
 
 def _make_source(row: SourceRow) -> Source:
@@ -212,6 +250,20 @@ def _register_configured(ledger: Ledger, config: Config) -> None:
         if row.origin == "configured" and row.name not in names:
             ledger.sources.put(row.name, row.kind, row.settings, "registered")
             _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
+
+
+def _await_room(context: Context) -> bool:
+    """Until the ledger can be opened, which takes some room beside it: ending for want of it would only make
+    whoever supervises us start us again and again. False when a signal came first."""
+    while True:
+        try:
+            Ledger(context.state.root).close()
+        except NoSpace as error:
+            _log.warning("no_space_left", error=str(error))
+            if context.stop.wait(_ROOM_LOOK_S):
+                return False
+        else:
+            return True
 
 
 # -- who holds the state folder -------------------------------------------------------------------------

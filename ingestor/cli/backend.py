@@ -6,9 +6,11 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ingestor import wire
     from ingestor.context import Context
-    from ingestor.web.api import Operations
+    from ingestor.web.api import Operations, Report
 
 
 class Reading(Protocol):
@@ -30,6 +32,9 @@ class Backend(Protocol):
         """The operations, here under the lock or by way of the process that holds it."""
 
     def read_only(self, context: Context, /) -> Reading: ...
+
+    def restore(self, context: Context, archive: Path, progress: Report, /) -> wire.RestoreReply:
+        """Fill the state folder, which nobody may hold, from a backup."""
 
     def run_service(self, context: Context, /) -> int:
         """Serve until a signal; the exit code."""

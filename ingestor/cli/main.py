@@ -17,9 +17,12 @@ from ingestor import __version__
 from ingestor.cli import (
     approve,
     backfill,
+    backup,
     config,
     doctor,
     init,
+    rebuild,
+    restore,
     run,
     runs,
     search,
@@ -84,6 +87,9 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "why": why.command,
     "verify": verify.command,
     "approve": approve.command,
+    "rebuild": rebuild.command,
+    "backup": backup.command,
+    "restore": restore.command,
     "init": init.command,
     "doctor": doctor.command,
 }

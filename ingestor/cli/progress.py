@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
+_COUNTED = frozenset({"backup", "restore", "rebuild"})
+"""Stages that are not about documents and count for themselves."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Phase:
     """What a bar shows: ``total`` None while nobody knows how much there is."""
@@ -29,6 +33,8 @@ class Phase:
 def phase(progress: Progress, peak: int = 0) -> Phase:
     """Documents while there are some to read; then what waits to be embedded and indexed, measured against
     ``peak``, the most that ever waited."""
+    if progress.stage in _COUNTED:
+        return Phase(name=progress.stage, done=progress.done, total=progress.total or None, text="")
     counts = f"{progress.documents:,} new  {progress.chunks:,} chunks"
     if progress.failed:
         counts += f"  {progress.failed:,} failed"

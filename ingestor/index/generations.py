@@ -26,13 +26,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from ingestor import log
-from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked
+from ingestor import log, space
+from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked, LedgerError
 from ingestor.faultpoint import reached
 from ingestor.index.chroma import ChromaIndex
 from ingestor.index.host import ServerFault
 from ingestor.index.manifest import folder_files, folder_manifest
-from ingestor.index.place import GIB, Folder, Limits, Place, Server
+from ingestor.index.place import GIB, MIB, Folder, Limits, Place, Server
 from ingestor.index.probe import ProbeReport, probe
 from ingestor.index.projector import Projector, ProjectOutcome
 from ingestor.model import ChunkId, Generation, GenerationId, GenerationState
@@ -107,7 +107,8 @@ class GenerationManager:
         """Take the index a step nearer to the ledger: open, probe, repair, rebuild or write at most
         ``limit`` rows. An empty outcome means that nothing is left to do (or that ``stopping``).
 
-        Raises ``IndexFailure`` when the index cannot be used now; the next try is allowed after a time
+        Raises ``NoSpace`` before anything is written where there is no room, and
+        ``IndexFailure`` when the index cannot be used now; the next try is allowed after a time
         that doubles up to five minutes (``health().retry_in``), until then the same error comes at once.
         """
         with self._lock:
@@ -162,11 +163,23 @@ class GenerationManager:
             return report
 
     def rebuild(self) -> None:
-        """Begin a new generation beside the serving one, which goes when the new one is complete."""
+        """Begin a new generation beside the serving one, which goes when the new one is complete. Raises
+        ``IndexUnavailable`` where there is no room for a second store."""
         with self._lock:
             generations = self._generations()
             if not any(generation.state is GenerationState.BUILDING for generation in generations):
+                needed, free = self._largest_store(generations) + space.FLOOR, space.free(self._folder)
+                if not self._url and free < needed:
+                    raise IndexUnavailable(
+                        f"A rebuild needs {needed / MIB:,.0f} MiB beside the index; {free / MIB:,.0f} MiB are free.",
+                        hint=f"Make room on the disk of {self._folder} first.",
+                    )
                 self._add(GenerationState.BUILDING)
+
+    def _largest_store(self, generations: Sequence[Generation]) -> int:
+        """Bytes of the largest folder: a new one takes no more."""
+        places = [self._folder / generation.location for generation in generations]
+        return max((sum(size for _, size, _ in folder_files(p)) for p in places if p.is_dir()), default=0)
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -185,10 +198,15 @@ class GenerationManager:
 
     # -- one step --------------------------------------------------------------------------------
 
+    def _require_room(self) -> None:
+        if not self._url:
+            space.require(self._folder)
+
     def _step(self, limit: int, stopping: Callable[[], bool], *, wrecks: int) -> ProjectOutcome:
         self._sweep()
-        outcome = ProjectOutcome()
-        for opened in self._targets():
+        outcome, targets = ProjectOutcome(), self._targets()
+        self._require_room()
+        for opened in targets:
             if not opened.sound:
                 report = self._probe(opened, sample=self._sample(), stopping=stopping)
                 if not report.finished:
@@ -231,11 +249,8 @@ class GenerationManager:
         return [generation for generation in self._ledger.generations() if self.tends(generation)]
 
     def _add(self, state: GenerationState) -> Generation:
-        if self._url:
-            public_is_free = not any(g.location == self._collection for g in self._ledger.generations())
-            location = self._collection if public_is_free else f"{self._collection}-{secrets.token_hex(4)}"
-        else:
-            location = f"{_FOLDER_PREFIX}{secrets.token_hex(8)}"
+        public_is_free = not any(g.location == self._collection for g in self._ledger.generations())
+        location = self._collection if self._url and public_is_free else new_location(self._url, self._collection)
         return self._ledger.add_generation(self._vectors.model, location, state)
 
     def _opened(self, generation: Generation) -> _Opened:
@@ -252,7 +267,10 @@ class GenerationManager:
 
         def before_open() -> None:
             # Opening alone may write to the folder; from here on a kill means a probe.
-            self._ledger.set_manifest(generation_id, None)
+            try:
+                self._ledger.set_manifest(generation_id, None)
+            except LedgerError as error:
+                raise IndexUnavailable(error.message, hint=error.hint) from error
 
         def on_failure(_: IndexFailure) -> None:
             if (opened := self._open.get(generation_id)) is not None:
@@ -295,6 +313,7 @@ class GenerationManager:
                 stopping=stopping,
             )
         except IndexWrecked as error:
+            self._require_room()  # a store that met the end of the disk is judged when there is room again
             return ProbeReport(wrecked=True, reason=error.message)
         except ServerFault as error:
             opened.faults += 1
@@ -398,6 +417,11 @@ class GenerationManager:
             with contextlib.suppress(OSError):
                 manifest = folder_manifest(opened.index.place.path)
                 self._ledger.set_manifest(opened.generation.generation_id, manifest)
+
+
+def new_location(url: str, collection: str) -> str:
+    """A name that no store has: of a folder, or on a server of a collection."""
+    return f"{collection}-{secrets.token_hex(4)}" if url else f"{_FOLDER_PREFIX}{secrets.token_hex(8)}"
 
 
 class _Opened:

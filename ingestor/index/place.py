@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+MIB = 1024**2
 GIB = 1024**3
 
 

@@ -1,12 +1,13 @@
 """One ledger file: opening, migrating, reading from any thread, writing from one transaction at a time.
 
 All writes go through one connection behind a lock, in short ``BEGIN IMMEDIATE`` transactions; reads
-have a connection a thread and see the last commit (WAL). ``synchronous=FULL``: a commit that returned
+have connections of their own and see the last commit (WAL). ``synchronous=FULL``: a commit that returned
 survives a power cut.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import time
@@ -18,9 +19,28 @@ from typing import Any
 
 from ingestor.errors import LedgerError, LedgerTooNew
 from ingestor.faultpoint import reached
+from ingestor.space import NoSpace, is_full
 
 _APPLICATION_ID = 0x1A6E5702  # so that `file` and a curious person can tell whose database this is
 _WAL_LIMIT = 64 * 1024 * 1024  # bytes the WAL file may keep after a checkpoint
+_BUSY_MS = 10_000
+_WAL_LOOK = 100  # commits between two looks at its size
+_WAL_WAIT_MS = 200  # how long a commit may wait for readers to let go of a WAL that is too long
+
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_NO_ACCESS = frozenset({sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
+_PRIMARY = 0xFF  # the low byte of an extended result code
+
+
+class LedgerDamaged(LedgerError):
+    """A file of the ledger is not whole; nothing is written into it any more."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(
+            f"The ledger file {path} is damaged ({problem}), so nothing is written into it.",
+            hint="Move the state folder away, then `ingestor restore BACKUP`; without a backup `ingestor backfill` "
+            "builds everything anew from the sources.",
+        )
 
 
 class Transaction:
@@ -60,39 +80,52 @@ class Database:
         self.path = path
         self._read_only = read_only
         self._lock = threading.RLock()
-        self._readers = threading.local()
+        self._idle: list[sqlite3.Connection] = []
         self._all: list[sqlite3.Connection] = []
         self._open_transaction: Transaction | None = None
+        self._commits = 0
+        self.damage: LedgerDamaged | None = None  # once found, every further write is refused
         if read_only and not path.exists():
             raise LedgerError(f"There is no ledger at {path}.", hint="Run `ingestor backfill PATH` first.")
         self._writer = None if read_only else self._connect()
         try:
             self._migrate(migrations)
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             self.close()
-            raise LedgerError(
-                f"The ledger {path} cannot be opened: {error}.",
-                hint="Restore it from a backup, or move it away to build a new one from the sources.",
-            ) from error
+            raise self._judged(error, f"The ledger {path} cannot be opened") from error
+        except LedgerError:
+            self.close()
+            raise
 
     # -- reading -------------------------------------------------------------------------------
 
     def read(self, sql: str, parameters: tuple[object, ...] | dict[str, object] = ()) -> list[tuple[Any, ...]]:
         """All rows of one query, as of the last commit; no read transaction outlives the call. Columns
         have the types of the schema."""
-        return self.reader().execute(sql, parameters).fetchall()
+        try:
+            with self._reader() as connection:
+                return connection.execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._judged(error, "The ledger cannot be read") from error
 
-    def reader(self) -> sqlite3.Connection:
-        """This thread's read connection. Inside a write transaction of this thread: its connection, so
-        that what was just written is seen."""
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """A read connection for one question. Inside a write transaction of this thread: its connection, so
+        that what was just written is seen. There are as many as ever read at once, and not one a thread:
+        each request that crosses the socket has a thread of its own."""
         transaction = self._open_transaction
         if transaction is not None and transaction.thread == threading.get_ident():
-            return transaction.connection
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
+            yield transaction.connection
+            return
+        try:
+            connection = self._idle.pop()
+        except IndexError:
             connection = self._connect(query_only=True)
-            self._readers.connection = connection
-        return connection
+        try:
+            yield connection
+        finally:
+            if connection in self._all:  # not closed meanwhile
+                self._idle.append(connection)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -105,11 +138,13 @@ class Database:
                 return
             if self._writer is None:
                 raise LedgerError("The ledger is open for reading only.")
+            if self.damage is not None:
+                raise self.damage
             transaction = Transaction(self._writer)
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise LedgerError(f"The ledger cannot be written: {error}.") from error
+            except sqlite3.Error as error:
+                raise self._judged(error, "The ledger cannot be written") from error
             self._open_transaction = transaction
             try:
                 yield transaction
@@ -117,17 +152,62 @@ class Database:
                 self._writer.execute("COMMIT")
             except sqlite3.Error as error:
                 self._rollback()
-                raise LedgerError(f"The ledger cannot be written: {error}.") from error
+                raise self._judged(error, "The ledger cannot be written") from error
             except BaseException:
                 self._rollback()
                 raise
             finally:
                 self._open_transaction = None
+            self._bound_wal(self._writer)
             reached("ledger.commit.done")
 
     def _rollback(self) -> None:
+        """What cannot even be rolled back is undone when the file is opened next."""
         if self._writer is not None and self._writer.in_transaction:
-            self._writer.execute("ROLLBACK")
+            with contextlib.suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+
+    def _bound_wal(self, writer: sqlite3.Connection) -> None:
+        """SQLite begins its WAL anew only at a moment without readers. Where one search follows on another
+        there is none, so now and then such a moment is made: new readers then read the file itself."""
+        self._commits += 1
+        if self._commits % _WAL_LOOK or self.wal_bytes() <= _WAL_LIMIT:
+            return
+        with contextlib.suppress(sqlite3.Error):  # a long reader; the next look tries again
+            writer.execute(f"PRAGMA busy_timeout = {_WAL_WAIT_MS}")
+            writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        writer.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+
+    def wal_bytes(self) -> int:
+        """The present size of the write-ahead log."""
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except OSError:
+            return 0
+
+    # -- damage ---------------------------------------------------------------------------------
+
+    def quick_check(self) -> list[str]:
+        """What SQLite finds wrong with the file; empty when nothing is. Reads the whole file once: about a
+        second for each gigabyte that is in memory, else what the disk takes to read it."""
+        try:
+            with self._reader() as connection:
+                rows = connection.execute("PRAGMA quick_check(20)").fetchall()
+        except sqlite3.DatabaseError as error:
+            return [str(error)]
+        return [str(row) for (row,) in rows if row != "ok"]
+
+    def _judged(self, error: sqlite3.Error, doing: str) -> LedgerError:
+        """What an error of SQLite means to those who have to act on it."""
+        code = getattr(error, "sqlite_errorcode", 0)
+        kind = code & _PRIMARY
+        if kind == sqlite3.SQLITE_FULL or (kind in _NO_ACCESS and is_full(self.path.parent)):
+            return NoSpace(self.path.parent)
+        if kind in _DAMAGE and code != sqlite3.SQLITE_CORRUPT_VTAB:
+            # A keyword index out of step is no damage of the file: `verify --repair` mends it.
+            self.damage = LedgerDamaged(self.path, str(error))
+            return self.damage
+        return LedgerError(f"{doing}: {error}.")
 
     def close(self) -> None:
         """Close every connection; the WAL is folded into the file. Safe to call twice."""
@@ -135,18 +215,37 @@ class Database:
             for connection in self._all:
                 connection.close()
             self._all.clear()
-            self._readers = threading.local()
+            self._idle.clear()
             self._writer = None
 
     # -- opening -------------------------------------------------------------------------------
 
     def _connect(self, *, query_only: bool = False) -> sqlite3.Connection:
-        target = f"file:{_quoted(self.path)}?mode={'ro' if self._read_only else 'rwc'}"
         try:
-            connection = sqlite3.connect(
-                target, uri=True, isolation_level=None, check_same_thread=False, timeout=10.0, cached_statements=256
-            )
-            connection.execute("PRAGMA busy_timeout = 10000")
+            connection = self._configured("ro" if self._read_only else "rwc", query_only=query_only)
+        except sqlite3.Error as error:
+            judged = self._judged(error, f"The ledger {self.path} cannot be opened")
+            if isinstance(judged, NoSpace) and self._read_only and self.wal_bytes() == 0:
+                # Even reading takes a few pages beside the file. Nobody has written since it was closed, and
+                # nobody can: it may be read as it lies there.
+                connection = self._configured("ro&immutable=1", query_only=True)
+            else:
+                judged.hint = judged.hint or "Check that the state folder is on a local disk and writable."
+                raise judged from error
+        self._all.append(connection)
+        return connection
+
+    def _configured(self, mode: str, *, query_only: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quoted(self.path)}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=10.0,
+            cached_statements=256,
+        )
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -32768")  # KiB
             connection.execute("PRAGMA mmap_size = 268435456")
@@ -156,17 +255,13 @@ class Database:
                 connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
             if query_only or self._read_only:
                 connection.execute("PRAGMA query_only = ON")
-        except sqlite3.Error as error:
-            raise LedgerError(
-                f"The ledger {self.path} cannot be opened: {error}.",
-                hint="Check that the state folder is on a local disk and writable.",
-            ) from error
-        self._all.append(connection)
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _migrate(self, package: str) -> None:
-        connection = self._writer or self.reader()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        ((version,),) = self.read("PRAGMA user_version")
         steps = _migrations(package)
         newest = max(steps)
         if version > newest:
@@ -181,9 +276,11 @@ class Database:
                     hint="Run `ingestor run` once to upgrade it.",
                 )
             return
+        if 0 < version < newest and (problems := self.quick_check()):
+            raise LedgerDamaged(self.path, problems[0])  # a new schema is laid on a sound file only
         for number in range(version + 1, newest + 1):
             # One transaction a step: a crash in between leaves the step before, whole.
-            connection.executescript(
+            self._writer.executescript(
                 f"BEGIN IMMEDIATE;\n{steps[number]}\n"
                 f"PRAGMA application_id = {_APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
             )
@@ -198,5 +295,6 @@ def _migrations(package: str) -> dict[int, str]:
     }
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as it stands in a ``file:`` address."""
     return str(path.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

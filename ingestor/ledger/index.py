@@ -22,11 +22,12 @@ from ingestor.model import (
 
 _PAGE = 500  # rows a statement; below SQLite's bound on parameters, and short beside an edit
 
-_ROW = """
+_COLUMNS = """
 SELECT chunk.chunk_id, index_state.wanted, chunk.text, cut.units, cut.section, cut.page,
        document.doc_id, source.name, binding.item_id, binding.name, binding.title, binding.url, binding.acl, layout.kind
-FROM index_state
-JOIN chunk ON chunk.id = index_state.chunk
+"""
+
+_DETAILS = """
 JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
 JOIN document ON document.id = chunk.doc
 JOIN source ON source.id = document.source
@@ -34,10 +35,21 @@ JOIN binding ON binding.doc = document.id AND binding.died IS NULL
 JOIN layout ON layout.doc = document.id AND layout.died IS NULL
 """
 
+# The indexes of what is pending are named: left to itself SQLite walks the whole generation, however little waits.
+_EVERY = _COLUMNS + "FROM index_state JOIN chunk ON chunk.id = index_state.chunk" + _DETAILS
+_TO_WRITE = (
+    _COLUMNS + "FROM index_state INDEXED BY index_state_write JOIN chunk ON chunk.id = index_state.chunk" + _DETAILS
+)
+_BY_CHUNK_ID = (
+    _COLUMNS
+    + "FROM chunk CROSS JOIN index_state ON index_state.chunk = chunk.id AND index_state.generation = :generation"
+    + _DETAILS
+)
+
 _TOMBSTONES = """
-SELECT chunk.chunk_id, source.name FROM index_state JOIN chunk ON chunk.id = index_state.chunk
+SELECT chunk.chunk_id, source.name FROM index_state INDEXED BY {index} JOIN chunk ON chunk.id = index_state.chunk
 JOIN document ON document.id = chunk.doc JOIN source ON source.id = document.source
-WHERE generation = :generation AND alive = 0 {urgent} LIMIT :limit
+WHERE generation = :generation AND alive = 0 {condition} LIMIT :limit
 """
 
 
@@ -87,7 +99,7 @@ class IndexStates:
 
     def _rewant(self, connection: Any, generation: int | None, model: ModelId) -> None:
         """Compute what every live chunk should be in a generation; in the transaction that made it."""
-        rows = connection.execute(_ROW + " WHERE index_state.generation = ? AND alive = 1", (generation,))
+        rows = connection.execute(_EVERY + " WHERE index_state.generation = ? AND alive = 1", (generation,))
         while batch := rows.fetchmany(_PAGE):
             connection.executemany(
                 "UPDATE index_state SET wanted = ?1 WHERE generation = ?2 AND wanted IS NOT ?1"
@@ -119,7 +131,7 @@ class IndexStates:
         the cut dies, and marking it ready marks nothing."""
         rows = self._db.read(
             """
-            SELECT cut.id, cut.units FROM index_state
+            SELECT cut.id, cut.units FROM index_state INDEXED BY index_state_embed
             JOIN cut ON cut.chunk = index_state.chunk AND cut.died IS NULL
             WHERE generation = ? AND alive = 1 AND ready = 0 ORDER BY index_state.chunk DESC LIMIT ?
             """,
@@ -165,35 +177,42 @@ class IndexStates:
 
     def pending(self, generation: GenerationId, limit: int) -> Sequence[PendingRow]:
         parameters: dict[str, object] = {"generation": generation, "limit": limit}
-        urgent = self._tombstones(parameters, "AND urgent = 1")
+        urgent = self._tombstones(parameters, "index_state_urgent", "AND urgent = 1")
         if urgent:
             return urgent
         rows = self._db.read(
-            _ROW + " WHERE index_state.generation = :generation AND alive = 1 AND ready = 1 AND written IS NOT wanted"
+            _TO_WRITE
+            + " WHERE index_state.generation = :generation AND alive = 1 AND ready = 1 AND written IS NOT wanted"
             " ORDER BY index_state.chunk DESC LIMIT :limit",
             parameters,
         )
         if rows:
             return [_pending(row) for row in rows]
         strays = self._db.read("SELECT chunk_id FROM stray WHERE generation = :generation LIMIT :limit", parameters)
-        return [*self._tombstones(parameters, ""), *(_tombstone(key) for (key,) in strays)][:limit]
+        return [*self._tombstones(parameters, "index_state_dead"), *(_tombstone(key) for (key,) in strays)][:limit]
 
-    def _tombstones(self, parameters: dict[str, object], urgent: str) -> list[PendingRow]:
-        return [_tombstone(key, source) for key, source in self._db.read(_TOMBSTONES.format(urgent=urgent), parameters)]
+    def _tombstones(self, parameters: dict[str, object], index: str, condition: str = "") -> list[PendingRow]:
+        rows = self._db.read(_TOMBSTONES.format(index=index, condition=condition), parameters)
+        return [_tombstone(key, source) for key, source in rows]
 
     def settle(self, generation: GenerationId, rows: Sequence[PendingRow]) -> None:
         with self._db.write() as tx:
             docs: set[int] = set()
+            dead = 0
             for row in rows:
                 found = tx.execute("SELECT id, doc FROM chunk WHERE chunk_id = ?", (row.chunk_id,)).fetchone()
                 if not row.alive:
-                    tx.execute("DELETE FROM stray WHERE generation = ? AND chunk_id = ?", (generation, row.chunk_id))
+                    gone = tx.execute(
+                        "DELETE FROM stray WHERE generation = ? AND chunk_id = ?", (generation, row.chunk_id)
+                    )
+                    dead += gone.rowcount
                     if found is not None:
                         # Still a tombstone: a chunk that came back meanwhile has to be written again.
-                        tx.execute(
+                        gone = tx.execute(
                             "DELETE FROM index_state WHERE generation = ? AND chunk = ? AND alive = 0",
                             (generation, found[0]),
                         )
+                        dead += gone.rowcount
                 elif found is not None:
                     tx.execute(
                         "UPDATE index_state SET written = ?"
@@ -201,6 +220,8 @@ class IndexStates:
                         (row.wanted, generation, found[0], row.wanted),
                     )
                     docs.add(found[1])
+            if dead:
+                tx.execute("UPDATE generation SET dead = dead + ? WHERE id = ?", (dead, generation))
             for doc in docs:
                 tx.execute(
                     "UPDATE revision SET searchable_at = :at WHERE doc = :doc AND searchable_at IS NULL"
@@ -211,9 +232,9 @@ class IndexStates:
 
     def expected(self, generation: GenerationId, after: ChunkId, limit: int) -> Sequence[PendingRow]:
         rows = self._db.read(
-            _ROW + " WHERE index_state.generation = ? AND alive = 1 AND written IS wanted AND chunk.chunk_id > ?"
-            " ORDER BY chunk.chunk_id LIMIT ?",
-            (generation, after, limit),
+            _BY_CHUNK_ID + " WHERE chunk.chunk_id > :after AND alive = 1 AND written IS wanted"
+            " ORDER BY chunk.chunk_id LIMIT :limit",
+            {"generation": generation, "after": after, "limit": limit},
         )
         return [_pending(row) for row in rows]
 
@@ -234,14 +255,48 @@ class IndexStates:
                         (generation, found),
                     )
 
+    def churn(self, generation: GenerationId) -> tuple[int, int]:
+        """(deletes that the index acknowledged since the generation was made, rows that are written there)."""
+        (counts,) = self._db.read(
+            "SELECT dead, (SELECT count(*) FROM index_state WHERE generation = generation.id AND alive = 1"
+            " AND written IS NOT NULL) FROM generation WHERE id = ?",
+            (generation,),
+        )
+        return int(counts[0]), int(counts[1])
+
+    def start_over(self, model: ModelId, location: str) -> Generation:
+        """Forget every generation and what was written there, and begin to build one (a restored ledger knows
+        nothing of the stores that are there now, and leaves them alone)."""
+        with self._db.write() as tx:
+            for table in ("index_state", "stray", "generation"):
+                tx.execute(f"DELETE FROM {table}")
+            return self.add_generation(model, location, GenerationState.BUILDING)
+
+    def settled(self, generation: GenerationId) -> bool:
+        """Whether the backlog is empty, without counting it: runs that wait ask many times a second."""
+        (found,) = self._db.read(
+            """
+            SELECT EXISTS (SELECT 1 FROM index_state INDEXED BY index_state_embed
+                       WHERE generation = :g AND alive = 1 AND ready = 0)
+                OR EXISTS (SELECT 1 FROM index_state INDEXED BY index_state_write
+                       WHERE generation = :g AND alive = 1 AND ready = 1 AND written IS NOT wanted)
+                OR EXISTS (SELECT 1 FROM index_state INDEXED BY index_state_dead WHERE generation = :g AND alive = 0)
+                OR EXISTS (SELECT 1 FROM stray WHERE generation = :g)
+            """,
+            {"g": generation},
+        )
+        return not found[0]
+
     def backlog(self, generation: GenerationId) -> tuple[int, int]:
         """(chunks that wait for vectors, rows that wait to be written or deleted)."""
         (counts,) = self._db.read(
             """
-            SELECT (SELECT count(*) FROM index_state WHERE generation = :g AND alive = 1 AND ready = 0),
-                   (SELECT count(*) FROM index_state WHERE generation = :g AND alive = 1 AND ready = 1
-                       AND written IS NOT wanted)
-                   + (SELECT count(*) FROM index_state WHERE generation = :g AND alive = 0)
+            SELECT (SELECT count(*) FROM index_state INDEXED BY index_state_embed
+                       WHERE generation = :g AND alive = 1 AND ready = 0),
+                   (SELECT count(*) FROM index_state INDEXED BY index_state_write
+                       WHERE generation = :g AND alive = 1 AND ready = 1 AND written IS NOT wanted)
+                   + (SELECT count(*) FROM index_state INDEXED BY index_state_dead
+                       WHERE generation = :g AND alive = 0)
                    + (SELECT count(*) FROM stray WHERE generation = :g)
             """,
             {"g": generation},

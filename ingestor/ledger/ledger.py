@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from ingestor.ledger.database import Database
+from ingestor import space
+from ingestor.errors import LedgerError
+from ingestor.ledger.copying import Copied, Copy, copy_files
+from ingestor.ledger.database import Database, LedgerDamaged
 from ingestor.ledger.index import IndexStates
 from ingestor.ledger.runs import Runs
 from ingestor.ledger.search import SearchReads
-from ingestor.ledger.sources import Sources
+from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
 from ingestor.ledger.upkeep import Upkeep
 from ingestor.ledger.vectors import Vectors
@@ -17,12 +22,17 @@ from ingestor.model import ModelId, blake
 LEDGER_FILE = "ledger.sqlite3"
 RETENTION_S = 30 * 86_400.0
 
+_VECTOR_FILES = "vectors-*.sqlite3"
+_CLEAN = "closed_cleanly"
+
 
 class Ledger:
     """The ledger in one state folder. ``read_only`` needs no lock and sees what a writer commits."""
 
     def __init__(self, state_dir: Path, *, read_only: bool = False, retention_s: float = RETENTION_S) -> None:
         self._dir = state_dir
+        if not read_only and not self.exists(state_dir):
+            self.remove_orphans(state_dir)
         self._db = Database(state_dir / LEDGER_FILE, "migrations", read_only=read_only)
         self._vectors: dict[ModelId, Vectors] = {}
         self.sources = Sources(self._db)
@@ -36,12 +46,73 @@ class Ledger:
     def exists(state_dir: Path) -> bool:
         return (state_dir / LEDGER_FILE).exists()
 
+    @staticmethod
+    def remove_orphans(state_dir: Path) -> None:
+        """Remove vectors whose ledger is gone: they go by the numbers of its units, which another ledger gives to
+        other texts."""
+        for path in state_dir.glob(_VECTOR_FILES):
+            _unlink(path)
+
     def vectors(self, model: ModelId) -> Vectors:
         """The vector file of a model; made when it is not there."""
         if model not in self._vectors:
-            digest = blake(model.encode()).hex()[:16]
-            self._vectors[model] = Vectors(self._dir / f"vectors-{digest}.sqlite3", model)
+            self._vectors[model] = Vectors(self._vector_path(model), model)
         return self._vectors[model]
+
+    def _vector_path(self, model: ModelId) -> Path:
+        return self._dir / f"vectors-{blake(model.encode()).hex()[:16]}.sqlite3"
+
+    # -- the files ------------------------------------------------------------------------------
+
+    def ensure_sound(self) -> Sequence[Path]:
+        """Where the last process did not end well, check every file before anything is written or a vector file is
+        opened. Raises ``LedgerDamaged``. A damaged vector file is no loss, only work: it is set aside and
+        its units are embedded again; returns those files."""
+        if self.upkeep.setting(_CLEAN) != "0":
+            return ()
+        if problems := self.upkeep.quick_check():
+            raise LedgerDamaged(self._db.path, problems[0])
+        return [path for path in sorted(self._dir.glob(_VECTOR_FILES)) if self._set_aside(path)]
+
+    def mark_clean(self, clean: bool) -> None:
+        """Whether the files may be trusted without a check at the next start."""
+        self.upkeep.set_setting(_CLEAN, "1" if clean else "0")
+
+    @property
+    def damage(self) -> LedgerError | None:
+        """The damage that was met since the files were opened; writing is refused from then on."""
+        return self._db.damage or next((v.damage for v in self._vectors.values() if v.damage is not None), None)
+
+    def has_room(self) -> bool:
+        """Whether the disk of the state folder takes more."""
+        return not space.is_full(self._dir)
+
+    def require_room(self) -> None:
+        """Raise ``NoSpace`` where it does not."""
+        space.require(self._dir)
+
+    def copy(self, into: Path, copied: Copied = lambda *_: None) -> list[Copy]:
+        """Copies of every file as of one moment, into an empty folder (``copying.copy_files``)."""
+        return copy_files(self._db, sorted(self._dir.glob(_VECTOR_FILES)), into, copied)
+
+    def _set_aside(self, path: Path) -> bool:
+        try:
+            check = Database(path, "vector_migrations")
+        except LedgerDamaged:
+            broken = True
+        else:
+            broken = bool(check.quick_check())
+            with contextlib.suppress(LedgerError):
+                check.close()
+        if broken:
+            path.replace(path.with_suffix(".damaged"))
+            for generation in self.index.generations():
+                if self._vector_path(generation.model) == path:
+                    self.index.unready(generation.generation_id)
+            _unlink(path)
+        return broken
+
+    # -- retention ------------------------------------------------------------------------------
 
     def forget(self) -> int:
         """Delete what is past retention, and the units and vectors that only it used; rows deleted."""
@@ -52,12 +123,17 @@ class Ledger:
                 vectors.remove(dropped[start : start + 500])
         return removed + len(dropped)
 
-    def purge_removed(self) -> None:
-        """Erase the text and vectors of removed sources now."""
+    def finish_removals(self) -> None:
+        """Take out what removed sources held and, where that was asked for, erase its text and vectors now. At
+        each start as well: the process that removed a source may have died over it."""
+        self.sync.forget_removed()
+        if self.upkeep.setting(PURGE) is None:
+            return
         self.upkeep.purge_removed()
         dropped = self.upkeep.drop_unused_units()
         for vectors in self._vectors.values():
             vectors.remove(dropped)
+        self.upkeep.drop_setting(PURGE)
 
     def close(self) -> None:
         """Close every file; safe to call twice."""
@@ -65,3 +141,9 @@ class Ledger:
             vectors.close()
         self._vectors.clear()
         self._db.close()
+
+
+def _unlink(path: Path) -> None:
+    """A database file with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -19,6 +19,20 @@ _LAG_SAMPLES = 1_000
 _RUNS_KEPT = 1_000  # per source
 
 
+# Each by the index of just these rows: a settled ledger has none of them, however many chunks it holds.
+_PENDING_ROWS = (
+    ("index_state_embed", "alive = 1 AND ready = 0"),
+    ("index_state_write", "alive = 1 AND ready = 1 AND written IS NOT wanted"),
+    ("index_state_dead", "alive = 0"),
+)
+_PENDING = """
+SELECT count(*) FROM generation CROSS JOIN index_state INDEXED BY {index} ON index_state.generation = generation.id
+CROSS JOIN chunk ON chunk.id = index_state.chunk
+CROSS JOIN document ON document.id = chunk.doc
+WHERE generation.state = 'serving' AND {condition} AND document.source = ?
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFigures:
     """What stands in the ledger of one source."""
@@ -134,16 +148,9 @@ class Runs:
             """,
             {"s": row},
         )
-        (pending,) = self._db.read(
-            """
-            SELECT coalesce(sum(alive = 1 AND ready = 0), 0), coalesce(sum(alive = 0 OR ready = 1), 0)
-            FROM index_state
-            JOIN generation ON generation.id = index_state.generation AND generation.state = 'serving'
-            JOIN chunk ON chunk.id = index_state.chunk
-            JOIN document ON document.id = chunk.doc
-            WHERE (alive = 0 OR written IS NOT wanted) AND document.source = ?
-            """,
-            (row,),
+        embed, write, dead = (
+            self._db.read(_PENDING.format(index=index, condition=condition), (row,))[0][0]
+            for index, condition in _PENDING_ROWS
         )
         lags = self._db.read(
             """
@@ -157,8 +164,8 @@ class Runs:
             documents=counts[0] - counts[2],
             chunks=counts[1],
             quarantined=counts[2],
-            pending_embed=pending[0],
-            pending_index=pending[1],
+            pending_embed=embed,
+            pending_index=write + dead,
             lag_s=tuple(max(0.0, lag) for (lag,) in lags),
         )
 

@@ -12,6 +12,9 @@ from ingestor.errors import UnknownId, UserError
 from ingestor.ledger.database import Database, Transaction
 from ingestor.model import Plan, SourceMemory, SourceState, blake
 
+PURGE = "purge_wanted"
+"""The setting that says that removed sources are to be erased."""
+
 _DAY = 86_400.0  # seconds
 
 
@@ -82,14 +85,19 @@ class Sources:
                 )
             if (row[2], row[3]) != (packed, origin):
                 tx.execute("UPDATE source SET settings = ?, origin = ? WHERE id = ?", (packed, origin, row[0]))
+                _narrow(tx, row[0], json.loads(row[2]).get("permissions"), settings.get("permissions"))
         return False
 
-    def remove(self, name: str) -> int:
-        """Mark a source removed. Its documents are taken out by ``Sync.forget`` in the same transaction."""
+    def remove(self, name: str, *, purge: bool = False) -> int:
+        """Mark a source removed: from now on no search shows it and no run writes to it. What it holds is taken
+        out, and with ``purge`` erased, by ``Ledger.finish_removals``."""
         row = self.row_id(name)
         with self._db.write() as tx:
             tx.execute("UPDATE source SET removed_at = ? WHERE id = ?", (time.time(), row))
             tx.execute("DELETE FROM held_plan WHERE source = ?", (row,))
+            if purge:
+                # On record with the removal: a process that dies now has a next one that knows of it.
+                tx.execute("INSERT OR IGNORE INTO setting (key, value) VALUES (?, '1')", (PURGE,))
         return row
 
     def set_state(self, source: str, state: SourceState, note: str = "") -> None:
@@ -202,6 +210,19 @@ class Sources:
             )
             tx.executemany("INSERT INTO held_item (source, item_id) VALUES (?, ?)", [(row, item) for item in wanted])
         return Plan(plan_id=plan_id, source=source, reason=reason, items=wanted, created_at=created_at)
+
+
+def _narrow(tx: Transaction, source: int, before: object, after: object) -> None:
+    """R7: what the configuration no longer grants is granted to nobody from now on, whether or not the source can
+    be listed. What it grants anew comes with the next listing."""
+    if before == after:
+        return
+    kept = sorted(str(name) for name in after) if isinstance(after, list | tuple) else []
+    tx.execute(
+        "UPDATE acl_principal SET died = ? WHERE died IS NULL AND acl IN (SELECT id FROM acl WHERE source = ?)"
+        f" AND principal NOT IN (SELECT id FROM principal WHERE name IN ({','.join('?' * len(kept))}))",
+        (tx.seq, source, *kept),
+    )
 
 
 def _plan_id(source: str, items: Sequence[ItemId]) -> str:

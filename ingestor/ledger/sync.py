@@ -81,7 +81,11 @@ class SyncWrites:
         if scope != WHOLE:
             # ItemIds are ASCII, so [scope/, scope0) is exactly what stands beneath ('0' follows '/').
             parameters |= {"below": f"{scope}/", "above": f"{scope}0"}
-            where = " AND (item.item_id = :scope OR (item.item_id >= :below AND item.item_id < :above))"
+            # The outer range is for the primary key, which an OR alone would make walk the whole source.
+            where = (
+                " AND item.item_id >= :scope AND item.item_id < :above"
+                " AND (item.item_id = :scope OR item.item_id >= :below)"
+            )
         rows = self._db.read(_KNOWN + where, parameters)
         return {ItemId(row[0]): _known(row) for row in rows}
 
@@ -121,9 +125,10 @@ class SyncWrites:
     def apply(self, source: str, run: RunId, ops: Sequence[Op]) -> Applied:
         if not ops:
             return Applied()
-        row, total = self._sources.row_id(source), Applied()
+        total = Applied()
         with self._db.write() as tx:
-            writer = _Writer(tx, source, row, run)
+            # Asked within: a source that was removed meanwhile takes in nothing more.
+            writer = _Writer(tx, source, self._sources.row_id(source), run)
             for op in ops:
                 match op:
                     case PutRevision():
@@ -144,16 +149,19 @@ class SyncWrites:
                         assert_never(op)
         return total
 
-    def forget_source(self, source: str) -> int:
-        """Take every document of a source out of search; returns how many there were."""
-        row = self._sources.row_id(source)
-        docs = self._db.read("SELECT doc, item_id FROM item WHERE source = ?", (row,))
-        for start in range(0, len(docs), 200):  # short transactions: an edit elsewhere must not wait
-            with self._db.write() as tx:
-                writer = _Writer(tx, source, row, RunId(""))
-                for doc, item in docs[start : start + 200]:
-                    writer.remove(doc, ItemId(item), urgent=True)
-        return len(docs)
+    def forget_removed(self) -> int:
+        """Take out every document of removed sources, which no search shows any more; how many there were."""
+        total = 0
+        removed = self._db.read("SELECT id, name FROM source WHERE removed_at IS NOT NULL ORDER BY id")
+        for row, source in removed:
+            # Short transactions: an edit elsewhere must not wait.
+            while docs := self._db.read("SELECT doc, item_id FROM item WHERE source = ? LIMIT 200", (row,)):
+                with self._db.write() as tx:
+                    writer = _Writer(tx, source, row, RunId(""))
+                    for doc, item in docs:
+                        writer.remove(doc, ItemId(item), urgent=True)
+                total += len(docs)
+        return total
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,19 +261,9 @@ class _Writer:
             acl = _inserted(tx.execute("INSERT INTO acl (source, place) VALUES (?, ?)", (self._row, place)))
         else:
             (acl,) = found
-        before = {
-            name: principal
-            for principal, name in tx.execute(
-                "SELECT principal.id, principal.name FROM acl_principal JOIN principal ON principal.id = principal"
-                " WHERE acl = ? AND died IS NULL",
-                (acl,),
-            )
-        }
+        before = {name: principal for principal, name in self._granted(acl)}
         for name in sorted(before.keys() - principals):
-            tx.execute(
-                "UPDATE acl_principal SET died = ? WHERE acl = ? AND principal = ? AND died IS NULL",
-                (tx.seq, acl, before[name]),
-            )
+            self._withdraw(acl, before[name])
         for name in sorted(principals - before.keys()):
             tx.execute("INSERT OR IGNORE INTO principal (name) VALUES (?)", (name,))
             tx.execute(
@@ -318,11 +316,32 @@ class _Writer:
         return True
 
     def _acl(self, grant: Grant) -> int:
-        """The row of the place. Its principals are set when the place is new; later only by Regrant."""
+        """The row of the place. Its principals are set when the place is new; later they are widened by Regrant
+        alone, and narrowed by each item that saw less: a place that was empty for a while, or changed since it
+        was listed, must not show the item to those whom it no longer grants to (R7)."""
         found = self._tx.execute(
             "SELECT id FROM acl WHERE source = ? AND place = ?", (self._row, grant.place)
         ).fetchone()
-        return int(found[0]) if found else self.regrant(grant.place, grant.principals)
+        if found is None:
+            return self.regrant(grant.place, grant.principals)
+        for principal, name in self._granted(found[0]):
+            if name not in grant.principals:
+                self._withdraw(found[0], principal)
+        return int(found[0])
+
+    def _granted(self, acl: int) -> list[tuple[int, str]]:
+        """(row, name) of the principals that may read there now."""
+        return self._tx.execute(
+            "SELECT principal.id, principal.name FROM acl_principal JOIN principal ON principal.id = principal"
+            " WHERE acl = ? AND died IS NULL",
+            (acl,),
+        ).fetchall()
+
+    def _withdraw(self, acl: int, principal: int) -> None:
+        self._tx.execute(
+            "UPDATE acl_principal SET died = ? WHERE acl = ? AND principal = ? AND died IS NULL",
+            (self._tx.seq, acl, principal),
+        )
 
     def _item(self, doc: int, ref: ItemRef, recipe: Recipe, digest: Hash, doubtful: bool) -> None:
         self._tx.execute(
@@ -541,11 +560,12 @@ class _Writer:
 
 
 UNSETTLED = """
-SELECT 1 FROM chunk JOIN index_state ON index_state.chunk = chunk.id
-JOIN generation ON generation.id = index_state.generation AND generation.state = 'serving'
+SELECT 1 FROM chunk CROSS JOIN index_state ON index_state.chunk = chunk.id
+CROSS JOIN generation ON generation.id = index_state.generation AND generation.state = 'serving'
 WHERE chunk.doc = :doc AND alive = 1 AND written IS NOT wanted
 """
-"""Whether a document has chunks that the serving generation does not hold as wanted."""
+"""Whether a document has chunks that the serving generation does not hold as wanted. CROSS JOIN fixes the
+order: from the document; left to itself SQLite walks the whole generation for each document."""
 
 
 def _known(row: tuple[Any, ...]) -> KnownItem:

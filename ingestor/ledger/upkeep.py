@@ -34,11 +34,15 @@ class Upkeep:
                 (key, value),
             )
 
+    def drop_setting(self, key: str) -> None:
+        with self._db.write() as tx:
+            tx.execute("DELETE FROM setting WHERE key = ?", (key,))
+
     # -- checks -----------------------------------------------------------------------------------
 
     def quick_check(self) -> Sequence[str]:
         """What SQLite finds wrong with the file itself; empty when nothing is."""
-        return [str(row) for (row,) in self._db.read("PRAGMA quick_check(20)") if row != "ok"]
+        return self._db.quick_check()
 
     def keyword_problems(self) -> Sequence[str]:
         """Whether the keyword index holds exactly the live chunks' text."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ingestor.errors import LedgerError
 from ingestor.faultpoint import reached
 from ingestor.ledger.database import Database
 from ingestor.model import ModelId, UnitId
@@ -27,6 +28,11 @@ class Vectors:
     @property
     def model(self) -> ModelId:
         return self._model
+
+    @property
+    def damage(self) -> LedgerError | None:
+        """The damage that was met in the file, if any."""
+        return self._db.damage
 
     def missing(self, units: Sequence[UnitId]) -> list[UnitId]:
         distinct = list(dict.fromkeys(units))

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
+from ingestor import space
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing import reply
@@ -84,7 +85,8 @@ class ParserPool:
         scratch: Path | None = None,
     ) -> None:
         """``parse`` is any importable function; it runs in the workers. ``scratch`` is a folder of this pool
-        alone for their temporary files: what a killed predecessor left there goes at the first worker."""
+        alone for their temporary files: what a killed predecessor left there goes at the first worker. While its
+        disk is full, futures raise ``NoSpace``, which is about no document."""
         self._limits = limits or Limits()
         self._settings = json.dumps(
             {
@@ -124,12 +126,18 @@ class ParserPool:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def _parse(self, request: ParseRequest) -> Document:
+        self._require_room()
         try:
             return self._ask(request)
         except ParseFailure:
             if self._is_closed():  # the failure is that of a worker which was ended
                 raise CancelledError from None
+            self._require_room()  # no verdict on a document that had no room to be read in
             raise
+
+    def _require_room(self) -> None:
+        if self._scratch is not None:
+            space.require(self._scratch)
 
     def _ask(self, request: ParseRequest) -> Document:
         worker = self._take()

@@ -84,9 +84,9 @@ class Searcher:
                 f"The vector index does not answer; exact search over the ledger was used. ({failure.message})",
             )
         if note or (restricted and len(near) < max(top, CANDIDATES // 4)):
+            # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
             exact = self._ledger.all_candidates(reader, sources, EXACT_LIMIT)
-            if note or len(exact) > len(near):
-                near = exact
+            near = list({found.chunk: found for found in (*near, *exact)}.values())
         return near, note
 
     def _unit_vectors(self, candidates: Sequence[Candidate]) -> tuple[list[UnitId], NDArray[np.float32]]:

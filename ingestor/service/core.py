@@ -6,6 +6,8 @@ it. Both are this code: one-shot is the daemon that does not wait.
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 
 from connectors.base import WHOLE, Source, Upserted
 from ingestor import log
-from ingestor.errors import IndexFailure
+from ingestor.errors import IndexFailure, LedgerError
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
@@ -21,9 +23,11 @@ from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
 from ingestor.service.pump import Pump
+from ingestor.service.rebuilding import rebuild_when_bloated
 from ingestor.service.runner import Runner, RunnerPulse
 from ingestor.service.schedule import Schedule, Timing
 from ingestor.service.watching import SUPERVISE_S, Watch
+from ingestor.space import NoSpace
 from ingestor.sync.engine import SyncEngine
 
 GRACE_S = 10.0
@@ -32,10 +36,14 @@ GRACE_S = 10.0
 _CLOSING_S = 3.0
 """Of these for closing the index and the ledger, after the loops had their time."""
 
+_LINGER_S = 60.0
+"""For a loop that is still inside the model when everything else of a command has ended."""
+
 _MAINTENANCE = "maintenance"
 _SUPERVISION = "supervision"
 _MAINTENANCE_EVERY_S = 6 * 3600.0
-_CLEAN = "closed_cleanly"
+_MAINTAIN_ONE_SHOT_S = 86_400.0
+_MAINTAINED = "maintained_at"
 
 _log = log.get()
 
@@ -75,13 +83,10 @@ class Service:
     # -- life ----------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Check the ledger where the last process did not end well, and start the loops."""
-        upkeep = self.ledger.upkeep
-        if upkeep.setting(_CLEAN) == "0":
-            problems = upkeep.quick_check()
-            if problems:
-                _log.error("ledger_damaged", problems=problems[:5])
-        upkeep.set_setting(_CLEAN, "0")
+        """Start the loops."""
+        with contextlib.suppress(NoSpace):  # the loops wait for room, and searches need none
+            self.ledger.mark_clean(False)
+            self.ledger.finish_removals()
         self.parts.pump.start()
         self.ready = True
 
@@ -114,12 +119,17 @@ class Service:
         self.parts.index.close()
         for runner in self._runners.values():
             runner.source.close()
-        for row in self.ledger.sources.all():
-            if row.state is SourceState.RUNNING:
-                self.ledger.sources.set_state(row.name, SourceState.IDLE)
+        with contextlib.suppress(LedgerError):
+            for row in self.ledger.sources.all():
+                if row.state is SourceState.RUNNING:
+                    self.ledger.sources.set_state(row.name, SourceState.IDLE)
         self.quiet = quiet
-        if quiet:
-            self.ledger.upkeep.set_setting(_CLEAN, "1")
+        if not quiet:
+            # Python's end would unwind a thread in the middle of native code, which aborts the process.
+            atexit.register(self.parts.pump.join, _LINGER_S)
+        else:
+            with contextlib.suppress(LedgerError):  # full or damaged: the next start checks it
+                self.ledger.mark_clean(True)
             self.ledger.close()
 
     def warm(self) -> None:
@@ -134,8 +144,9 @@ class Service:
     def _warm(self) -> None:
         try:
             self.parts.index.warm()
-        except IndexFailure as failure:
-            _log.info("index_not_warm", error=str(failure))  # the index loop deals with it
+        except (IndexFailure, LedgerError) as failure:
+            _log.info("index_not_warm", error=str(failure))
+            self.parts.pump.kick()  # the index loop probes it, and now rather than at its next idle look
 
     # -- sources --------------------------------------------------------------------------------------
 
@@ -202,6 +213,7 @@ class Service:
             discard=self.ledger.runs.discard_run,
             pump=self.parts.pump,
             stop=self.stop,
+            has_room=self.ledger.has_room,
         )
         runner.start()
         return runner
@@ -230,17 +242,29 @@ class Service:
             self._note_next(name)
 
     def _note_next(self, name: str) -> None:
-        self.ledger.sources.set_next_run(name, self._schedule.next_run(name))
+        with contextlib.suppress(LedgerError):  # it is for people; a full disk must not end the job
+            self.ledger.sources.set_next_run(name, self._schedule.next_run(name))
 
     def _supervise(self) -> None:
         for watch in list(self._watches.values()):
             watch.supervise(SUPERVISE_S)
 
+    def maintain_if_due(self) -> None:
+        """For one-shot use: the maintenance that no schedule does, at most once a day."""
+        now, last = time.time(), float(self.ledger.upkeep.setting(_MAINTAINED) or 0.0)
+        if not self._watching and not last <= now < last + _MAINTAIN_ONE_SHOT_S:
+            self.maintain()
+
     def maintain(self) -> None:
-        """What time makes necessary: forget what is past retention."""
-        removed = self.ledger.forget()
-        if removed:
-            _log.info("retention", rows=removed)
+        """What time makes necessary: forget what is past retention, build a bloated index anew."""
+        try:
+            self.ledger.upkeep.set_setting(_MAINTAINED, str(time.time()))
+            removed = self.ledger.forget()
+            if removed:
+                _log.info("retention", rows=removed)
+            rebuild_when_bloated(self)
+        except LedgerError as error:
+            _log.warning("maintenance_postponed", error=str(error))
 
 
 class _Still:

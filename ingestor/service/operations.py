@@ -19,8 +19,10 @@ from ingestor import wire
 from ingestor.errors import SourceHeld, UserError
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Hit, Outcome, Reader, RunCounts, RunId, RunReport, SearchMode, SourceState, Tally, Trigger
+from ingestor.service.backup import backup
 from ingestor.service.core import Service
 from ingestor.service.folders import FILES, name_for, registered
+from ingestor.service.rebuilding import rebuild
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.service.verifying import verify
 
@@ -37,6 +39,7 @@ class ServiceOperations:
         self._service = service
         self._ledger = service.ledger
         self._registering = threading.Lock()
+        self._backing_up = threading.Lock()
         self._before_long = before_long
         self._under_way = threading.Condition()
         self._count = 0
@@ -142,6 +145,16 @@ class ServiceOperations:
         with self._long():
             return verify(self._service, request, progress)
 
+    # -- the index and the ledger as wholes ---------------------------------------------------------------
+
+    def rebuild(self, _request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply:
+        with self._long():
+            return rebuild(self._service, progress)
+
+    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply:
+        with self._long(), self._backing_up:  # two to one place would take each other's scratch
+            return backup(self._ledger, request, progress, self._service.stop.is_set)
+
     # -- sources ---------------------------------------------------------------------------------------------
 
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply:
@@ -157,11 +170,10 @@ class ServiceOperations:
             raise UserError(
                 f"The source {row.name!r} stands in the configuration file.", hint="Remove its [[source]] table there."
             )
+        # Removed first: nobody can start its loop again, and what a run still commits is refused.
+        self._ledger.sources.remove(row.name, purge=request.purge)
         self._service.drop(row.name)
-        self._ledger.sync.forget_source(row.name)
-        self._ledger.sources.remove(row.name)
-        if request.purge:
-            self._ledger.purge_removed()
+        self._ledger.finish_removals()
         self._service.parts.pump.kick()
         return source_reply(row)
 

@@ -18,6 +18,7 @@ from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMis
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.index import IndexStates
 from ingestor.model import Generation, GenerationState
+from ingestor.space import NoSpace
 
 _EMBED_CHUNKS = 48  # two or three seconds of work, so that a fresh edit soon has its turn
 _INDEX_ROWS = 1_000
@@ -52,12 +53,14 @@ class Pump:
         embed: EmbedStep,
         index: GenerationManager,
         stop: threading.Event,
+        require_room: Callable[[], None] = lambda: None,
     ) -> None:
         """``index`` says which generations it tends; ``embed`` runs their model."""
         self._ledger = ledger
         self._embed = embed
         self._index = index
         self._stop = stop
+        self._require_room = require_room
         self._wake = threading.Condition()
         self._kicks = 0
         self._accounts: dict[str, list[Account]] = {}
@@ -96,7 +99,8 @@ class Pump:
 
     def settled(self) -> bool:
         """Nothing is left to embed or write. False before the first generation exists."""
-        return bool(self._generations()) and self.backlog() == (0, 0)
+        generations = self._generations()
+        return bool(generations) and all(self._ledger.settled(known.generation_id) for known in generations)
 
     def trouble(self, lasting_s: float = 0.0) -> str:
         """Why a loop has not been able to go on for so many seconds, in a sentence; empty when both can."""
@@ -132,7 +136,10 @@ class Pump:
                 wait = 0.0 if busy else _IDLE_LOOK_S
             except (IndexFailure, EmbedderError, LedgerError) as error:
                 self._set_trouble(name, str(error))
-                _log.warning("stage_waits", stage=name, error=str(error))
+                if isinstance(error, NoSpace):
+                    _log.warning("no_space_left", stage=name, error=str(error))  # one line for all who meet it
+                else:
+                    _log.warning("stage_waits", stage=name, error=str(error))
                 wait, before = _LEDGER_RETRY_S if isinstance(error, LedgerError) else 1.0, self._kicks
             except Exception as error:  # a bug in one batch must not end the service silently
                 self._set_trouble(name, f"{type(error).__name__}: {error}.")
@@ -143,6 +150,7 @@ class Pump:
                     self._wake.wait(wait)
 
     def _embed_once(self) -> bool:
+        self._require_room()  # before the work whose fruit could not be kept
         ready = 0
         for generation in self._generations():
             outcome = self._embed.step(generation.generation_id, _EMBED_CHUNKS, self._stop.is_set)

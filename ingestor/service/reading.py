@@ -14,6 +14,7 @@ from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import GenerationState
 from ingestor.service.replies import run_reply, source_reply
+from ingestor.space import is_full, sentence
 from ingestor.sync.lag import percentiles
 
 
@@ -117,11 +118,14 @@ class LedgerReading:
         plan = ledger.sources.plan(row.name)
         lag = percentiles(figures.lag_s)
         running = bool(self._holder)
-        state = row.state.value
+        state, note = row.state.value, row.note
         if row.paused:
             state = "paused"
-        elif state == "running" and not running:
-            state = "idle"  # its process was killed; the next run carries on
+        elif is_full(self._state_dir):
+            # Told here and not by who meets it: on a full disk nobody can write it down.
+            state, note = "paused", sentence(self._state_dir)
+        elif state in {"running", "paused"} and not running:
+            state, note = "idle", ""  # its process was killed; the next run carries on
         return wire.SourceStatus(
             name=row.name,
             kind=row.kind,
@@ -133,7 +137,7 @@ class LedgerReading:
             last_run=run_reply(last[0]) if last else None,
             next_run=row.next_run if running else None,
             lag_s=wire.Lag(p50=_rounded(lag.p50), p95=_rounded(lag.p95)),
-            note=row.note,
+            note=note,
             origin=row.origin,
             place=source_reply(row).place,
             held=len(plan.items) if plan is not None else 0,

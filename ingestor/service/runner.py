@@ -21,6 +21,7 @@ from ingestor.model import Outcome, Plan, RunCounts, RunId, RunReport, SourceSta
 from ingestor.ports import RunLedger
 from ingestor.service.pump import Pump
 from ingestor.service.replies import canonical, run_reply
+from ingestor.space import NoSpace
 from ingestor.sync.engine import SyncEngine
 
 _YIELD_AFTER_S = 1.0  # a scan runs at least so long before a hint may interrupt it; twice as long each time in vain
@@ -29,6 +30,8 @@ _SETTLE_LOOK_S = 0.05
 _WELL = frozenset({Outcome.OK, Outcome.PARTIAL})
 _UNFINISHED = "All documents are found by their words; the rest of the work is done by the next run."
 _GATHER_S = 0.02  # the two hints of a move come one after the other, and identity needs both in one run (R11)
+
+_ROOM_LEAST_S, _ROOM_MOST_S = 5.0, 60.0  # between two tries of a run that met a full disk
 
 PATIENCE_S = 20.0
 """How long a run waits for an index or a model that cannot be used just now: a restarted server, a host that
@@ -63,12 +66,16 @@ class Runner:
         discard: Callable[[RunId], None],
         pump: Pump,
         stop: threading.Event,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``has_room``: whether the disk of the state folder takes more."""
         self.source = source
         self._runs = runs
         self._discard = discard
         self._pump = pump
         self._stop = stop
+        self._has_room = has_room
+        self._postponed: list[_Request] = []
         self._leaving = threading.Event()
         self._wake = threading.Condition()
         self._waiting: list[_Request] = []
@@ -183,6 +190,8 @@ class Runner:
             request = self._take()
             if request is not None:
                 self._serve(request)
+            if self._postponed:
+                self._await_room()
         with self._wake:
             self._ended = True
             left, self._waiting = self._waiting, []
@@ -190,17 +199,37 @@ class Runner:
             for waiter in request.waiters:
                 waiter.set_exception(LedgerError("The service stopped before the run began."))
 
+    def _await_room(self) -> None:
+        """Until what the disk had no room for is worth another try: there is room, a person asks, or a minute has
+        passed (a quota shows nowhere, and permissions that were withdrawn must not wait for ever, R7)."""
+        began = time.monotonic()
+        while not self.stopping() and not any(request.waiters for request in self._waiting):
+            waited = time.monotonic() - began
+            if waited >= _ROOM_MOST_S or (waited >= _ROOM_LEAST_S and self._has_room()):
+                break
+            with self._wake:
+                self._wake.wait(1.0)
+        postponed, self._postponed = self._postponed, []
+        for request in postponed:
+            self._put(request)
+
     def _serve(self, request: _Request) -> None:
         try:
             report = self._run(request)
+        except NoSpace as error:
+            # Nobody's fault, and it passes. Who waits is told; the work is done when there is room.
+            _log.warning("no_space_left", error=str(error))
+            self._note(SourceState.PAUSED, str(error))
+            self._postponed.append(_Request(trigger=request.trigger, scopes=request.scopes))
+            _resolve(request, error=error)
         except IngestorError as error:
             # R8: an error of the ledger ends the run; the next trigger tries again.
             _log.error("run_failed", source=self.source.name, error=str(error))
-            self._note_failure(str(error))
+            self._note(SourceState.FAILED, str(error))
             _resolve(request, error=error)
         except Exception as error:  # a bug must end neither the loop nor the service
             _log.error("run_crashed", source=self.source.name, exc_info=True)
-            self._note_failure(f"{type(error).__name__}: {error}")
+            self._note(SourceState.FAILED, f"{type(error).__name__}: {error}")
             _resolve(request, error=error)
         else:
             _resolve(request, report=report)
@@ -273,11 +302,11 @@ class Runner:
         else:
             self._set_state(SourceState.IDLE, message)
 
-    def _note_failure(self, message: str) -> None:
+    def _note(self, state: SourceState, message: str) -> None:
         """The state in the ledger, as far as it can be written: where its disk is full that fails as well, and
         must end neither the loop nor leave those who wait without an answer."""
         with contextlib.suppress(LedgerError):
-            self._set_state(SourceState.FAILED, message)
+            self._set_state(state, message)
 
     def _set_state(self, state: SourceState, note: str = "") -> None:
         self.held = state is SourceState.HELD

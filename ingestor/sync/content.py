@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import Fetched, ItemId, ItemRef, Source
 from connectors.errors import ItemUnreadable, ItemVanished
-from ingestor.errors import ParseFailure
+from ingestor.errors import ParseFailure, ParseReason
 from ingestor.faultpoint import reached
 from ingestor.model import (
     Deceased,
@@ -25,6 +25,7 @@ from ingestor.model import (
     KnownItem,
     Op,
     ParseRequest,
+    Passage,
     PutFailure,
     PutRevision,
     Recipe,
@@ -112,6 +113,9 @@ class ContentStage:
         self._cutter = cutter
         self._pulse = pulse
         self._kept: dict[ItemId, Fetched] = {}
+        self._doubted: set[ItemId] = set()
+        self.unread = False
+        """Whether the last run left an item unread: a journal must tell of it again (R4)."""
 
     def recipe_of(self, ref: ItemRef) -> Recipe:
         """What would parse and cut this item today."""
@@ -121,6 +125,8 @@ class ContentStage:
     def hashes(self, refs: Sequence[ItemRef], tally: Tally) -> dict[ItemId, Hash]:
         """Content hashes of items that may be known ones under another id; unreadable ones are left out."""
         found: dict[ItemId, Hash] = {}
+        self._doubted.clear()
+        room = _KEPT_BYTES
         for ref in refs:
             self._check_stop()
             try:
@@ -129,14 +135,22 @@ class ContentStage:
                 continue  # the content stage reads it again and reports it
             tally.bytes_read += len(fetched.content)
             found[ref.item_id] = blake(fetched.content)
-            if sum(len(kept.content) for kept in self._kept.values()) + len(fetched.content) <= _KEPT_BYTES:
+            if fetched.doubtful:
+                self._doubted.add(ref.item_id)
+            if len(fetched.content) <= room:
+                room -= len(fetched.content)
                 self._kept[ref.item_id] = fetched
         return found
+
+    def in_doubt(self, ref: ItemRef) -> bool:
+        """Whether the read for the hash has to be repeated (R9)."""
+        return ref.item_id in self._doubted
 
     def run(self, run: RunId, work: Sequence[Work], tally: Tally, *, previous_scan: float | None) -> None:
         """Bring every item of ``work`` into the ledger. Raises ``Suspended``, ``BudgetExceeded`` and the
         source's ``SourceUnavailable``; what was read before that is committed."""
         doubtful: list[Work] = []
+        self.unread = False
         try:
             self._round(run, work, tally, previous_scan, doubtful)
             for _ in range(_DOUBT_ROUNDS):  # R9: nothing stays doubtful after the run
@@ -175,6 +189,7 @@ class ContentStage:
                 except ItemUnreadable as error:
                     budget = budget.failed()
                     tally.failed += 1
+                    self.unread = True
                     tally.current = str(error)
                     if budget.exceeded:
                         raise BudgetExceeded(budget.reason) from error
@@ -233,11 +248,11 @@ class ContentStage:
         work, ref = parsing.work, parsing.fetched.ref
         try:
             document = self._await(run, parsing.future, batch, tally)
+            passages = self._cut(document)
         except ParseFailure as failure:
             batch.add(self._failure(parsing, failure), 1)
             tally.failed += int(counts)
         else:
-            passages = self._cutter.cut(document)
             op = PutRevision(
                 ref=ref,
                 doc=work.doc,
@@ -257,6 +272,17 @@ class ContentStage:
             elif counts and not work.moved:
                 tally.updated += 1
         self._flush(run, batch, tally, force=False)
+
+    def _cut(self, document: Document) -> tuple[Passage, ...]:
+        """A text that the cutter trips over costs one document, not every run of its source (R8)."""
+        try:
+            return self._cutter.cut(document)
+        except Exception as error:
+            raise ParseFailure(
+                ParseReason.CRASHED,
+                f"The text could not be cut into passages ({type(error).__name__}).",
+                hint="This is a bug in ingestor; the document is tried again with the next version.",
+            ) from error
 
     def _await(self, run: RunId, future: Future[Document], batch: _Batch, tally: Tally) -> Document:
         """The parser's answer; while it takes its time, what waits is committed and a stop is heard."""

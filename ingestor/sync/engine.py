@@ -70,6 +70,7 @@ class _Listing:
     moved: dict[ItemId, ItemRef] = field(default_factory=dict)
     deleted: list[ItemId] = field(default_factory=list)
     unreadable: dict[ItemId, str] = field(default_factory=dict)
+    untold: bool = False
     hidden: list[Scope] = field(default_factory=list)
     checkpoints: list[Checkpoint] = field(default_factory=list)
     broken: str = ""
@@ -140,7 +141,7 @@ class SyncEngine:
     def foresee(self, scopes: Sequence[Scope] = (WHOLE,)) -> tuple[Difference, str]:
         """What a run would find, and what is wrong with the listing; nothing is read or written."""
         name = self._source.name
-        listing = self._list(tuple(scopes), self._ledger.memory(name))
+        listing = self._list(tuple(scopes), self._ledger.memory(name).cursor)
         return self._compare(listing, tuple(scopes)), listing.broken
 
     # -- the pass --------------------------------------------------------------------------------
@@ -149,7 +150,8 @@ class SyncEngine:
         self, run: RunId, scopes: tuple[Scope, ...], tally: Tally, started: float, approve: Plan | None
     ) -> _Ended:
         name, memory = self._source.name, self._ledger.memory(self._source.name)
-        listing = self._list(scopes, memory)
+        # What a person approved is judged by what is there now, not by what a journal says has changed (R5).
+        listing = self._list(scopes, memory.cursor if approve is None else None)
         difference = self._compare(listing, scopes)
         proof = prove(
             difference.missing,
@@ -167,6 +169,10 @@ class SyncEngine:
                 place=name,
                 hint=f"Mount it again. If this is its new place: ingestor source remove {name}, then add it.",
             )
+        if adopt:
+            # On record before the first item from there is: what a run commits that then dies or is suspended
+            # could not be proven gone by the next one (R5).
+            self._ledger.save_bookmark(name, cursor=None, identity=listing.identity_after, proven_at=None)
         tally.unchanged += difference.unchanged
         self._regrant(run, difference, listing, memory)
         gone = self._gone(proof, difference, listing)
@@ -187,17 +193,17 @@ class SyncEngine:
         steady = proof.root is Root.HOLDS or adopt
         self._ledger.save_bookmark(
             name,
-            cursor=_cursor(listing) if not listing.broken else None,
-            identity=listing.identity_after if adopt else None,
+            cursor=None if listing.broken or listing.untold or self._content.unread else _cursor(listing),
+            identity=None,
             proven_at=started if listing.whole and steady else None,
         )
         return _ended(name, listing, proof, tally, plan)
 
-    def _list(self, scopes: tuple[Scope, ...], memory: SourceMemory) -> _Listing:
+    def _list(self, scopes: tuple[Scope, ...], cursor: str | None) -> _Listing:
         listing = _Listing(identity_before=self._source.identity())
         try:
             for scope in scopes:
-                for change in self._source.list(scope, memory.cursor):
+                for change in self._source.list(scope, cursor):
                     reached("list")
                     if self._pulse.stopping():
                         raise Suspended
@@ -205,12 +211,15 @@ class SyncEngine:
                         case Upserted(ref=ref):
                             listing.listed[ref.item_id] = ref
                         case Deleted(item_id=item_id):
+                            listing.listed.pop(item_id, None)  # a journal may have told of it before
                             listing.deleted.append(item_id)
                         case Moved(item_id=item_id, ref=ref):
+                            listing.listed.pop(item_id, None)
                             listing.listed[ref.item_id] = ref
                             listing.moved[item_id] = ref
                         case Unreadable(item_id=item_id, reason=reason, hides=hides):
                             listing.unreadable[item_id] = reason
+                            listing.untold = True
                             if hides:
                                 listing.hidden.append(Scope(item_id))
                         case Checkpoint():
@@ -243,19 +252,24 @@ class SyncEngine:
             for place, principals in sorted(grants.items())
             if place in memory.grants and memory.grants[place] != principals
         ]
-        # A changed mode changes the version too; the hours that reading may take must not leave a leak open.
-        ops += [Rebind(doc=item.doc, ref=ref) for item, ref in difference.changed if item.place != ref.grant.place]
+        # The hours that reading may take, for content or to find out what moved, must not leave a leak open.
+        listed = (*difference.changed, *difference.metadata)
+        ops += [Rebind(doc=item.doc, ref=ref) for item, ref in listed if item.place != ref.grant.place]
         self._apply(run, ops)
 
     def _gone(self, proof: Proof, difference: Difference, listing: _Listing) -> tuple[KnownItem, ...]:
         """Both licences of R5: proven by the listing, or journalled and confirmed by a look-up."""
         missing = {item.item_id: item for item in difference.missing}
-        reported = [missing[item_id] for item_id in listing.deleted if item_id in missing]
+        fresh = {ref.item_id for ref in difference.fresh}
+        # What moved onto another document's place leaves its own: the move itself cannot be carried out (R11).
+        over = [item_id for item_id, ref in listing.moved.items() if ref.item_id not in fresh]
+        reported = [missing[item_id] for item_id in dict.fromkeys([*listing.deleted, *over]) if item_id in missing]
         looked_up: dict[ItemId, ItemRef | None] = {}
         for item in reported:
             try:
                 looked_up[item.item_id] = self._source.lookup(item.item_id)
             except ItemUnreadable:
+                listing.untold = True
                 continue  # it exists, or that cannot be told: never a delete
         confirmed = confirm(reported, looked_up, root=proof.root)
         return tuple({item.item_id: item for item in (*proof.provable, *confirmed)}.values())
@@ -296,7 +310,7 @@ class SyncEngine:
         work += [
             Work(ref=match.ref, known=match.known, moved=True)
             for match in identified.matches
-            if must_read(match.known, self._content.recipe_of(match.ref), now)
+            if must_read(match.known, self._content.recipe_of(match.ref), now) or self._content.in_doubt(match.ref)
         ]
         return sorted(work, key=lambda item: (-(item.ref.modified_at or 0.0), item.ref.item_id))
 
@@ -326,8 +340,17 @@ def _decide(
     if approve is not None and listing.whole:
         chosen = approved(approve, gone)
         ids = {item.item_id for item in chosen}
-        rest = tuple(item.item_id for item in gone if item.item_id not in ids)
-        return Decision(delete=chosen, hold=rest, reason=approve.reason if rest else "")
+        # What left since the plan was shown is no part of it, and judged as on any other day.
+        others = decide(
+            [item for item in gone if item.item_id not in ids],
+            plan=None,
+            listed=listing.listed.keys(),
+            moved=moved,
+            whole=True,
+            peak_live=live - len(chosen),
+            live=live - len(chosen),
+        )
+        return Decision(delete=(*chosen, *others.delete), hold=others.hold, reason=others.reason)
     return decide(
         gone,
         plan=memory.plan,
@@ -368,7 +391,8 @@ def _ended(source: str, listing: _Listing, proof: Proof, tally: Tally, plan: Pla
 
 
 def _cursor(listing: _Listing) -> str | None:
-    cursors = [mark.cursor for mark in listing.checkpoints if mark.cursor is not None]
+    """R4: of a listing of the whole source only; the mark of a part says nothing of what changed elsewhere."""
+    cursors = [mark.cursor for mark in listing.checkpoints if mark.cursor is not None and mark.scope == WHOLE]
     return cursors[-1] if cursors else None
 
 

@@ -28,6 +28,10 @@ class Operations(Protocol):
 
     def verify(self, request: wire.VerifyRequest, progress: Report, /) -> wire.VerifyReply: ...
 
+    def rebuild(self, request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply: ...
+
+    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply: ...
+
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply: ...
 
     def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply: ...
@@ -54,6 +58,8 @@ ROUTES: Mapping[str, Route] = {
     "sync": Route(request=wire.SyncRequest, reports=True),
     "search": Route(request=wire.SearchRequest),
     "verify": Route(request=wire.VerifyRequest, reports=True),
+    "rebuild": Route(request=wire.RebuildRequest, reports=True),
+    "backup": Route(request=wire.BackupRequest, reports=True),
     "source_add": Route(request=wire.SourceAddRequest),
     "source_remove": Route(request=wire.SourceRemoveRequest),
     "plan": Route(request=wire.PlanRequest),

@@ -45,6 +45,12 @@ class RemoteOperations:
     def verify(self, request: wire.VerifyRequest, progress: Report, /) -> wire.VerifyReply:
         return self._call("verify", request, wire.VerifyReply, progress)
 
+    def rebuild(self, request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply:
+        return self._call("rebuild", request, wire.RebuildReply, progress)
+
+    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply:
+        return self._call("backup", request, wire.BackupReply, progress)
+
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply:
         return self._call("source_add", request, wire.SourceReply)
 

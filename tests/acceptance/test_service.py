@@ -91,7 +91,9 @@ def test_a_saved_file_is_found(desk: Desk) -> None:
         lags.append(desk.service.until(lambda mark=mark: desk.found(mark, mode="hybrid"), f"{mark} to be found"))
         desk.service.until(lambda mark=mark: desk.found(mark, mode="dense"), f"{mark} to be found by meaning")
     lags.sort()
-    print(f"\nsaved file found by search: p50 {statistics.median(lags):.2f} s, p95 {lags[-1]:.2f} s of {len(lags)} saves")
+    print(
+        f"\nsaved file found by search: p50 {statistics.median(lags):.2f} s, p95 {lags[-1]:.2f} s of {len(lags)} saves"
+    )
     assert lags[-1] < LAG_LIMIT_S
 
 
@@ -313,5 +315,3 @@ def shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     return None
-
-

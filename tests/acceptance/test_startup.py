@@ -29,7 +29,8 @@ def test_help_loads_next_to_nothing(taken: Taken, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "arguments", [("status",), ("status", "--json"), ("runs",), ("source", "list"), ("why", "{folder}/hr/remote-work.md")]
+    "arguments",
+    [("status",), ("status", "--json"), ("runs",), ("source", "list"), ("why", "{folder}/hr/remote-work.md")],
 )
 def test_commands_that_read_the_ledger_stay_light(taken: Taken, tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Status and its like open the ledger and nothing else: no model, no index, no parser, no server, no child."""

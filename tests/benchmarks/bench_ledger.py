@@ -157,7 +157,9 @@ def filling(bench: Bench) -> Table:
     seconds, commits, longest = 0.0, 0, 0.0
     for start in range(0, documents, DOCUMENTS_A_COMMIT):
         numbers = range(start, min(start + DOCUMENTS_A_COMMIT, documents))
-        ops = [_revision(number, bench.text.document(CHUNKS_A_DOCUMENT), _place(number, documents)) for number in numbers]
+        ops = [
+            _revision(number, bench.text.document(CHUNKS_A_DOCUMENT), _place(number, documents)) for number in numbers
+        ]
         took = timed(lambda ops=ops: bench.ledger.sync.apply("bench", bench.run, ops))
         seconds, commits, longest = seconds + took, commits + 1, max(longest, took)
     units = documents * CHUNKS_A_DOCUMENT * UNITS_A_CHUNK
@@ -171,7 +173,10 @@ def filling(bench: Bench) -> Table:
 
 def edits(bench: Bench) -> Table:
     """One changed sentence of a ten-chunk document a commit, flushed to the disk each time."""
-    table = Table(title="Small commits (one edited sentence each, synchronous=FULL)", headings=("what", "p50 ms", "p95 ms", "a second"))
+    table = Table(
+        title="Small commits (one edited sentence each, synchronous=FULL)",
+        headings=("what", "p50 ms", "p95 ms", "a second"),
+    )
     documents = bench.chunks // CHUNKS_A_DOCUMENT
     kept = bench.text.document(CHUNKS_A_DOCUMENT)
     bench.ledger.sync.apply("bench", bench.run, [_revision(0, kept, _place(0, documents), edition=1)])
@@ -219,7 +224,9 @@ def vectors_and_scans(bench: Bench) -> Table:
         reader = Reader(principals=frozenset({f"group:{group}"}))
         ask = _asker(searcher, reader)
         times = repeated(ask, max(3, bench.repeats // 6))
-        table.add(f"exact scan of {count * CHUNKS_A_DOCUMENT:,} visible chunks, whole search", ms(p50(times)), ms(p95(times)))
+        table.add(
+            f"exact scan of {count * CHUNKS_A_DOCUMENT:,} visible chunks, whole search", ms(p50(times)), ms(p95(times))
+        )
     return table
 
 

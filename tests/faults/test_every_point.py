@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from ingestor.model import Outcome
 from tests.support.faults_corpus import word
 from tests.support.faults_trees import everyday, nothing, purge, small_tree, write
 from tests.support.faults_world import SOURCE, Death, World, hooked
+
+pytestmark = pytest.mark.slow
 
 POINTS = {
     "list",
@@ -74,6 +77,25 @@ def test_a_crash_at_any_point_is_mended_by_the_next_run(
         assert set(died) == POINTS
 
 
+def test_what_goes_between_a_death_and_the_next_run_is_gone_after_it(tmp_path: Path) -> None:
+    """R5: also where it was the very first run that died, one more run proves what is no longer there."""
+    at, died = 0, True
+    while died:
+        at += 1
+        root = tmp_path / f"root-{at}"
+        root.mkdir()
+        world = World(root, tmp_path / f"crash-{at}")
+        small_tree(root)
+        died = world.dies(Death(at), world.everything)
+        (root / "a.md").unlink()
+        (root / "c").rename(root / "x")
+        write(root, "b.md", [70])
+        assert world.sync().outcome is Outcome.OK
+        world.check_ledger()
+        world.close()
+    assert at > 20
+
+
 def test_two_deaths_in_a_row_are_mended(tmp_path: Path) -> None:
     """A process that dies while it mends what an earlier death left is mended by the one after it."""
     root = tmp_path / "root"
@@ -131,7 +153,8 @@ def test_an_approved_plan_is_not_asked_for_twice(tmp_path: Path) -> None:
     while died:
         at += 1
         world = base.copy(tmp_path / f"crash-{at}")
-        died = world.dies(Death(at), lambda world=world: world.sync(approve=world.ledger.sources.plan(SOURCE)))
+        held = world.ledger.sources.plan(SOURCE)
+        died = world.dies(Death(at), functools.partial(world.sync, approve=held))
         plan = world.ledger.sources.plan(SOURCE)
         assert set(plan.items if plan else ()) == world.doc_ids().keys() - {"11.md"}
         assert world.sync().outcome is (Outcome.HELD if plan else Outcome.OK)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors.memory import MemorySource
 from ingestor.chunking.cutter import SemanticCutter
 from ingestor.index.probe import probe
 from ingestor.model import ChunkId, Document, Passage
 from tests.support.faults_corpus import markdown
-from tests.support.faults_world import World, hooked
+from tests.support.faults_trees import everyday, small_tree, write
+from tests.support.faults_world import SOURCE, Death, World, hooked
 
 
 @pytest.fixture
@@ -130,3 +132,55 @@ def test_an_orphan_that_is_wanted_again_before_it_was_deleted_stays(world: World
     world.sync_all()
     world.drain()
     world.check_index(world.check_ledger())
+
+
+def test_a_move_proven_by_a_doubtful_read_is_read_again(tmp_path: Path) -> None:
+    """R9: what a copy-and-delete left may still change unseen, so it is read once more in the same run."""
+    source = MemorySource(SOURCE)
+    source.put("old", markdown("Moved", [1, 2]))
+    source.put("other", markdown("Other", [3]))
+    world = World(tmp_path, tmp_path / "states", source=source)
+    world.everything()
+    (doc_id,) = {one for item, one in world.doc_ids().items() if item == "old"}
+    source.remove("old")
+    source.put("new", markdown("Moved", [1, 2]), doubtful=True)
+    edits = [lambda: source.put("new", markdown("Moved", [1, 4]))]
+
+    def edit_once(name: str) -> None:
+        if name == "ledger.commit.done" and world.doc_ids().get("new") and edits:
+            edits.pop()()
+
+    with hooked(edit_once):
+        report = world.sync()
+    assert (report.counts.moved, world.doc_ids()["new"]) == (1, doc_id)
+    assert world.sync().counts.bytes_read == 0
+    world.check_ledger()
+
+
+def test_a_death_while_old_things_are_forgotten_loses_nothing_that_lives(tmp_path: Path) -> None:
+    """Retention may die at any commit: what is live stays whole, and what returns is taken in again."""
+    root = tmp_path / "root"
+    root.mkdir()
+    base = World(root, tmp_path / "base")
+    small_tree(root)
+    base.everything()
+    everyday(root)
+    base.everything()
+    base.close()
+    at, died, forgotten = 0, True, 0
+    while died:
+        at += 1
+        world = base.copy(tmp_path / f"crash-{at}")
+        world.ledger.upkeep._retention = -1.0
+        died = world.dies(Death(at), world.ledger.forget)
+        world.check_index(world.check_ledger())
+        world.ledger.upkeep._retention = -1.0
+        forgotten += world.ledger.forget()
+        back = root / "c/e.md"
+        write(root, "c/e.md", list(range(30, 33)))
+        world.everything()
+        world.check_index(world.check_ledger())
+        back.unlink()
+        world.close()
+    assert at > 5
+    assert forgotten

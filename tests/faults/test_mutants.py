@@ -27,6 +27,8 @@ from tests.support.faults_trees import everyday, small_tree
 from tests.support.faults_world import SOURCE, Death, World, hooked
 from tests.support.memory_index import MemoryIndex
 
+pytestmark = pytest.mark.slow
+
 # -- checks: small scenarios that a sound program passes --------------------------------------------------
 
 
@@ -250,7 +252,7 @@ def believe_any_listing(patch: pytest.MonkeyPatch) -> None:
 
 
 def ignore_narrowings(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(SyncEngine, "_regrant", lambda _self, _run, _listing, _memory: None)
+    patch.setattr(SyncEngine, "_regrant", lambda *_: None)
     bind = _Writer._acl
 
     def first_grant(self: _Writer, grant: Any) -> int:

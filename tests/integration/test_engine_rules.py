@@ -12,7 +12,8 @@ from connectors.base import Checkpoint, ItemId, ItemRef, Scope, Unreadable, Upse
 from connectors.errors import ItemUnreadable, SourceUnavailable
 from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
-from ingestor.model import Outcome, Reader
+from ingestor.chunking.cutter import SemanticCutter
+from ingestor.model import Document, Outcome, Passage, Reader
 from tests.support.world import SOURCE, World
 
 BODY = "Document {} says something of its own. The second sentence of {} is here as well.\n"
@@ -329,3 +330,36 @@ def test_equal_sentences_are_embedded_once_wherever_they_stand(world: World) -> 
     world.sync()
     second, _ = world.drain()
     assert (first, second) == (2, 1)
+
+
+def test_r8_a_text_that_the_cutter_trips_over_costs_one_document(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is set aside like one that cannot be parsed; the rest of the source goes on."""
+    cut = SemanticCutter.cut
+
+    def tripping(self: SemanticCutter, document: Document) -> tuple[Passage, ...]:
+        if "trap" in document.text:
+            raise RecursionError
+        return cut(self, document)
+
+    monkeypatch.setattr(SemanticCutter, "cut", tripping)
+    world.write("good.md", BODY.format("good", 1))
+    world.write("bad.md", BODY.format("trap", 2))
+    report = world.run()
+    assert (report.outcome, report.counts.added, report.counts.failed) == (Outcome.PARTIAL, 1, 1)
+    assert world.sync().counts.unchanged == 2
+
+
+def test_r5_an_approval_is_no_hold_for_what_else_left(world: World) -> None:
+    """An everyday deletion beside the approved ones goes through; another mass deletion waits."""
+    fill(world, 100)
+    world.sync()
+    for n in range(60):
+        (world.root / f"d{n % 4}/p{n}.md").unlink()
+    assert world.run().outcome is Outcome.HELD
+    plan = world.ledger.sync.memory(SOURCE).plan
+    (world.root / "d3/p99.md").unlink()
+    report = world.run(approve=plan)
+    assert (report.outcome, report.counts.deleted) == (Outcome.OK, 61)
+    for n in range(60, 85):
+        (world.root / f"d{n % 4}/p{n}.md").unlink()
+    assert world.run(approve=plan).outcome is Outcome.HELD

@@ -65,6 +65,14 @@ class Scripted:
         self._take(request)
         return wire.VerifyReply(ok=True, checked=1, lost=0, orphan=0, duplicate=0, stale=0)
 
+    def rebuild(self, request: wire.RebuildRequest, progress: Report) -> wire.RebuildReply:
+        self._take(request)
+        return wire.RebuildReply(outcome="ok", rows=9, duration_s=0.5, generation="generation-1")
+
+    def backup(self, request: wire.BackupRequest, progress: Report) -> wire.BackupReply:
+        self._take(request)
+        return wire.BackupReply(path=request.path, bytes=1, files=("ledger.sqlite3",), made_at=1.0, duration_s=0.5)
+
     def source_add(self, request: wire.SourceAddRequest) -> wire.SourceReply:
         self._take(request)
         return wire.SourceReply(name="docs", kind="files", place=request.path, origin="added", created=True)
@@ -117,6 +125,8 @@ def test_every_operation_crosses_the_socket_unchanged(remote: RemoteOperations, 
         "sync": wire.SyncRequest(sources=("a",)),
         "search": wire.SearchRequest(query=AWKWARD, principals=("user:ana",)),
         "verify": wire.VerifyRequest(repair=True),
+        "rebuild": wire.RebuildRequest(),
+        "backup": wire.BackupRequest(path="/backup/state.tar", overwrite=True),
         "source_add": wire.SourceAddRequest(path="/docs", name="docs"),
         "source_remove": wire.SourceRemoveRequest(name="docs", purge=True),
         "plan": wire.PlanRequest(source="docs"),

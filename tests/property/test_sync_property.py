@@ -96,6 +96,12 @@ class Editing(RuleBasedStateMachine):
     def folders(self) -> list[Path]:
         return sorted(path for path in self.root.rglob("*") if path.is_dir())
 
+    def has_files(self) -> bool:
+        return bool(self.files())
+
+    def has_folders(self) -> bool:
+        return bool(self.folders())
+
     def pick(self, number: int) -> Path:
         files = self.files()
         return files[self.spread(number) % len(files)]
@@ -125,25 +131,25 @@ class Editing(RuleBasedStateMachine):
         path.with_name("t~").write_bytes(content)
         path.with_name("t~").rename(path)
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, number=st.integers(0, _PARAGRAPHS - 1))
     def append(self, pick: int, number: int) -> None:
         with self.pick(pick).open("ab") as stream:
             stream.write(b"\n\n" + paragraph(number).encode())
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, number=st.integers(0, _PARAGRAPHS - 1))
     def prepend(self, pick: int, number: int) -> None:
         path = self.pick(pick)
         path.write_bytes(paragraph(number).encode() + b"\n\n" + path.read_bytes())
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, part=st.floats(0, 1))
     def truncate(self, pick: int, part: float) -> None:
         path = self.pick(pick)
         os.truncate(path, int(path.stat().st_size * part))
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks)
     def edit_keeping_size_and_mtime(self, pick: int) -> None:
         path = self.pick(pick)
@@ -151,12 +157,12 @@ class Editing(RuleBasedStateMachine):
         path.write_bytes(path.read_bytes().replace(b"northern", b"southern").replace(b"rule 1", b"rule 2"))
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, place=places)
     def move(self, pick: int, place: str) -> None:
         self.pick(pick).rename(self.target(place))
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(one=picks, other=picks)
     def swap(self, one: int, other: int) -> None:
         first, second = self.pick(one), self.pick(other)
@@ -166,18 +172,18 @@ class Editing(RuleBasedStateMachine):
             second.rename(first)
         aside.rename(second)
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks)
     def delete(self, pick: int) -> None:
         self.pick(pick).unlink()
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, place=places)
     def copy(self, pick: int, place: str) -> None:
         content = self.pick(pick).read_bytes()
         self.target(place).write_bytes(content)
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, place=places)
     def link(self, pick: int, place: str) -> None:
         path, target = self.pick(pick), self.target(place)
@@ -185,24 +191,24 @@ class Editing(RuleBasedStateMachine):
             target.unlink(missing_ok=True)
             os.link(path, target)
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, mode=modes)
     def chmod(self, pick: int, mode: int) -> None:
         self.pick(pick).chmod(mode)
 
-    @precondition(folders)
+    @precondition(has_folders)
     @rule(pick=picks, mode=st.sampled_from([0o755, 0o750, 0o700]))
     def chmod_folder(self, pick: int, mode: int) -> None:
         folders = self.folders()
         folders[self.spread(pick) % len(folders)].chmod(mode)
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, age=st.integers(0, 100_000))
     def touch(self, pick: int, age: int) -> None:
         path = self.pick(pick)
         os.utime(path, (path.stat().st_atime, path.stat().st_mtime - age))
 
-    @precondition(folders)
+    @precondition(has_folders)
     @rule(pick=picks, name=st.sampled_from(["e", "f", "a"]))
     def move_folder(self, pick: int, name: str) -> None:
         folders = self.folders()
@@ -210,7 +216,7 @@ class Editing(RuleBasedStateMachine):
         if not target.exists() and source not in target.parents:
             source.rename(target)
 
-    @precondition(folders)
+    @precondition(has_folders)
     @rule(pick=picks)
     def delete_folder(self, pick: int) -> None:
         folders = self.folders()
@@ -256,7 +262,7 @@ class Editing(RuleBasedStateMachine):
         if not self.world.dies(Death(1 + self.spread(at) % 35), self.world.everything):
             self.complete()
 
-    @precondition(files)
+    @precondition(has_files)
     @rule(pick=picks, content=contents, at=picks, point=st.sampled_from(["list", "fetch", "parse"]))
     def run_while_edited(self, pick: int, content: bytes, at: int, point: str) -> None:
         """Somebody writes while the run reads; the next run may have to look again, and no more."""
@@ -327,7 +333,7 @@ TestEditing = pytest.mark.slow(TestEditing)
 
 @pytest.mark.long
 @pytest.mark.timeout(3_600)
-class TestEditingLong(Editing.TestCase):  # type: ignore[name-defined,misc]  # made by the class above
+class TestEditingLong(Editing.TestCase):  # type: ignore[valid-type,misc]  # made by the class above
     """The same machine, at random and for long."""
 
     settings = LONG
@@ -393,7 +399,8 @@ def test_a_second_run_opens_no_file_and_commits_nothing(tmp_path: Path) -> None:
         (root / f"{number}.md").write_text(markdown("Steady", [number]))
     world = World(root, tmp_path / "state")
     world.everything()
-    before, points = world.dump(), []
+    before = world.dump()
+    points: list[str] = []
     with hooked(points.append):
         report = world.everything()
     assert (report.outcome, report.counts.unchanged, report.counts.bytes_read) == (Outcome.OK, 30, 0)

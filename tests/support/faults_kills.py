@@ -103,7 +103,7 @@ class Site:
         }
         with self.ledger() as read:
             (runs,) = read("SELECT count(*) FROM run WHERE ended_at IS NULL AND id = (SELECT max(id) FROM run)")
-            items: dict[str, bytes] = dict(read("SELECT item_id, content_hash FROM item"))  # type: ignore[arg-type]
+            items: dict[str, bytes] = dict(read("SELECT item_id, content_hash FROM item"))
         return bool(runs[0]), sum(items.get(item) == digest for item, digest in now.items()), len(now)
 
     def vectors(self) -> int:

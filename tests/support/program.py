@@ -83,9 +83,7 @@ class Program:
             process.kill()
             stdout, stderr = process.communicate()
             raise AssertionError(f"ingestor {' '.join(map(str, arguments))} did not end:\n{stderr[-4000:]}") from None
-        done = Done(
-            code=process.returncode, stdout=stdout or "", stderr=stderr or "", seconds=time.monotonic() - began
-        )
+        done = Done(code=process.returncode, stdout=stdout or "", stderr=stderr or "", seconds=time.monotonic() - began)
         assert expect is None or done.code == expect, (
             f"ingestor {' '.join(map(str, arguments))} ended with {done.code}:\n{done.stdout[-2000:]}{done.stderr[-4000:]}"
         )

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,11 +36,17 @@ EMBEDDER = "stub embedder (words hashed into 384 dimensions; it counts what it i
 class Served:
     """One open service. ``embedder`` counts every text that was embedded."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, source: Callable[[Source], Any] | None = None) -> None:
         self.embedder = StubEmbedder()
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config = state.parent / f"{state.name}.toml"
+        config.write_text("")  # everything by default, whatever stands in the working directory
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(embedding, "SentenceEmbedder", lambda _name, *_, **__: self.embedder)
-            self.service = wiring._build(Context(state=resolve(state)))
+            if source is not None:
+                make = wiring._make_source
+                patch.setattr(wiring, "_make_source", lambda row: source(make(row)))
+            self.service = wiring._build(Context(state=resolve(state), config_file=config))
         self.ledger = self.service.ledger
         self.operations = ServiceOperations(self.service)
         self.service.open()
@@ -47,6 +54,9 @@ class Served:
     def add(self, root: Path, name: str) -> None:
         """Register a folder; where the service watches, it is watched and scanned from now on."""
         self.operations.source_add(wire.SourceAddRequest(path=str(root), name=name, owner="tester"))
+
+    def remove(self, name: str) -> None:
+        self.operations.source_remove(wire.SourceRemoveRequest(name=name, purge=True))
 
     def source(self, name: str) -> Source:
         return self.service.runner(name).source
@@ -82,8 +92,8 @@ class Served:
         """Item ids that the source lists now."""
         return {c.ref.item_id for c in self.source(name).list(WHOLE, None) if isinstance(c, Upserted)}
 
-    def until(self, true: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_S
+    def until(self, true: Callable[[], object], what: str, *, patience: float = PATIENCE_S) -> None:
+        deadline = time.monotonic() + patience
         while not true():
             assert time.monotonic() < deadline, f"Waited in vain for {what}."
             time.sleep(0.02)
@@ -110,8 +120,9 @@ class Served:
 
 
 @contextmanager
-def served(state: Path) -> Iterator[Served]:
-    made = Served(state)
+def served(state: Path, *, source: Callable[[Source], Any] | None = None) -> Iterator[Served]:
+    """``source`` is put around each source that the service makes."""
+    made = Served(state, source)
     try:
         yield made
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ingestor import wire
@@ -80,6 +81,16 @@ class Scripted:
         clean = wire.VerifyReply(ok=True, checked=15, lost=0, orphan=0, duplicate=0, stale=0)
         return self._answer("verify", request, clean)
 
+    def rebuild(self, request: wire.RebuildRequest, progress: Any) -> wire.RebuildReply:
+        self.during(progress)
+        return self._answer("rebuild", request, wire.RebuildReply(outcome="ok", rows=1500, duration_s=2.0))
+
+    def backup(self, request: wire.BackupRequest, progress: Any) -> wire.BackupReply:
+        self.during(progress)
+        files = ("vectors-0.sqlite3", "ledger.sqlite3")
+        reply = wire.BackupReply(path=request.path, bytes=3 * 1024**2, files=files, made_at=1.7e9, duration_s=2.0)
+        return self._answer("backup", request, reply)
+
     def source_add(self, request: wire.SourceAddRequest) -> wire.SourceReply:
         reply = wire.SourceReply(name="docs", kind="files", place=request.path, origin="added", created=True)
         return self._answer("source_add", request, reply)
@@ -123,6 +134,12 @@ class Scripted:
     def read_only(self, context: Context) -> Scripted:
         self.context = context
         return self
+
+    def restore(self, context: Context, archive: Path, progress: Any) -> wire.RestoreReply:
+        self.context = context
+        self.during(progress)
+        reply = wire.RestoreReply(state_dir="/state", made_at=1.7e9, program="1", sources=1, documents=21)
+        return self._answer("restore", archive, reply)
 
     def run_service(self, context: Context) -> int:
         self.context = context

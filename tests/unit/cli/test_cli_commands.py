@@ -355,9 +355,9 @@ def test_help_and_version(invoke: Invoke) -> None:
     """Every command has help with an example."""
     assert invoke("--version").out == f"ingestor {__version__}\n"
     listing = invoke("--help").out
-    for command in "backfill run sync search status runs why verify approve init doctor source config".split():
+    leaves = "backfill run sync search status runs why verify approve rebuild backup restore init doctor".split()
+    for command in [*leaves, "source", "config"]:
         assert f"\n  {command} " in listing
-    leaves = "backfill run sync search status runs why verify approve init doctor".split()
     for command in (
         [[leaf] for leaf in leaves]
         + [["source", s] for s in ("list", "add", "remove")]

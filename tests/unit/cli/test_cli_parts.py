@@ -9,9 +9,9 @@ from scripted_backend import HIT, run_reply
 
 from ingestor.cli.hits import show, where, words_of
 from ingestor.cli.outcome import exit_code, summary
-from ingestor.service.replies import canonical
 from ingestor.cli.output import ago, clean, span
 from ingestor.cli.progress import Bars, phase
+from ingestor.service.replies import canonical
 from ingestor.wire import Progress, RunsReply, SearchReply
 
 

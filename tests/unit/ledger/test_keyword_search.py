@@ -92,7 +92,6 @@ def test_only_the_sources_asked_for(ledger: Ledger) -> None:
     put(ledger, "a", "some words", source="t")
     assert found(ledger, "words") == {"s/a", "t/a"}
     assert found(ledger, "words", sources=("t",)) == {"t/a"}
-    ledger.sync.forget_source("t")
     ledger.sources.remove("t")
     assert found(ledger, "words") == {"s/a"}
 

@@ -167,6 +167,22 @@ def test_a_reader_who_sees_little_is_answered_by_scan() -> None:
     assert [h.chunk_id for h in found.hits] == ["c1", "c2"]
 
 
+def test_a_scan_that_sees_a_part_takes_nothing_from_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above its limit the scan sees any part of the chunks; the nearest ones that the index named stay."""
+
+    def first_only(self: Ledger, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+        return [candidate(2, (2, 1)), candidate(4, (2, 1))]
+
+    def named(self: Ledger, chunks: Iterable[object], reader: Reader, sources: Sequence[str]) -> Sequence[Candidate]:
+        return [candidate(1, (1, 1))]
+
+    monkeypatch.setattr(Ledger, "all_candidates", first_only)
+    monkeypatch.setattr(Ledger, "candidates", named)
+    reader = Reader(principals=frozenset({"public"}))
+    found = searcher(answer=["c1"]).search("nothing", mode=SearchMode.DENSE, top=5, reader=reader)
+    assert [h.chunk_id for h in found.hits] == ["c1", "c2", "c4"]
+
+
 def test_keyword_mode_needs_no_model() -> None:
     """Neither the embedder nor the vector index is asked."""
     found = searcher(down=True).search("a word", mode=SearchMode.KEYWORD, top=5, reader=OWNER)
