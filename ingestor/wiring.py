@@ -61,7 +61,7 @@ def open_operations(context: Context) -> Iterator[Operations]:
         with ExitStack() as ending:
 
             def serve() -> None:
-                ending.enter_context(_served(context, service, operations))
+                ending.enter_context(_served(context, service, operations, as_service=False))
 
             operations = ServiceOperations(service, before_long=serve)
             yield operations
@@ -84,7 +84,7 @@ def _serve_until_stopped(context: Context) -> None:
         from ingestor.service.operations import ServiceOperations
 
         operations = ServiceOperations(service)
-        with _served(context, service, operations):
+        with _served(context, service, operations, as_service=True):
             service.watch()
             _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
             while not context.stop.wait(1.0):  # in slices, so that a signal is handled at once
@@ -270,10 +270,10 @@ def _await_room(context: Context) -> bool:
 
 
 @contextmanager
-def _served(context: Context, service: Service, operations: Operations) -> Iterator[None]:
+def _served(context: Context, service: Service, operations: Operations, *, as_service: bool) -> Iterator[None]:
     from ingestor.web.server import serve
 
-    server = serve(operations, context.state.socket_path, ready=lambda: service.ready)
+    server = serve(operations, context.state.socket_path, ready=lambda: service.ready, service=as_service)
     try:
         yield
     finally:
@@ -281,17 +281,22 @@ def _served(context: Context, service: Service, operations: Operations) -> Itera
 
 
 def _own_lock(context: Context) -> StateLock:
-    """The lock for a service. A command that has it for a moment is waited for; a service is not."""
+    """The lock for a service. A command that has it is waited for, as long as it works; a service is not."""
     from ingestor.web.client import ping
 
-    deadline = time.monotonic() + _HOLDER_WAIT_S
+    deadline, told = time.monotonic() + _HOLDER_WAIT_S, False
     while True:
         lock = context.state.try_lock()
         if lock is not None:
             return lock
         holder = context.state.holder()
-        serving = holder is not None and ping(holder.socket_path) is not None
-        if serving or time.monotonic() > deadline or context.stop.wait(_LOOK_S):
+        pong = ping(holder.socket_path) if holder is not None else None
+        if pong is not None and not pong.service:
+            deadline = time.monotonic() + _HOLDER_WAIT_S
+            if not told:
+                _log.info("waiting_for_command", pid=pong.pid)
+                told = True
+        if (pong is not None and pong.service) or time.monotonic() > deadline or context.stop.wait(_LOOK_S):
             who = f"process {holder.pid}" if holder is not None else "another process"
             raise UserError(
                 f"The state folder {context.state.root} is in use by {who}.",

@@ -357,8 +357,10 @@ class GenerationManager:
     def _promote(self, opened: _Opened, stopping: Callable[[], bool]) -> None:
         """A complete generation serves once a probe of all its rows has found it equal to the ledger."""
         generation_id = opened.generation.generation_id
-        if opened.generation.state is not GenerationState.BUILDING or self._ledger.unembedded(generation_id, 1):
+        if opened.generation.state is not GenerationState.BUILDING:
             return
+        if self._ledger.unembedded(generation_id, 1) or self._ledger.pending(generation_id, 1):
+            return  # in this order: what was marked ready since the rows were written is pending now
         report = self._probe(opened, sample=None, stopping=stopping)
         if not report.finished:
             return
@@ -369,6 +371,7 @@ class GenerationManager:
         reached("index.promote")
         self._ledger.set_generation(generation_id, GenerationState.SERVING)
         reached("index.promote.done")
+        self._swept = False  # what it replaced goes with the next step
         _log.info("index_rebuilt", generation=opened.generation.location, rows=report.checked)
         self._targets()
         if previous is not None and previous is not opened:
@@ -385,14 +388,20 @@ class GenerationManager:
             shutil.rmtree(opened.index.place.path, ignore_errors=True)
 
     def _sweep(self) -> None:
-        """Remove, once, what a kill left behind: folders and collections that no live generation names."""
+        """Remove, once, what is left behind: folders and collections that no live generation names. A
+        generation of another model or place that was replaced follows the ledger no more: what was deleted
+        since must not stay readable in it, and the vectors to build it again are in the ledger."""
         if self._swept:
             return
+        for generation in self._ledger.generations():
+            if generation.state is GenerationState.KEPT:
+                self._ledger.set_generation(generation.generation_id, GenerationState.CONDEMNED)
         generations = self._ledger.generations()
         kept = {g.location for g in generations if g.state is not GenerationState.CONDEMNED}
         if self._url:
             for generation in generations:
-                if generation.state is GenerationState.CONDEMNED and generation.location not in kept:
+                ours = not generation.location.startswith(_FOLDER_PREFIX)
+                if ours and generation.state is GenerationState.CONDEMNED and generation.location not in kept:
                     index = ChromaIndex(self._place(generation), limits=self._limits)
                     try:
                         index.drop()

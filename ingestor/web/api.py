@@ -69,8 +69,10 @@ ROUTES: Mapping[str, Route] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pong:
-    """The answer to a ping. ``ready`` is false while the holder opens its parts or closes them."""
+    """The answer to a ping. ``ready`` is false while the holder opens its parts or closes them;
+    ``service`` tells a service from a command that ends by itself."""
 
     pid: int
     version: str
     ready: bool
+    service: bool = False

@@ -95,7 +95,12 @@ def ping(socket_path: Path) -> Pong | None:
     try:
         with _client(socket_path, httpx.Timeout(_PING_TIMEOUT_S)) as client:
             answer = client.get("/v1/ping").json()
-            return Pong(pid=answer["pid"], version=answer["version"], ready=answer["ready"])
+            return Pong(
+                pid=answer["pid"],
+                version=answer["version"],
+                ready=answer["ready"],
+                service=answer.get("service", False),
+            )
     except (httpx.HTTPError, ValueError, KeyError):
         return None
 

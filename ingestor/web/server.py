@@ -63,14 +63,16 @@ class Server:
         self._listener.close()
 
 
-def serve(operations: Operations, socket_path: Path, *, ready: Callable[[], bool] = lambda: True) -> Server:
+def serve(
+    operations: Operations, socket_path: Path, *, ready: Callable[[], bool] = lambda: True, service: bool = False
+) -> Server:
     """Serve ``operations`` at ``socket_path`` until ``stop``. Only for the holder of the state lock: a socket
     file that is there already is a dead process's and is replaced. ``ready`` is asked at every ping."""
     import uvicorn
 
     listener = _listen(socket_path)
     config = uvicorn.Config(
-        _application(operations, ready),
+        _application(operations, ready, service=service),
         loop="asyncio",
         http="h11",
         ws="none",
@@ -96,13 +98,13 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _application(operations: Operations, ready: Callable[[], bool]) -> Starlette:
+def _application(operations: Operations, ready: Callable[[], bool], *, service: bool) -> Starlette:
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route as At
 
     async def ping(_request: Request) -> Response:
-        return JSONResponse({"pid": os.getpid(), "version": __version__, "ready": ready()})
+        return JSONResponse({"pid": os.getpid(), "version": __version__, "ready": ready(), "service": service})
 
     async def operate(request: Request) -> Response:
         name = request.path_params["name"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 from collections.abc import Callable
@@ -21,12 +22,13 @@ QUESTIONS = ("how long do refunds take", "who signs a contract", "what to do whe
 
 def answers(program: Program) -> list[list[Any]]:
     """What a person would see, score for score."""
+    file = program.home / "questions"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("\n".join(QUESTIONS))
+    replies = [json.loads(line) for line in program("search", "--queries", file, "--json").stdout.splitlines()]
     return [
-        [
-            (hit["chunk_id"], hit["document_id"], hit["score"], hit["text"], hit["lines"])
-            for hit in program.search(question)
-        ]
-        for question in QUESTIONS
+        [(hit["chunk_id"], hit["document_id"], hit["score"], hit["text"], hit["lines"]) for hit in reply["hits"]]
+        for reply in replies
     ]
 
 
@@ -66,8 +68,8 @@ def test_a_backup_of_a_service_at_work_is_whole(make_program: Callable[..., Prog
 
     def work() -> None:
         number = 0
-        while not end.wait(0.02):
-            (folder / f"new{number % 50}.md").write_text(f"# New\n\nBoat{number:04} of the harbour crew is painted.\n")
+        while not end.wait(0.1):
+            (folder / f"new{number % 20}.md").write_text(f"# New\n\nBoat{number:04} of the harbour crew is painted.\n")
             number += 1
 
     with program.service() as service:
@@ -87,8 +89,7 @@ def test_a_backup_of_a_service_at_work_is_whole(make_program: Callable[..., Prog
         assert service.stop()[0] == 0
     assert "holds a ledger already" in program("restore", tmp_path / "1.tar", expect=2).stderr
     new = restored(program, tmp_path / "1.tar", make_program)
-    old = [number for number in range(30) if new.search(f"number{number:03}", mode="keyword")]
-    assert old == list(range(30))
+    assert len(new.search("lighthouse burns", mode="keyword", top=100)) == 30
     run = new.backfill()
     assert run["outcome"] == "ok"
     assert run["embedded"] <= 2 * (run["documents"]["added"] + run["documents"]["updated"])

@@ -12,7 +12,8 @@ from ingestor import wire
 from ingestor.errors import IndexUnavailable
 from ingestor.index import churn
 from ingestor.index.churn import bloated
-from ingestor.model import GenerationState
+from ingestor.ledger.index import IndexStates
+from ingestor.model import GenerationId, GenerationState
 from ingestor.service.rebuilding import rebuild_when_bloated
 from ingestor.space import FLOOR
 from tests.support.served import Served
@@ -69,6 +70,46 @@ def test_a_rebuild_makes_an_equal_index_and_embeds_nothing(served: Served, tmp_p
     verified = served.operations.verify(wire.VerifyRequest(), lambda _: None)
     assert (verified.ok, verified.checked) == (True, FILES)
     assert [path.name for path in (tmp_path / "state" / "chroma").iterdir()] == [reply.generation]
+
+
+def test_a_generation_never_serves_before_it_is_complete(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The embed loop may mark chunks ready while the projector writes others: those are not complete yet."""
+    incomplete: list[tuple[int, int]] = []
+    promote = type(served.ledger.index).set_generation
+
+    def watched(index: IndexStates, generation: GenerationId, state: GenerationState) -> None:
+        if state is GenerationState.SERVING:
+            incomplete.append(index.backlog(generation))
+        promote(index, generation, state)
+
+    monkeypatch.setattr(type(served.ledger.index), "set_generation", watched)
+    monkeypatch.setattr("ingestor.service.pump._EMBED_CHUNKS", 3)
+    for _ in range(3):
+        served.operations.rebuild(wire.RebuildRequest(), lambda _: None)
+    assert incomplete == [(0, 0)] * 3
+
+
+def test_a_rebuild_comes_to_its_end_while_files_change(served: Served, tmp_path: Path) -> None:
+    """There is no moment of rest to wait for."""
+    end = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not end.is_set():
+            number += 1
+            text = f"# Page {number}\n\nThe boat number {number} is painted.\n"
+            (tmp_path / "docs" / f"{number % FILES}.md").write_text(text)
+            served.sync("docs")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        assert served.operations.rebuild(wire.RebuildRequest(), lambda _: None).outcome == "ok"
+    finally:
+        end.set()
+        worker.join()
+    served.until_settled("docs")
+    assert served.verify().ok
 
 
 def test_two_who_ask_wait_for_one_rebuild(served: Served) -> None:
