@@ -243,7 +243,7 @@ class Store:
         text = " ".join(str(error).split())[:300] or type(error).__name__
         if isinstance(error, ImportError):
             return Unavailable(f"Chroma cannot be loaded: {text}.")
-        from chromadb.errors import InternalError, NotFoundError
+        from chromadb.errors import DuplicateIDError, InternalError, NotFoundError
 
         if self._url and isinstance(error, InternalError):
             return Fault(f"The Chroma server at {self._url} fails: {text}.")
@@ -251,7 +251,7 @@ class Store:
             return Unavailable(f"The Chroma server at {self._url} gave no answer: {text}.")
         if isinstance(error, NotFoundError):
             return Wrecked(f"The collection has vanished from the store: {text}.")
-        if isinstance(error, ValueError) and self._collection is not None:
+        if isinstance(error, ValueError | DuplicateIDError) and self._collection is not None:
             return Unavailable(f"Chroma refused the request: {text}.")
         lowered = text.lower()
         if any(sign in lowered for sign in _PASSING):

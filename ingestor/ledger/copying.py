@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingestor.errors import LedgerError
+from ingestor.faultpoint import reached
 from ingestor.ledger.database import Database, LedgerDamaged, quoted
 from ingestor.space import NoSpace
 
@@ -65,6 +66,7 @@ def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        reached("backup.snapshot")
         yield connection
 
 

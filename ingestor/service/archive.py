@@ -58,7 +58,7 @@ class Manifest(BaseModel):
 def pack(files: Sequence[tuple[Path, int]], target: IO[bytes], moved: Moved = lambda _: None) -> Manifest:
     """Write the archive of ``files`` (path and schema) to ``target``; it is durable when this returns."""
     packed: list[Packed] = []
-    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with tarfile.TarFile(fileobj=target, mode="w", format=tarfile.PAX_FORMAT, copybufsize=_BLOCK) as tar:
         for path, schema in files:
             with path.open("rb") as stream:
                 reading = _Hashing(stream, moved)

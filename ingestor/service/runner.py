@@ -235,8 +235,29 @@ class Runner:
             _resolve(request, report=report)
 
     def _run(self, request: _Request) -> RunReport:
+        scope, started = request.scopes[0] if len(request.scopes) == 1 else WHOLE, time.time()
+        run_id = self._runs.start_run(self.source.name, request.trigger, scope)
+        try:
+            return self._whole_run(run_id, request)
+        except Exception as error:
+            # What is known of a run that broke: without it the row would look like that of a killed process.
+            broken = RunReport(
+                run_id=run_id,
+                source=self.source.name,
+                trigger=request.trigger,
+                scope=scope,
+                outcome=Outcome.FAILED,
+                started_at=started,
+                ended_at=time.time(),
+                counts=RunCounts(),
+                message=str(error) or type(error).__name__,
+            )
+            with contextlib.suppress(LedgerError):  # it may be the ledger that failed
+                self._runs.finish_run(broken)
+            raise
+
+    def _whole_run(self, run_id: RunId, request: _Request) -> RunReport:
         name = self.source.name
-        run_id = self._runs.start_run(name, request.trigger, request.scopes[0] if len(request.scopes) == 1 else WHOLE)
         self._set_state(SourceState.RUNNING)
         with self._pump.account(name) as account:
             report = self._passes(run_id, request)

@@ -167,6 +167,39 @@ def test_what_counted_as_embedded_has_its_vectors_in_the_backup(tmp_path: Path) 
         copy.close()
 
 
+def test_nothing_is_committed_between_the_snapshots(tmp_path: Path) -> None:
+    """A document that comes just then, with its vectors, is in all of the copies or in none."""
+    ledger = filled(tmp_path / "a", 3)
+    comers: list[threading.Thread] = []
+
+    def come() -> None:
+        put(ledger, f"late-{len(comers)}", f"the text that came late, number {len(comers)}")
+        embed(ledger)
+
+    def between(name: str) -> None:
+        if name == "backup.snapshot":
+            comers.append(threading.Thread(target=come))
+            comers[-1].start()
+            comers[-1].join(0.3)  # it comes through now, or it waits for the last snapshot
+
+    faultpoint.install(between)
+    try:
+        (tmp_path / "copies").mkdir()
+        ledger.copy(tmp_path / "copies")
+    finally:
+        faultpoint.install(None)
+    for comer in comers:
+        comer.join()
+    assert len(comers) == 2
+    assert len(found(ledger, "late")) == 2
+    copy = Ledger(tmp_path / "copies")
+    assert found(copy, "late") == []
+    assert copy.vectors(MODEL).missing(sorted(copy.upkeep.settled_unit_ids())) == []
+    assert len(list(copy.vectors(MODEL).units())) == 3
+    copy.close()
+    ledger.close()
+
+
 def test_the_archive_is_a_plain_tar_for_its_owner_alone(archive: Path) -> None:
     """Files that any SQLite opens, and a manifest that names them."""
     assert archive.stat().st_mode & 0o777 == 0o600

@@ -218,6 +218,7 @@ def test_a_bug_in_a_run_does_not_end_the_loop(bench: Bench) -> None:
     with pytest.raises(ZeroDivisionError):
         bench.runner.request(Trigger.SYNC).result(WAIT)
     assert bench.runs.states[-1][0] is SourceState.FAILED
+    assert [report.outcome for report in bench.runs.finished] == [Outcome.FAILED]
     assert bench.runner.request(Trigger.SYNC).result(WAIT).outcome is Outcome.OK
 
 
