@@ -69,7 +69,7 @@ def test_a_backup_of_a_service_at_work_is_whole(make_program: Callable[..., Prog
     def work() -> None:
         number = 0
         while not end.wait(0.1):
-            (folder / f"new{number % 20}.md").write_text(f"# New\n\nBoat{number:04} of the harbour crew is painted.\n")
+            (folder / f"new{number % 10}.md").write_text(f"# New\n\nBoat{number:04} of the harbour crew is painted.\n")
             number += 1
 
     with program.service() as service:
@@ -92,7 +92,7 @@ def test_a_backup_of_a_service_at_work_is_whole(make_program: Callable[..., Prog
     assert len(new.search("lighthouse burns", mode="keyword", top=100)) == 30
     run = new.backfill()
     assert run["outcome"] == "ok"
-    assert run["embedded"] <= 2 * (run["documents"]["added"] + run["documents"]["updated"])
+    assert run["embedded"] < 2 * 30, "what the backup held with its vectors was embedded again"
     new.verified()
     program.backfill()
     assert sorted(hit["text"] for hit in new.search("boat painted", mode="keyword", top=100)) == sorted(
