@@ -42,7 +42,7 @@ class Desk:
 
     def found(self, word: str, *, mode: str = "keyword") -> list[SearchHit]:
         """The hits whose passage has the word in it."""
-        return [hit for hit in self.service.search(word, mode=mode) if word in hit.text]
+        return [hit for hit in self.service.search(word, mode=mode, top=100) if word in hit.text]
 
     def await_found(self, word: str) -> SearchHit:
         self.service.until(lambda: self.found(word), f"{word!r} to be found")

@@ -177,7 +177,7 @@ def lag(program: Program, tree: Path, saves: int) -> Table:
 
 
 def _finds(service: Service, mark: str, mode: str) -> bool:
-    request = SearchRequest.model_validate({"query": f"the {mark} valve", "mode": mode, "top": 10})
+    request = SearchRequest.model_validate({"query": f"the {mark} valve", "mode": mode, "top": 100})
     return any(mark in hit.text for hit in service.operations.search(request).hits)
 
 
