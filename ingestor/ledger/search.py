@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from ingestor.model import Candidate, ChunkId, DocId, Hit, Reader
 _PAGE = 500
 _COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
 _COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
+_COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
 
 _WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
@@ -35,6 +37,7 @@ class SearchReads:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._size = (0, float("-inf"))  # live chunks, and when they were counted
 
     def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
         match = self._match(words)
@@ -72,6 +75,15 @@ class SearchReads:
 
     def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
         return self._candidates("1", {"limit": limit}, reader, sources, tail=" LIMIT :limit")
+
+    def _about_how_many(self) -> int:
+        """Live chunks, as of the last minute: what is common does not change faster, and counting 100,000
+        costs more than the search."""
+        count, at = self._size
+        if count < _COUNT_FROM or time.monotonic() - at > _COUNT_KEPT_S:
+            count = self.live_chunks()
+            self._size = (count, time.monotonic())
+        return count
 
     def live_chunks(self) -> int:
         return int(self._db.read("SELECT count(*) FROM cut WHERE died IS NULL")[0][0])
@@ -143,7 +155,7 @@ class SearchReads:
         ones left out while rarer ones remain."""
         distinct = list(dict.fromkeys(word.lower() for word in _WORD.findall(words)))
         rare = [word for word in distinct if word not in _STOPWORDS] or distinct
-        total = self.live_chunks()
+        total = self._about_how_many()
         if total >= _COUNT_FROM:
             cap = int(total * _COMMON)
             counted = sorted(((self._frequency(word, cap + 1), word) for word in rare), key=lambda pair: pair[0])

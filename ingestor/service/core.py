@@ -6,7 +6,6 @@ it. Both are this code: one-shot is the daemon that does not wait.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import threading
 import time
@@ -35,9 +34,6 @@ GRACE_S = 10.0
 
 _CLOSING_S = 3.0
 """Of these for closing the index and the ledger, after the loops had their time."""
-
-_LINGER_S = 60.0
-"""For a loop that is still inside the model when everything else of a command has ended."""
 
 _MAINTENANCE = "maintenance"
 _SUPERVISION = "supervision"
@@ -124,10 +120,7 @@ class Service:
                 if row.state is SourceState.RUNNING:
                     self.ledger.sources.set_state(row.name, SourceState.IDLE)
         self.quiet = quiet
-        if not quiet:
-            # Python's end would unwind a thread in the middle of native code, which aborts the process.
-            atexit.register(self.parts.pump.join, _LINGER_S)
-        else:
+        if quiet:
             with contextlib.suppress(LedgerError):  # full or damaged: the next start checks it
                 self.ledger.mark_clean(True)
             self.ledger.close()

@@ -41,7 +41,7 @@ from ingestor.sync.lag import edited_at
 _IN_FLIGHT = 6  # documents being parsed: enough to keep every worker of a small machine busy
 _IN_FLIGHT_BYTES = 64 * 1024 * 1024
 _KEPT_BYTES = 32 * 1024 * 1024  # contents read for their hash and kept for parsing
-_ROWS_A_COMMIT = 400  # chunks; about 50 ms
+_ROWS_A_COMMIT = 150  # chunks; below 100 ms at 1,900 a second (tests/results/ledger.md)
 _COMMIT_AFTER_S = 0.1
 _DOUBT_ROUNDS = 3
 _DOUBT_WAIT_S = 0.02

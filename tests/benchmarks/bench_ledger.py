@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import random
 import tempfile
 import time
@@ -121,6 +122,7 @@ def main() -> None:
         )
         print(head)
         tables = measure(Path(scratch), chosen.chunks, chosen.repeats, chroma=chosen.chroma)
+        head += f"; load at the end {os.getloadavg()[0]:.1f}"
     if report is not None:
         report.parent.mkdir(exist_ok=True)
         body = "\n".join(table.markdown() for table in tables)
