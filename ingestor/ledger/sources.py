@@ -108,11 +108,6 @@ class Sources:
                 (state.value, note, source, state.value, note),
             )
 
-    def set_paused(self, source: str, paused: bool) -> None:
-        row = self.row_id(source)
-        with self._db.write() as tx:
-            tx.execute("UPDATE source SET paused = ? WHERE id = ?", (int(paused), row))
-
     def set_next_run(self, source: str, at: float | None) -> None:
         with self._db.write() as tx:
             tx.execute("UPDATE source SET next_run = ? WHERE name = ? AND removed_at IS NULL", (at, source))

@@ -81,7 +81,6 @@ class Runner:
         self._waiting: list[_Request] = []
         self._current: _Request | None = None
         self._ended = False
-        self.held = False
         self._pulse = RunnerPulse(self)
         self._engine = make_engine(self._pulse)
         self._thread = threading.Thread(target=self._loop, name=f"source-{source.name}", daemon=True)
@@ -330,7 +329,6 @@ class Runner:
             self._set_state(state, message)
 
     def _set_state(self, state: SourceState, note: str = "") -> None:
-        self.held = state is SourceState.HELD
         self._runs.set_state(self.source.name, state, note)
 
     def seen(self, stage: str, tally: Tally) -> None:

@@ -19,15 +19,6 @@ from tests.support.world import SOURCE, World
 BODY = "Document {} says something of its own. The second sentence of {} is here as well.\n"
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    for folder in ("docs", "state"):
-        (tmp_path / folder).mkdir()
-    made = World(tmp_path / "docs", tmp_path / "state")
-    yield made
-    made.close()
-
-
 def fill(world: World, count: int) -> None:
     for n in range(count):
         world.write(f"d{n % 4}/p{n}.md", BODY.format(f"number{n}", n))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,15 +11,6 @@ import pytest
 from tests.support.world import World
 
 BODY = "This is the text of document {}. It is long enough to tell it from any other document.\n"
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    for folder in ("docs", "state"):
-        (tmp_path / folder).mkdir()
-    made = World(tmp_path / "docs", tmp_path / "state")
-    yield made
-    made.close()
 
 
 def swap(root: Path) -> None:
