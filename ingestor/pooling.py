@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Weighted = Sequence[tuple[UnitId, int]]
+Weighted = tuple[tuple[UnitId, int], ...]
 """The units of one chunk in order, each with its weight."""
 
 
@@ -36,7 +36,7 @@ def pool_vectors(
     rows = np.fromiter((row_of[unit] for chunk in chunks for unit, _ in chunk), dtype=np.int64)
     weights = np.fromiter((max(weight, 1) for chunk in chunks for _, weight in chunk), dtype=np.float32)
     starts = np.cumsum([0, *sizes[:-1]])
-    pooled = np.add.reduceat(vectors[rows].astype(np.float32) * weights[:, None], starts, axis=0)
+    pooled = np.add.reduceat(vectors[rows].astype(np.float32, copy=False) * weights[:, None], starts, axis=0)
     lengths = np.linalg.norm(pooled, axis=1, keepdims=True)
     # Opposite units may cancel out; the chunk is then as near to its first unit as to anything.
     cancelled = lengths[:, 0] < 1e-6 * np.add.reduceat(weights, starts)

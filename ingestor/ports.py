@@ -6,7 +6,7 @@ in-memory ones of the tests included, passes the same contract suite (``tests/co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Protocol
 
@@ -157,6 +157,9 @@ class SyncLedger(Protocol):
     def known(self, source: str, scope: Scope) -> dict[ItemId, KnownItem]:
         """The live items of ``scope``."""
 
+    def of_files(self, source: str, file_keys: Collection[str]) -> Sequence[KnownItem]:
+        """The live items that are these files, wherever they stand in the source."""
+
     def deceased(self, source: str) -> Sequence[Deceased]:
         """Documents of items that left within the retention time and live nowhere, latest first."""
 
@@ -213,8 +216,11 @@ class IndexLedger(Protocol):
     def add_generation(self, model: ModelId, location: str, state: GenerationState) -> Generation:
         """A new generation in which every live chunk is wanted and nothing is written."""
 
-    def set_generation(self, generation: GenerationId, state: GenerationState) -> None:
-        """Serving: the one that served becomes kept, in the same transaction."""
+    def set_generation(
+        self, generation: GenerationId, state: GenerationState, *, keep_until: float | None = None
+    ) -> None:
+        """Serving: the one that served becomes kept until then, and a wish for the model of the new one is
+        fulfilled, in the same transaction."""
 
     def set_manifest(self, generation: GenerationId, manifest: str | None) -> None:
         """The folder's names, sizes and times at a clean close; None before anything is written."""
@@ -239,6 +245,10 @@ class SearchLedger(Protocol):
 
     def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
         """(chunk row, BM25 score, higher is better), best first. ``words`` is the person's query."""
+
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[tuple[float, Collection[int]]]:
+        """Each word of the person's query that is looked for: its rarity, above 0, and which of ``chunks`` hold
+        it. ``chunks`` are candidates of this reader; nothing is said of others."""
 
     def candidates(
         self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]

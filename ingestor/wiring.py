@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from ingestor import wire
     from ingestor.config import Config
     from ingestor.context import Context
+    from ingestor.index.generations import GenerationManager
     from ingestor.service.core import Service
+    from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
     from ingestor.web.api import Operations
 
@@ -102,7 +104,7 @@ def loops_still_run() -> bool:
 
 def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire.RestoreReply:
     """Fill the state folder, which must hold no ledger, from a backup; the service must not run."""
-    from ingestor.index.generations import new_location
+    from ingestor.index.place import new_location
     from ingestor.service.restore import restore as fill
 
     settings = context.config.index
@@ -136,46 +138,53 @@ def _opened(context: Context) -> Iterator[Service]:
         yield service
     finally:
         service.close()
-        if not service.quiet:
+        if not service.quiet or service.warming:
             _restless.append(service)
 
 
 def _build(context: Context) -> Service:
     from ingestor.chunking.cutter import SemanticCutter, Settings
     from ingestor.embedding.embedder import SentenceEmbedder
-    from ingestor.embedding.worker import EmbedStep
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.pool import Limits, ParserPool
     from ingestor.search.searcher import Searcher
     from ingestor.service.core import Parts, Service
-    from ingestor.service.nearest import nearest_of
+    from ingestor.service.lens import Lenses
+    from ingestor.service.models import DEFAULT_KEEP_S, ModelRegistry
     from ingestor.service.pump import Pump
     from ingestor.service.schedule import Timing
+    from ingestor.service.switching import Judge
 
     config = context.config
     ledger = Ledger(context.state.root, retention_s=config.retention.days * 86_400.0)
     try:
         _ensure_sound(ledger)
         _register_configured(ledger, config)
+        embedder = SentenceEmbedder(config.embedding.model)
+        with suppress(NoSpace):  # noted at the next start that has room
+            if ledger.models.configure(embedder.model, config.embedding.model, keep_s=DEFAULT_KEEP_S):
+                _log.info("model_switch_begun", model=config.embedding.model)
     except BaseException:
         ledger.close()
         raise
-    embedder = SentenceEmbedder(config.embedding.model)
-    vectors = ledger.vectors(embedder.model)
+    models = ModelRegistry(ledger, embedder, SentenceEmbedder)
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,
-        vectors=vectors,
+        models=models,
         url=config.index.url,
         collection=config.index.collection,
     )
     pump = Pump(
         ledger=ledger.index,
-        embed=EmbedStep(ledger.index, vectors, embedder),
+        embed=models.step,
         index=index,
         stop=context.stop,
         require_room=ledger.require_room,
     )
+    lenses = Lenses(index, models, context.stop)
+    searcher = Searcher(ledger=ledger.search, lens=lenses.present)
+    models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
     return Service(
         Parts(
             ledger=ledger,
@@ -187,15 +196,19 @@ def _build(context: Context) -> Service:
             cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
             pump=pump,
             index=index,
-            vectors=vectors,
-            searcher=Searcher(
-                ledger=ledger.search, vectors=vectors, embedder=embedder, nearest=nearest_of(index, context.stop)
-            ),
+            models=models,
+            searcher=searcher,
             make_source=_make_source,
             timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
             stop=context.stop,
         )
     )
+
+
+def _look_again(index: GenerationManager, pump: Pump) -> None:
+    """A wished model was judged: it takes over now, or what was built for it goes."""
+    index.expire()
+    pump.kick()
 
 
 def _ensure_sound(ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
-"""Run every suite in its short form, print the seconds of each, end with one line of counts.
+"""Run every suite in its short form, print the seconds of each and what did not run, end with one line of counts.
 
-A suite is a folder. One that collects nothing is an error: a suite that silently vanished is a hole.
+A suite is a folder. One that collects nothing is an error: a suite that silently vanished is a hole. So is a
+test that was skipped and nobody knows.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ LINT = [
     ("imports", ["lint-imports"]),
 ]
 SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance")
+OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped")
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
+NOT_RUN = re.compile(r"(?:SKIPPED(?: \[\d+\])?|XFAIL) (.+)")
 
 
 def main() -> int:
     binaries, rows, totals, failed = Path(sys.executable).parent, [], {"passed": 0, "failed": 0, "skipped": 0}, False
+    not_run: list[str] = []
     for name, command in LINT:
         began = time.monotonic()
         code = subprocess.run([str(binaries / command[0]), *command[1:]], cwd=HERE.parent, check=False).returncode
@@ -33,7 +37,7 @@ def main() -> int:
         began = time.monotonic()
         print(f"\n== {suite}", flush=True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-q", "-m", "not long", "--durations=5", str(HERE / suite)],
+            [sys.executable, "-m", "pytest", *OPTIONS, str(HERE / suite)],
             cwd=HERE.parent,
             stdout=subprocess.PIPE,
             text=True,
@@ -43,6 +47,8 @@ def main() -> int:
         for line in process.stdout:
             print(line, end="", flush=True)
             last = line if COUNT.search(line) else last
+            if skipped := NOT_RUN.match(line):
+                not_run.append(skipped.group(1).replace(" - Skipped: ", ": "))
         code = process.wait()
         for number, word in COUNT.findall(last):
             totals["failed" if word.startswith("error") else word] += int(number)
@@ -51,6 +57,9 @@ def main() -> int:
     print("\nsuite         seconds")
     for name, seconds, outcome in rows:
         print(f"{name:<12} {seconds:8.1f}  {outcome}")
+    print("\ndid not run:" if not_run else "\neverything ran")
+    for line in not_run:
+        print(f"  {line}")
     print(f"\n{totals['passed']} passed, {totals['failed']} failed, {totals['skipped']} skipped")
     return 1 if failed else 0
 

@@ -21,6 +21,7 @@ from ingestor.cli import (
     config,
     doctor,
     init,
+    model,
     rebuild,
     restore,
     run,
@@ -96,6 +97,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _command in _COMMANDS.items():
     app.command(_name, help=help_of(_command))(_command)
 app.add_typer(source.app, name="source")
+app.add_typer(model.app, name="model")
 app.add_typer(config.app, name="config")
 app.callback(help=help_of(options))(options)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-_COUNTED = frozenset({"backup", "restore", "rebuild"})
+_COUNTED = frozenset({"backup", "restore", "rebuild", "switch"})
 """Stages that are not about documents and count for themselves."""
 
 

@@ -41,6 +41,8 @@ def _show(reply: StatusReply) -> None:
     emit_line(f"Service: {clean(reply.service) or 'not running'}")
     if reply.generation:
         emit_line(f"Index: {clean(reply.generation)}")
+    if reply.model:
+        emit_line(f"Model: {clean(reply.model)}" + (f"; switching to {clean(reply.switch)}" if reply.switch else ""))
     for source in reply.sources:
         if source.note:
             sys.stderr.write(f"{clean(source.name)}: {clean(source.note)}\n")

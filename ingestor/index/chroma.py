@@ -98,6 +98,10 @@ class ChromaIndex:
         answer = self._ask("query", (vector, min(n, MOST_ROWS)), self._limits.read_s, urgent=True)
         return [ChunkId(chunk_id) for chunk_id in answer]
 
+    def publish(self, public: str) -> None:
+        """Give the collection on its server the name ``public``; another of ours that has it gets its own back."""
+        self._ask("publish", (public,), self._limits.write_s)
+
     def drop(self) -> None:
         """Remove the collection from its server, and close."""
         self._ask("drop", (), self._limits.write_s)

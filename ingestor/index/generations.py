@@ -7,6 +7,8 @@
     serving, anything else ──> probed; rows that differ are written again
     serving, wrecked ──> condemned and removed; a new one is built from the ledger, then serves
     serving, sound, rebuild asked for ──> a new one is built beside it, then takes its place
+    serving, another model wished for ──> one of that model is built beside it, takes its place, and the old
+        one follows the ledger for a while, so that it can be taken back at once
 
 While nothing serves, search does without (it scans the ledger's vectors); no source is read and nothing
 is embedded for a rebuild. Every decision is taken again at each step from what the ledger says, so a
@@ -15,33 +17,29 @@ kill between any two lines leaves nothing to be tidied up by hand.
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
 
 from ingestor import log, space
-from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked, LedgerError
+from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked
 from ingestor.faultpoint import reached
-from ingestor.index.chroma import ChromaIndex
-from ingestor.index.host import ServerFault
-from ingestor.index.manifest import folder_files, folder_manifest
-from ingestor.index.place import GIB, MIB, Folder, Limits, Place, Server
-from ingestor.index.probe import ProbeReport, probe
-from ingestor.index.projector import Projector, ProjectOutcome
-from ingestor.model import ChunkId, Generation, GenerationId, GenerationState
-from ingestor.ports import EmbedLedger, IndexLedger, VectorIndex, VectorStore
+from ingestor.index.leftovers import condemn_expired, remove_leftovers
+from ingestor.index.models import Models
+from ingestor.index.opened import Opened
+from ingestor.index.place import MIB, Limits, in_folder, new_location
+from ingestor.index.probe import ProbeReport
+from ingestor.index.projector import ProjectOutcome
+from ingestor.index.publish import publish
+from ingestor.index.stores import GenerationLedger, Stores
+from ingestor.model import Generation, GenerationId, GenerationState, ModelId
+from ingestor.ports import VectorIndex
 
-_FOLDER_PREFIX = "generation-"
-_SERVER_SAMPLE = 2_000  # a server survives the death of its clients; ids are compared all the same
-_FAULTS_OF_A_SERVER = 3  # one may pass by itself (its disk was full); in a row they are a wreck
 _LONGEST_WAIT_S = 300.0
+_BESIDE_RETRY_S = 30.0
 
 _log = log.get()
 
@@ -61,10 +59,6 @@ class IndexHealth:
     retry_in: float = 0.0
 
 
-class GenerationLedger(IndexLedger, EmbedLedger, Protocol):
-    """What the manager sees of the ledger. Also called from the threads that search, when they open a store."""
-
-
 class GenerationManager:
     """Owns the hosts. ``serving`` and ``health`` never wait; the other methods exclude each other."""
 
@@ -73,7 +67,7 @@ class GenerationManager:
         *,
         folder: Path,
         ledger: GenerationLedger,
-        vectors: VectorStore,
+        models: Models,
         url: str = "",
         collection: str = "ingestor",
         limits: Limits | None = None,
@@ -81,15 +75,24 @@ class GenerationManager:
     ) -> None:
         self._folder = folder.absolute()
         self._ledger = ledger
-        self._vectors = vectors
+        self._models = models
         self._url = url
         self._collection = collection
         self._limits = limits or Limits()
         self._clock = clock
         self._lock = threading.RLock()
-        self._open: dict[GenerationId, _Opened] = {}
-        self._serving: _Opened | None = None
+        self._stores = Stores(
+            folder=self._folder,
+            url=url,
+            collection=collection,
+            limits=self._limits,
+            ledger=ledger,
+            vectors=models.store,
+            require_room=self._require_room,
+        )
+        self._serving: Opened | None = None
         self._swept = False
+        self._doubted = False
         self._closed = False
         self._note = ""
         self._failures = 0
@@ -128,8 +131,22 @@ class GenerationManager:
     def serving(self) -> VectorIndex | None:
         """The index that search may ask, opened at its first question; None while there is none that is
         known to be sound. Never waits."""
+        found = self.asked()
+        return found[1] if found is not None else None
+
+    def asked(self) -> tuple[ModelId, VectorIndex] | None:
+        """``serving`` with its model: both of one generation, whatever is swapped meanwhile. Never waits."""
         opened = self._serving
-        return opened.index if opened is not None and opened.sound and not opened.mending else None
+        return (opened.generation.model, opened.index) if opened is not None and opened.usable else None
+
+    def model(self) -> ModelId:
+        """The model that search goes by: the serving generation's; while none serves, that of the one to come."""
+        return self._base()
+
+    def index_of(self, model: ModelId) -> VectorIndex | None:
+        """A sound index of a model that is being built, for its evaluation. Never waits."""
+        found = [o.index for o in self._stores.opened() if o.generation.model == model and o.usable]
+        return found[-1] if found else None
 
     def warm(self) -> None:
         """Open the serving index now, so that the first search need not. Raises ``IndexFailure``."""
@@ -157,7 +174,7 @@ class GenerationManager:
             self._sweep()
             opened = self._targets()[0]
             opened.sound = False
-            report = self._probe(opened, sample=None, stopping=stopping)
+            report = self._stores.probe(opened, sampled=False, stopping=stopping)
             if repair:
                 self._mend(opened, report)
             return report
@@ -167,19 +184,34 @@ class GenerationManager:
         ``IndexUnavailable`` where there is no room for a second store."""
         with self._lock:
             generations = self._generations()
-            if not any(generation.state is GenerationState.BUILDING for generation in generations):
-                needed, free = self._largest_store(generations) + space.FLOOR, space.free(self._folder)
+            model = self._base()
+            if not any(g.state is GenerationState.BUILDING and g.model == model for g in generations):
+                needed, free = self._stores.largest(generations) + space.FLOOR, space.free(self._folder)
                 if not self._url and free < needed:
                     raise IndexUnavailable(
                         f"A rebuild needs {needed / MIB:,.0f} MiB beside the index; {free / MIB:,.0f} MiB are free.",
                         hint=f"Make room on the disk of {self._folder} first.",
                     )
-                self._add(GenerationState.BUILDING)
+                self._add(GenerationState.BUILDING, model)
 
-    def _largest_store(self, generations: Sequence[Generation]) -> int:
-        """Bytes of the largest folder: a new one takes no more."""
-        places = [self._folder / generation.location for generation in generations]
-        return max((sum(size for _, size, _ in folder_files(p)) for p in places if p.is_dir()), default=0)
+    def roll_back(self, *, keep_until: float | None) -> ModelId | None:
+        """Let the generation that was kept last serve again, at once, and keep the other one until then; its
+        model, None where none is kept."""
+        with self._lock:
+            kept = [g for g in self._generations() if g.state is GenerationState.KEPT and g.kept_until is not None]
+            if not kept:
+                return None
+            latest = max(kept, key=lambda generation: generation.kept_until or 0.0)
+            self._swap(latest, keep_until=keep_until)
+            return latest.model
+
+    def doubt(self) -> None:
+        """Compare the serving generation with the ledger at the next step, without taking it from search."""
+        self._doubted = True
+
+    def expire(self) -> None:
+        """What was kept long enough goes with the next step."""
+        self._swept = False
 
     # -- the end ---------------------------------------------------------------------------------
 
@@ -189,9 +221,7 @@ class GenerationManager:
         held = self._lock.acquire(timeout=self._limits.close_s)
         try:
             self._serving = None
-            for opened in list(self._open.values()):
-                self._close(opened)
-            self._open.clear()
+            self._stores.close()
         finally:
             if held:
                 self._lock.release()
@@ -207,131 +237,95 @@ class GenerationManager:
         outcome, targets = ProjectOutcome(), self._targets()
         self._require_room()
         for opened in targets:
-            if not opened.sound:
-                report = self._probe(opened, sample=self._sample(), stopping=stopping)
-                if not report.finished:
-                    return outcome
-                self._mend(opened, report)
-                if report.wrecked and wrecks:
-                    # Two in a row: it is not the store. The next try waits.
-                    raise IndexWrecked(report.reason)
-                if report.wrecked:
-                    return self._step(limit, stopping, wrecks=1)
+            first = opened is targets[0]
+            if not first and opened.retry_at > self._clock():
+                continue
             try:
-                written = opened.projector.step(opened.generation.generation_id, limit)
-            except IndexFailure:
-                opened.sound = False
-                raise
+                written = self._advance(opened, limit, stopping, wrecks=wrecks)
+            except IndexFailure as error:
+                if first:
+                    raise
+                # What is built or kept beside it must not keep the serving one from its work.
+                opened.retry_at = self._clock() + _BESIDE_RETRY_S
+                _log.warning("index_beside_waits", generation=opened.generation.location, error=str(error))
+                continue
+            if written is None:
+                return outcome if stopping() else self._step(limit, stopping, wrecks=1)
             outcome += written
-            if written.writes < limit:
-                opened.mending = False
-                self._promote(opened, stopping)
+        if (serving := self._serving) is not None and serving.sound and self._doubted:
+            report = self._stores.probe(serving, sampled=True, stopping=stopping)
+            self._doubted = not report.finished
+            if report.finished:
+                _log.info("index_probed", generation=serving.generation.location, rows=report.checked)
+                self._mend(serving, report)
+        if (serving := self._serving) is not None and serving.sound and not serving.published:
+            serving.published = publish(serving.index, self._collection)
         return outcome
 
-    def _targets(self) -> list[_Opened]:
-        """The generations that follow the ledger now; there is at least one."""
-        live = [g for g in self._generations() if g.state in {GenerationState.SERVING, GenerationState.BUILDING}]
-        if not live:
-            first = not self._ledger.generations()
-            live = [self._add(GenerationState.SERVING if first else GenerationState.BUILDING)]
-        live.sort(key=lambda generation: generation.state is not GenerationState.SERVING)
-        targets = [self._opened(generation) for generation in live]
+    def _advance(
+        self, opened: Opened, limit: int, stopping: Callable[[], bool], *, wrecks: int
+    ) -> ProjectOutcome | None:
+        """One generation; None when it was stopped, or turned out to be a wreck and is gone."""
+        if not opened.sound:
+            report = self._stores.probe(opened, sampled=True, stopping=stopping)
+            if not report.finished:
+                return None
+            self._mend(opened, report)
+            if report.wrecked and wrecks:
+                # Two in a row: it is not the store. The next try waits.
+                raise IndexWrecked(report.reason)
+            if report.wrecked:
+                return None
+        try:
+            written = opened.projector.step(opened.generation.generation_id, limit)
+        except IndexFailure:
+            opened.sound = False
+            raise
+        if written.writes < limit:
+            opened.mending = False
+            self._promote(opened, stopping)
+        return written
+
+    def _targets(self) -> list[Opened]:
+        """The generations that follow the ledger now, the serving one first; there is at least one of the model
+        that search goes by, and one of the model that is wished for."""
+        if not self._ledger.generations():
+            self._add(GenerationState.SERVING, self._models.first())
+        generations = self._generations()
+        base = self._base()
+        for model in dict.fromkeys([base, self._models.wished() or base]):
+            active = {GenerationState.SERVING, GenerationState.BUILDING}
+            if not any(g.model == model and g.state in active for g in generations):
+                self._add(GenerationState.BUILDING, model)
+        live = [generation for generation in self._generations() if follows(generation)]
+        order = [GenerationState.SERVING, GenerationState.BUILDING, GenerationState.KEPT]
+        live.sort(key=lambda generation: order.index(generation.state))
+        targets = [self._stores.get(generation) for generation in live]
         self._serving = next((o for o in targets if o.generation.state is GenerationState.SERVING), None)
         return targets
 
+    def _base(self) -> ModelId:
+        """The model that search goes by; it stays when the place of the index changes."""
+        generations, wished = self._ledger.generations(), self._models.wished()
+        known = [generation for generation in generations if self._models.known(generation.model)]
+        serving = [g.model for g in known if g.state is GenerationState.SERVING]
+        building = [g.model for g in known if g.state is GenerationState.BUILDING and g.model != wished]
+        return (serving or building or [self._models.first()])[0]
+
     def tends(self, generation: Generation) -> bool:
-        """Whether it is of this model and at this kind of place: after a change of the configuration the
-        ledger may name folders where a server is used now, or the other way round."""
-        in_folder = generation.location.startswith(_FOLDER_PREFIX)
-        return generation.model == self._vectors.model and in_folder is not bool(self._url)
+        """Whether its model can be loaded and it is at this kind of place: after a change of the configuration
+        the ledger may name folders where a server is used now, or the other way round."""
+        return self._models.known(generation.model) and in_folder(generation.location) is not bool(self._url)
 
     def _generations(self) -> list[Generation]:
         return [generation for generation in self._ledger.generations() if self.tends(generation)]
 
-    def _add(self, state: GenerationState) -> Generation:
-        public_is_free = not any(g.location == self._collection for g in self._ledger.generations())
-        location = self._collection if self._url and public_is_free else new_location(self._url, self._collection)
-        return self._ledger.add_generation(self._vectors.model, location, state)
-
-    def _opened(self, generation: Generation) -> _Opened:
-        opened = self._open.get(generation.generation_id)
-        if opened is None:
-            opened = _Opened(generation, self._index(generation), self._ledger, self._vectors)
-            opened.sound = self._is_clean(generation)
-            self._open[generation.generation_id] = opened
-        opened.generation = generation
-        return opened
-
-    def _index(self, generation: Generation) -> ChromaIndex:
-        generation_id = generation.generation_id
-
-        def before_open() -> None:
-            # Opening alone may write to the folder; from here on a kill means a probe.
-            try:
-                self._ledger.set_manifest(generation_id, None)
-            except LedgerError as error:
-                raise IndexUnavailable(error.message, hint=error.hint) from error
-
-        def on_failure(_: IndexFailure) -> None:
-            if (opened := self._open.get(generation_id)) is not None:
-                opened.sound = False
-
-        return ChromaIndex(self._place(generation), limits=self._limits, before_open=before_open, on_failure=on_failure)
-
-    def _place(self, generation: Generation) -> Place:
-        if self._url:
-            return Server(url=self._url, collection=generation.location)
-        return Folder(path=self._folder / generation.location, collection=self._collection)
-
-    def _is_clean(self, generation: Generation) -> bool:
-        """Whether the store is as it was left at a clean close, or was never made. Never true for a server."""
-        if self._url:
-            return False
-        path = self._folder / generation.location
-        if generation.manifest is None:
-            return not path.exists() and not self._ledger.expected(generation.generation_id, ChunkId(""), 1)
-        try:
-            return folder_manifest(path) == generation.manifest
-        except OSError:
-            return False
+    def _add(self, state: GenerationState, model: ModelId) -> Generation:
+        return self._ledger.add_generation(model, new_location(self._url, self._collection), state)
 
     # -- doubt and damage ------------------------------------------------------------------------
 
-    def _sample(self) -> int | None:
-        return _SERVER_SAMPLE if self._url else None
-
-    def _probe(self, opened: _Opened, *, sample: int | None, stopping: Callable[[], bool]) -> ProbeReport:
-        try:
-            self._refuse_bloat(opened.index.place)
-            opened.index.open()
-            report = probe(
-                opened.generation.generation_id,
-                ledger=self._ledger,
-                vectors=self._vectors,
-                index=opened.index,
-                sample=sample,
-                stopping=stopping,
-            )
-        except IndexWrecked as error:
-            self._require_room()  # a store that met the end of the disk is judged when there is room again
-            return ProbeReport(wrecked=True, reason=error.message)
-        except ServerFault as error:
-            opened.faults += 1
-            if opened.faults < _FAULTS_OF_A_SERVER:
-                raise
-            return ProbeReport(wrecked=True, reason=error.message)
-        opened.faults = 0
-        opened.sound = report.finished and not report.wrecked
-        return report
-
-    def _refuse_bloat(self, place: Place) -> None:
-        """A link list of 600 GB has been seen, which Chroma opens as if nothing were wrong."""
-        if isinstance(place, Folder) and place.path.is_dir():
-            largest = max((size for _, size, _ in folder_files(place.path)), default=0)
-            if largest > self._limits.file_bytes:
-                raise IndexWrecked(f"The store has a file of {largest / GIB:.0f} GiB ({place}).")
-
-    def _mend(self, opened: _Opened, report: ProbeReport) -> None:
+    def _mend(self, opened: Opened, report: ProbeReport) -> None:
         if report.wrecked:
             _log.warning("index_wrecked", generation=opened.generation.location, reason=report.reason)
             self._condemn(opened)
@@ -342,75 +336,65 @@ class GenerationManager:
             self._ledger.unsettle(opened.generation.generation_id, ids)
             reached("index.unsettle.done")
 
-    def _condemn(self, opened: _Opened) -> None:
+    def _condemn(self, opened: Opened) -> None:
         """The new generation first: a kill in between finds the wreck again, not an index without heir."""
         if self._serving is opened:
             self._serving = None
-        others = [g for g in self._generations() if g.generation_id != opened.generation.generation_id]
-        if not any(generation.state is GenerationState.BUILDING for generation in others):
-            self._add(GenerationState.BUILDING)
+        mine = opened.generation
+        others = [g for g in self._generations() if g.generation_id != mine.generation_id and g.model == mine.model]
+        heir = any(generation.state is GenerationState.BUILDING for generation in others)
+        if not heir and mine.state is not GenerationState.KEPT:
+            self._add(GenerationState.BUILDING, mine.model)
         reached("index.condemn")
         self._ledger.set_generation(opened.generation.generation_id, GenerationState.CONDEMNED)
         reached("index.condemn.done")
-        self._remove(opened)
+        self._stores.remove(opened)
 
-    def _promote(self, opened: _Opened, stopping: Callable[[], bool]) -> None:
+    def _promote(self, opened: Opened, stopping: Callable[[], bool]) -> None:
         """A complete generation serves once a probe of all its rows has found it equal to the ledger."""
-        generation_id = opened.generation.generation_id
-        if opened.generation.state is not GenerationState.BUILDING:
+        generation = opened.generation
+        if generation.state is not GenerationState.BUILDING or not self._complete(generation):
             return
-        if self._ledger.unembedded(generation_id, 1) or self._ledger.pending(generation_id, 1):
-            return  # in this order: what was marked ready since the rows were written is pending now
-        report = self._probe(opened, sample=None, stopping=stopping)
+        switched = generation.model == self._models.wished()
+        report = self._stores.probe(opened, sampled=False, stopping=stopping)
         if not report.finished:
             return
         if not report.clean:
             self._mend(opened, report)
             raise IndexUnavailable("The new generation of the vector index is not equal to the ledger.")
-        previous = self._serving
-        reached("index.promote")
-        self._ledger.set_generation(generation_id, GenerationState.SERVING)
-        reached("index.promote.done")
-        self._swept = False  # what it replaced goes with the next step
-        _log.info("index_rebuilt", generation=opened.generation.location, rows=report.checked)
-        self._targets()
-        if previous is not None and previous is not opened:
-            self._ledger.set_generation(previous.generation.generation_id, GenerationState.CONDEMNED)
-            self._remove(previous)
+        _log.info("index_rebuilt", generation=generation.location, model=generation.model, rows=report.checked)
+        self._swap(generation, keep_until=self._models.keep_until(time.time()) if switched else None)
 
-    def _remove(self, opened: _Opened) -> None:
-        self._open.pop(opened.generation.generation_id, None)
-        if isinstance(opened.index.place, Server):
-            with contextlib.suppress(IndexFailure):  # swept at the next start
-                opened.index.drop()
-        opened.index.close()
-        if isinstance(opened.index.place, Folder):
-            shutil.rmtree(opened.index.place.path, ignore_errors=True)
+    def _complete(self, generation: Generation) -> bool:
+        if generation.model == self._models.wished():
+            return self._models.may_serve(generation)
+        # In this order: what was marked ready since the rows were written is pending now.
+        waiting = self._ledger.unembedded(generation.generation_id, 1)
+        return not waiting and not self._ledger.pending(generation.generation_id, 1)
+
+    def _swap(self, generation: Generation, *, keep_until: float | None) -> None:
+        """One update of the ledger; what it replaced goes, now or when its time is over."""
+        reached("index.promote")
+        self._ledger.set_generation(generation.generation_id, GenerationState.SERVING, keep_until=keep_until)
+        reached("index.promote.done")
+        self._swept = False
+        previous = self._serving
+        self._targets()
+        if self._serving is not None:
+            self._serving.published = False
+        if previous is not None and previous is not self._serving and keep_until is None:
+            self._ledger.set_generation(previous.generation.generation_id, GenerationState.CONDEMNED)
+            self._stores.remove(previous)
 
     def _sweep(self) -> None:
-        """Remove, once, what is left behind: folders and collections that no live generation names. A
-        generation of another model or place that was replaced follows the ledger no more: what was deleted
-        since must not stay readable in it, and the vectors to build it again are in the ledger."""
+        """Remove, once, what nothing tends any more: at the start, after a swap, when something expired."""
         if self._swept:
             return
-        for generation in self._ledger.generations():
-            if generation.state is GenerationState.KEPT:
-                self._ledger.set_generation(generation.generation_id, GenerationState.CONDEMNED)
-        generations = self._ledger.generations()
-        kept = {g.location for g in generations if g.state is not GenerationState.CONDEMNED}
-        if self._url:
-            for generation in generations:
-                ours = not generation.location.startswith(_FOLDER_PREFIX)
-                if ours and generation.state is GenerationState.CONDEMNED and generation.location not in kept:
-                    index = ChromaIndex(self._place(generation), limits=self._limits)
-                    try:
-                        index.drop()
-                    finally:
-                        index.close()
-        elif self._folder.is_dir():
-            for path in self._folder.iterdir():
-                if path.name.startswith(_FOLDER_PREFIX) and path.name not in kept:
-                    shutil.rmtree(path, ignore_errors=True)
+        for gone in condemn_expired(self._ledger):
+            for opened in self._stores.opened():
+                if opened.generation.generation_id == gone:
+                    self._stores.remove(opened)
+        remove_leftovers(self._ledger.generations(), folder=self._folder, url=self._url, limits=self._limits)
         self._swept = True
 
     def _back_off(self, error: IndexFailure) -> None:
@@ -418,29 +402,9 @@ class GenerationManager:
         self._note = error.message
         self._retry_at = self._clock() + min(_LONGEST_WAIT_S, 2.0 ** min(self._failures - 1, 9))
 
-    def _close(self, opened: _Opened) -> None:
-        was_sound = opened.sound
-        at_rest = opened.index.close_clean()
-        if at_rest and was_sound and isinstance(opened.index.place, Folder):
-            reached("index.manifest")
-            with contextlib.suppress(OSError):
-                manifest = folder_manifest(opened.index.place.path)
-                self._ledger.set_manifest(opened.generation.generation_id, manifest)
 
-
-def new_location(url: str, collection: str) -> str:
-    """A name that no store has: of a folder, or on a server of a collection."""
-    return f"{collection}-{secrets.token_hex(4)}" if url else f"{_FOLDER_PREFIX}{secrets.token_hex(8)}"
-
-
-class _Opened:
-    """A generation with its index. ``sound`` is false from any failure until a probe has passed, ``mending``
-    is true while rows that the probe found damaged are written again."""
-
-    def __init__(self, generation: Generation, index: ChromaIndex, ledger: IndexLedger, vectors: VectorStore) -> None:
-        self.generation = generation
-        self.index = index
-        self.projector = Projector(ledger, vectors, index)
-        self.sound = False
-        self.mending = False
-        self.faults = 0
+def follows(generation: Generation) -> bool:
+    """Whether it is kept equal to the ledger."""
+    if generation.state is GenerationState.KEPT:
+        return generation.kept_until is not None
+    return generation.state in {GenerationState.SERVING, GenerationState.BUILDING}

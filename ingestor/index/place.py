@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1024**2
 GIB = 1024**3
+
+FOLDER_PREFIX = "generation-"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,7 +26,8 @@ class Folder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Server:
-    """A ``chroma run`` server, which takes care of its own files."""
+    """A ``chroma run`` server, which takes care of its own files. ``collection`` is the name that the collection
+    was made under and that its metadata keep; the one that serves has the public name instead."""
 
     url: str
     collection: str
@@ -60,3 +64,13 @@ class Limits:
             return self.memory_bytes
         physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return max(2 * GIB, physical * 3 // 4)
+
+
+def new_location(url: str, collection: str) -> str:
+    """A name that no store has: of a folder, or on a server of a collection."""
+    return f"{collection}-{secrets.token_hex(4)}" if url else f"{FOLDER_PREFIX}{secrets.token_hex(8)}"
+
+
+def in_folder(location: str) -> bool:
+    """Whether it names a folder, and not a collection on a server."""
+    return location.startswith(FOLDER_PREFIX)

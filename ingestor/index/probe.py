@@ -80,7 +80,9 @@ def probe(
 ) -> ProbeReport:
     """Compare every id, and the content of all rows or of about ``sample`` rows spread evenly.
 
-    Rows that are pending are no findings: they are not yet as wanted, and nobody says that they are.
+    Rows that are pending are no findings: they are not yet as wanted, and nobody says that they are. Where
+    both upserts and deletes were pending from the start, a row that is due to go may be called an orphan:
+    mending it changes nothing. What ends or changes while the probe looks is never a finding.
     Raises ``IndexUnavailable`` when the index does not answer; then nothing is known.
     """
     work = _Probe(generation, ledger, vectors, index, stopping)
@@ -109,6 +111,8 @@ class _Probe:
         self.findings: list[Finding] = []
 
     def run(self, sample: int | None) -> ProbeReport:
+        # The ledger goes on meanwhile: what was settled at the start and is no longer is in flight.
+        settled_before = self._settled()
         present = self._list_ids()
         stride = 1 if sample is None else max(1, len(present) // max(1, sample))
         after = ChunkId("")
@@ -116,7 +120,7 @@ class _Probe:
             rows = self._ledger.expected(self._generation, after, _PAGE)
             if not rows:
                 self._ask_questions()
-                self._find_orphans(present)
+                self._find_orphans(present - settled_before)
                 self._forgive_pending()
                 return self._report(finished=True)
             after = rows[-1].chunk_id
@@ -126,6 +130,15 @@ class _Probe:
 
     def _report(self, *, finished: bool) -> ProbeReport:
         return ProbeReport(checked=self.checked, findings=tuple(self.findings), finished=finished)
+
+    def _settled(self) -> set[ChunkId]:
+        """Every id that the ledger says is written."""
+        ids: set[ChunkId] = set()
+        after = ChunkId("")
+        while not self._stopping() and (rows := self._ledger.expected(self._generation, after, 5 * _PAGE)):
+            ids.update(row.chunk_id for row in rows)
+            after = rows[-1].chunk_id
+        return ids
 
     def _list_ids(self) -> set[ChunkId]:
         """Every id in the store. An id listed twice is damage; a count that disagrees is a wreck."""

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 MARK = {"made_by": "ingestor"}
 """Metadata of every collection that we made: a server may hold others, which are none of our business."""
 
+OWN_NAME = "generation"
+"""Metadata key of the name that a collection was made under: it may have the public name instead."""
+
 _GRACE_S = 10.0
 _PARENT_CHECK_MS = 2_000
 
@@ -71,6 +74,7 @@ def main(fd: int, place: Mapping[str, str], limits: Mapping[str, float]) -> None
         "page": store.page,
         "count": store.count,
         "query": store.query,
+        "publish": store.publish,
         "drop": store.drop,
     }
     with contextlib.suppress(EOFError, ConnectionError):
@@ -164,10 +168,24 @@ class Store:
             found = self._collection.query(query_embeddings=[vector], n_results=n, include=[])
         return list(found["ids"][0])
 
+    def publish(self, public: str) -> None:
+        """Take the name ``public``. A kill between the two renames leaves nobody with it, until this is called
+        again: a collection is found by its metadata."""
+        from chromadb.errors import NotFoundError
+
+        with self._judged():
+            self._collection = self._find_collection()
+            if self._collection.name == public:
+                return
+            with contextlib.suppress(NotFoundError):
+                holder = self._ours(self._client.get_collection(public, embedding_function=None))
+                holder.modify(name=str(holder.metadata[OWN_NAME]))
+            self._collection.modify(name=public)
+
     def drop(self) -> None:
         """Remove the collection from the server."""
         with self._judged():
-            self._client.delete_collection(self._name)
+            self._client.delete_collection(self._find_collection().name)
 
     def close(self) -> None:
         """Close the files; what is wrong by now shows at the next open."""
@@ -210,22 +228,29 @@ class Store:
         return chromadb.HttpClient(host=host, port=parts.port or (443 if secure else 80), ssl=secure, settings=settings)
 
     def _find_collection(self) -> Any:
+        """Our collection under whatever name it has now; made where it is not there."""
         from chromadb.errors import NotFoundError
 
         try:
-            found = self._client.get_collection(self._name, embedding_function=None)
+            return self._ours(self._client.get_collection(self._name, embedding_function=None))
         except NotFoundError:
-            return self._client.create_collection(
-                self._name,
-                embedding_function=None,
-                configuration={"hnsw": {"space": "cosine"}},
-                metadata=MARK,
-                get_or_create=True,
-            )
+            pass
+        for found in self._client.list_collections() if self._url else ():
+            if (found.metadata or {}).get(OWN_NAME) == self._name:
+                return self._ours(self._client.get_collection(found.name, embedding_function=None))
+        return self._client.create_collection(
+            self._name,
+            embedding_function=None,
+            configuration={"hnsw": {"space": "cosine"}},
+            metadata={**MARK, OWN_NAME: self._name},
+            get_or_create=True,
+        )
+
+    def _ours(self, found: Any) -> Any:
         if dict(found.metadata or {}).items() >= MARK.items():
             return found
         raise Unavailable(
-            f"The collection {self._name} was not made by ingestor, which would replace what it holds. "
+            f"The collection {found.name} was not made by ingestor, which would replace what it holds. "
             "Choose another name ([index] collection)."
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,6 +54,32 @@ WHERE generation = :generation AND alive = 0 {condition} LIMIT :limit
 """
 
 
+# How old what is pending is: a row's chunk, its place or its end was committed then. A changed grant has no
+# commit of its own here, and counts as old until it is written.
+_OVERDUE = """
+WITH due (latest) AS (
+    SELECT max(:before, created_at) FROM generation WHERE id = :g
+), pending (chunk) AS (
+    SELECT chunk FROM index_state INDEXED BY index_state_embed WHERE generation = :g AND alive = 1 AND ready = 0
+    UNION ALL
+    SELECT chunk FROM index_state INDEXED BY index_state_write
+        WHERE generation = :g AND alive = 1 AND ready = 1 AND written IS NOT wanted
+    UNION ALL
+    SELECT chunk FROM index_state INDEXED BY index_state_dead WHERE generation = :g AND alive = 0
+)
+SELECT EXISTS (
+    SELECT 1 FROM pending JOIN chunk ON chunk.id = pending.chunk
+    LEFT JOIN binding ON binding.doc = chunk.doc AND binding.died IS NULL
+    WHERE (
+        SELECT at FROM commits WHERE seq = max(
+            coalesce((SELECT max(coalesce(died, born)) FROM cut WHERE cut.chunk = chunk.id), 0),
+            coalesce(binding.born, 0)
+        )
+    ) <= (SELECT latest FROM due)
+)
+"""
+
+
 class IndexStates:
     """Implements ``ports.EmbedLedger`` and ``ports.IndexLedger``."""
 
@@ -62,7 +89,7 @@ class IndexStates:
     # -- generations -----------------------------------------------------------------------------
 
     def generations(self) -> Sequence[Generation]:
-        rows = self._db.read("SELECT id, model, location, state, manifest FROM generation ORDER BY id")
+        rows = self._db.read("SELECT id, model, location, state, manifest, kept_until FROM generation ORDER BY id")
         return [
             Generation(
                 generation_id=GenerationId(row),
@@ -70,8 +97,9 @@ class IndexStates:
                 location=location,
                 state=GenerationState(state),
                 manifest=manifest,
+                kept_until=kept_until,
             )
-            for row, model, location, state, manifest in rows
+            for row, model, location, state, manifest, kept_until in rows
         ]
 
     def add_generation(self, model: ModelId, location: str, state: GenerationState) -> Generation:
@@ -107,10 +135,22 @@ class IndexStates:
                 [(wanted(model, row[3], _metadata(row)), generation, row[0]) for row in batch],
             )
 
-    def set_generation(self, generation: GenerationId, state: GenerationState) -> None:
+    def set_generation(
+        self, generation: GenerationId, state: GenerationState, *, keep_until: float | None = None
+    ) -> None:
         with self._db.write() as tx:
             if state is GenerationState.SERVING:
-                tx.execute("UPDATE generation SET state = 'kept' WHERE state = 'serving' AND id != ?", (generation,))
+                tx.execute(
+                    "UPDATE generation SET state = 'kept', kept_until = ? WHERE state = 'serving' AND id != ?",
+                    (keep_until, generation),
+                )
+                tx.execute("UPDATE generation SET kept_until = NULL WHERE id = ?", (generation,))
+                # The wish to switch to its model is fulfilled by this and by nothing else.
+                tx.execute(
+                    "UPDATE model_switch SET outcome = 'done', ended_at = ? WHERE outcome IS NULL"
+                    " AND model = (SELECT model FROM generation WHERE id = ?)",
+                    (tx.at, generation),
+                )
             tx.execute("UPDATE generation SET state = ? WHERE id = ?", (state.value, generation))
             if state is GenerationState.CONDEMNED:
                 # Nothing is wanted of it any more; its folder is removed by whoever condemned it.
@@ -286,6 +326,12 @@ class IndexStates:
             {"g": generation},
         )
         return not found[0]
+
+    def overdue(self, generation: GenerationId, younger_than_s: float) -> bool:
+        """Whether the generation still lacks something of what it was seeded with, or something that was
+        committed longer ago than so many seconds."""
+        (found,) = self._db.read(_OVERDUE, {"g": generation, "before": time.time() - younger_than_s})
+        return bool(found[0])
 
     def backlog(self, generation: GenerationId) -> tuple[int, int]:
         """(chunks that wait for vectors, rows that wait to be written or deleted)."""

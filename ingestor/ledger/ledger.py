@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ingestor import space
@@ -11,13 +12,14 @@ from ingestor.errors import LedgerError
 from ingestor.ledger.copying import Copied, Copy, copy_files
 from ingestor.ledger.database import Database, LedgerDamaged
 from ingestor.ledger.index import IndexStates
+from ingestor.ledger.models import Models
 from ingestor.ledger.runs import Runs
 from ingestor.ledger.search import SearchReads
 from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
 from ingestor.ledger.upkeep import Upkeep
 from ingestor.ledger.vectors import Vectors
-from ingestor.model import ModelId, blake
+from ingestor.model import GenerationState, ModelId, blake
 
 LEDGER_FILE = "ledger.sqlite3"
 RETENTION_S = 30 * 86_400.0
@@ -35,9 +37,11 @@ class Ledger:
             self.remove_orphans(state_dir)
         self._db = Database(state_dir / LEDGER_FILE, "migrations", read_only=read_only)
         self._vectors: dict[ModelId, Vectors] = {}
+        self._opening = threading.Lock()
         self.sources = Sources(self._db)
         self.sync = SyncWrites(self._db, self.sources, retention_s=retention_s)
         self.index = IndexStates(self._db)
+        self.models = Models(self._db)
         self.runs = Runs(self._db, self.sources)
         self.search = SearchReads(self._db)
         self.upkeep = Upkeep(self._db, retention_s=retention_s)
@@ -55,9 +59,10 @@ class Ledger:
 
     def vectors(self, model: ModelId) -> Vectors:
         """The vector file of a model; made when it is not there."""
-        if model not in self._vectors:
-            self._vectors[model] = Vectors(self._vector_path(model), model)
-        return self._vectors[model]
+        with self._opening:
+            if model not in self._vectors:
+                self._vectors[model] = Vectors(self._vector_path(model), model)
+            return self._vectors[model]
 
     def _vector_path(self, model: ModelId) -> Path:
         return self._dir / f"vectors-{blake(model.encode()).hex()[:16]}.sqlite3"
@@ -118,10 +123,28 @@ class Ledger:
         """Delete what is past retention, and the units and vectors that only it used; rows deleted."""
         removed = self.upkeep.forget_expired()
         dropped = self.upkeep.drop_unused_units() if removed else []
-        for vectors in self._vectors.values():
+        for vectors in self._every_vectors():
             for start in range(0, len(dropped), 500):
                 vectors.remove(dropped[start : start + 500])
         return removed + len(dropped)
+
+    def retire_models(self, keep: Collection[ModelId]) -> int:
+        """Delete the vectors of models that no generation follows and that are not among ``keep``; files deleted.
+        A unit is embedded once per model as long as the model is used; what was given up may go."""
+        used = {g.model for g in self.index.generations() if g.state is not GenerationState.CONDEMNED}
+        retired = [model for model in self.models.names() if model not in used and model not in keep]
+        paths = [(model, self._vector_path(model)) for model in retired if self._vector_path(model).exists()]
+        for model, path in paths:
+            with self._opening:
+                if (opened := self._vectors.pop(model, None)) is not None:
+                    opened.close()
+                _unlink(path)
+        return len(paths)
+
+    def _every_vectors(self) -> list[Vectors]:
+        """Those of every model that has a file, open or not."""
+        known = {*self._vectors, *self.models.names(), *(g.model for g in self.index.generations())}
+        return [self.vectors(model) for model in known if self._vector_path(model).exists()]
 
     def finish_removals(self) -> None:
         """Take out what removed sources held and, where that was asked for, erase its text and vectors now. At
@@ -131,7 +154,7 @@ class Ledger:
             return
         self.upkeep.purge_removed()
         dropped = self.upkeep.drop_unused_units()
-        for vectors in self._vectors.values():
+        for vectors in self._every_vectors():
             vectors.remove(dropped)
         self.upkeep.drop_setting(PURGE)
 

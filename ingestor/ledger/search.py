@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from ingestor.ledger.database import Database
@@ -40,7 +42,7 @@ class SearchReads:
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
 
     def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
-        match = self._match(words)
+        match = " OR ".join(f'"{word}"' for word in self._sought(words))
         if not match:
             return []
         visible, parameters = _visible(reader, sources)
@@ -58,6 +60,20 @@ class SearchReads:
             )
         return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
 
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[tuple[float, Collection[int]]]:
+        asked, total = json.dumps(list(chunks)), self._about_how_many()
+        found: list[tuple[float, Collection[int]]] = []
+        for word in self._sought(words):
+            # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
+            ((count, rows),) = self._db.read(
+                "SELECT count(*), json_group_array(rowid)"
+                " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
+                " FROM keyword WHERE keyword MATCH :word",
+                {"word": f'"{word}"', "chunks": asked},
+            )
+            found.append((_rarity(count, total), json.loads(rows)))
+        return found
+
     def candidates(
         self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
     ) -> Sequence[Candidate]:
@@ -74,7 +90,7 @@ class SearchReads:
         return list({candidate.chunk: candidate for candidate in found}.values())
 
     def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
-        return self._candidates("1", {"limit": limit}, reader, sources, tail=" LIMIT :limit")
+        return self._candidates("1", {"limit": limit}, reader, sources, tail=" LIMIT :limit", walk=True)
 
     def _about_how_many(self) -> int:
         """Live chunks, as of the last minute: what is common does not change faster, and counting 100,000
@@ -89,9 +105,16 @@ class SearchReads:
         return int(self._db.read("SELECT count(*) FROM cut WHERE died IS NULL")[0][0])
 
     def _candidates(
-        self, where: str, parameters: dict[str, Any], reader: Reader, sources: Sequence[str], tail: str = ""
+        self,
+        where: str,
+        parameters: dict[str, Any],
+        reader: Reader,
+        sources: Sequence[str],
+        *,
+        tail: str = "",
+        walk: bool = False,
     ) -> list[Candidate]:
-        visible, more = _visible(reader, sources)
+        visible, more = _visible(reader, sources, walk=walk)
         rows = self._db.read(
             f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {_LIVE}"
             f" WHERE {where}{' AND ' if visible else ''}{visible}{tail}",
@@ -150,9 +173,9 @@ class SearchReads:
             )
         return found
 
-    def _match(self, words: str) -> str:
-        """The FTS5 query: each word quoted (so that ``ERR-4012`` is a phrase), any of them, the common
-        ones left out while rarer ones remain."""
+    def _sought(self, words: str) -> list[str]:
+        """The words to look for, each a phrase of FTS5 (so that ``ERR-4012`` is one): the common ones left out
+        while rarer ones remain."""
         distinct = list(dict.fromkeys(word.lower() for word in _WORD.findall(words)))
         rare = [word for word in distinct if word not in _STOPWORDS] or distinct
         total = self._about_how_many()
@@ -160,7 +183,7 @@ class SearchReads:
             cap = int(total * _COMMON)
             counted = sorted(((self._frequency(word, cap + 1), word) for word in rare), key=lambda pair: pair[0])
             rare = [word for count, word in counted if count <= cap][:_MOST_WORDS] or [word for _, word in counted[:1]]
-        return " OR ".join(f'"{word}"' for word in rare)
+        return rare
 
     def _frequency(self, word: str, cap: int) -> int:
         (row,) = self._db.read(
@@ -169,8 +192,14 @@ class SearchReads:
         return int(row[0])
 
 
-def _visible(reader: Reader, sources: Sequence[str]) -> tuple[str, dict[str, str]]:
-    """SQL condition over ``_LIVE`` and its parameters; empty for an unrestricted reader."""
+def _rarity(count: int, total: int) -> float:
+    """The inverse document frequency of BM25, in the form that stays above 0 for the commonest word."""
+    return math.log1p((max(total - count, 0) + 0.5) / (count + 0.5))
+
+
+def _visible(reader: Reader, sources: Sequence[str], *, walk: bool = False) -> tuple[str, dict[str, str]]:
+    """SQL condition over ``_LIVE`` and its parameters; empty for an unrestricted reader. To ``walk`` all that is
+    visible starts at the grants; otherwise it is asked of each row."""
     terms: list[str] = []
     parameters: dict[str, str] = {}
     if sources:
@@ -179,9 +208,14 @@ def _visible(reader: Reader, sources: Sequence[str]) -> tuple[str, dict[str, str
     if reader.principals is not None:
         names = sorted(reader.principals)
         parameters |= {f"principal{n}": name for n, name in enumerate(names)}
-        marks = ",".join(f":principal{n}" for n in range(len(names)))
+        granted = (
+            "FROM acl_principal JOIN principal ON principal.id = acl_principal.principal"
+            f" WHERE acl_principal.died IS NULL AND principal.name IN"
+            f" ({','.join(f':principal{n}' for n in range(len(names)))})"
+        )
         terms.append(
-            "EXISTS (SELECT 1 FROM acl_principal JOIN principal ON principal.id = acl_principal.principal"
-            f" WHERE acl_principal.acl = binding.acl AND acl_principal.died IS NULL AND principal.name IN ({marks}))"
+            f"binding.acl IN (SELECT acl_principal.acl {granted})"
+            if walk
+            else f"EXISTS (SELECT 1 {granted} AND acl_principal.acl = binding.acl)"
         )
     return " AND ".join(terms), parameters

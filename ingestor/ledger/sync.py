@@ -7,37 +7,24 @@ and the wanted state of every generation, so that no reader of the ledger ever s
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import time
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, assert_never
+from collections.abc import Collection, Sequence
+from typing import assert_never
 
-from connectors.base import WHOLE, Grant, ItemId, ItemRef, Scope
+from connectors.base import Grant, ItemId, ItemRef, Scope
 from ingestor.errors import LedgerError
 from ingestor.ledger.database import Database, Transaction
-from ingestor.ledger.packing import (
-    DocumentFacts,
-    Spot,
-    metadata,
-    pack_layout,
-    pack_section,
-    pack_units,
-    wanted,
-)
+from ingestor.ledger.items import departed, items_of_files, known_items
+from ingestor.ledger.passages import PassageRows, inserted
 from ingestor.ledger.sources import Sources
 from ingestor.model import (
     Applied,
-    ChunkId,
     Deceased,
     DocId,
     Hash,
     KnownItem,
-    ModelId,
     Move,
     Op,
-    Passage,
     Plan,
     PutFailure,
     PutRevision,
@@ -48,22 +35,7 @@ from ingestor.model import (
     RunId,
     SourceMemory,
     Touch,
-    Unit,
-    UnitId,
-    blake,
-    chunk_id,
 )
-
-_KNOWN = """
-SELECT item.item_id, item.doc, item.version, item.recipe, item.content_hash, item.size, item.file_key,
-       item.move_key, item.doubtful, binding.name, binding.url, binding.parent, acl.place,
-       quarantine.doc IS NOT NULL, quarantine.retry_at, quarantine.attempts
-FROM item
-JOIN binding ON binding.doc = item.doc AND binding.died IS NULL
-JOIN acl ON acl.id = binding.acl
-LEFT JOIN quarantine ON quarantine.doc = item.doc
-WHERE item.source = :source
-"""
 
 
 class SyncWrites:
@@ -77,34 +49,13 @@ class SyncWrites:
     # -- what is known -------------------------------------------------------------------------
 
     def known(self, source: str, scope: Scope) -> dict[ItemId, KnownItem]:
-        where, parameters = "", {"source": self._sources.row_id(source), "scope": scope, "below": "", "above": ""}
-        if scope != WHOLE:
-            # ItemIds are ASCII, so [scope/, scope0) is exactly what stands beneath ('0' follows '/').
-            parameters |= {"below": f"{scope}/", "above": f"{scope}0"}
-            # The outer range is for the primary key, which an OR alone would make walk the whole source.
-            where = (
-                " AND item.item_id >= :scope AND item.item_id < :above"
-                " AND (item.item_id = :scope OR item.item_id >= :below)"
-            )
-        rows = self._db.read(_KNOWN + where, parameters)
-        return {ItemId(row[0]): _known(row) for row in rows}
+        return known_items(self._db, self._sources.row_id(source), scope)
+
+    def of_files(self, source: str, file_keys: Collection[str]) -> Sequence[KnownItem]:
+        return items_of_files(self._db, self._sources.row_id(source), file_keys)
 
     def deceased(self, source: str) -> Sequence[Deceased]:
-        rows = self._db.read(
-            """
-            SELECT document.id, binding.item_id,
-                   (SELECT content_hash FROM revision WHERE doc = document.id ORDER BY number DESC LIMIT 1)
-            FROM binding
-            JOIN document ON document.id = binding.doc
-            JOIN commits ON commits.seq = binding.died
-            WHERE document.source = :source AND commits.at >= :since
-              AND NOT EXISTS (SELECT 1 FROM binding AS later WHERE later.doc = binding.doc
-                              AND (later.died IS NULL OR later.died > binding.died))
-            ORDER BY binding.died DESC
-            """,
-            {"source": self._sources.row_id(source), "since": time.time() - self._retention},
-        )
-        return [Deceased(doc=doc, item_id=ItemId(item), content_hash=digest) for doc, item, digest in rows]
+        return departed(self._db, self._sources.row_id(source), time.time() - self._retention)
 
     # -- what earlier runs left: the registry's ---------------------------------------------------
 
@@ -164,28 +115,13 @@ class SyncWrites:
         return total
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _LiveCut:
-    """A live chunk of a document: its rows, and what its row in an index depends on."""
-
-    chunk: int
-    cut: int
-    units: bytes
-    section: str
-    page: int | None
-
-
-class _Writer:
+class _Writer(PassageRows):
     """The operations inside one transaction."""
 
     def __init__(self, tx: Transaction, source: str, source_row: int, run: RunId) -> None:
-        self._tx = tx
-        self._source = source
+        super().__init__(tx, source)
         self._row = source_row
         self._run = run
-        self._generations: list[tuple[int, ModelId]] = tx.execute(
-            "SELECT id, model FROM generation WHERE state != 'condemned'"
-        ).fetchall()
 
     # -- operations ----------------------------------------------------------------------------
 
@@ -258,7 +194,7 @@ class _Writer:
         tx = self._tx
         found = tx.execute("SELECT id FROM acl WHERE source = ? AND place = ?", (self._row, place)).fetchone()
         if found is None:
-            acl = _inserted(tx.execute("INSERT INTO acl (source, place) VALUES (?, ?)", (self._row, place)))
+            acl = inserted(tx.execute("INSERT INTO acl (source, place) VALUES (?, ?)", (self._row, place)))
         else:
             (acl,) = found
         before = {name: principal for principal, name in self._granted(acl)}
@@ -278,7 +214,7 @@ class _Writer:
         if doc is None:
             doc_id = DocId(secrets.token_hex(16))
             made = self._tx.execute("INSERT INTO document (doc_id, source) VALUES (?, ?)", (doc_id, self._row))
-            return _inserted(made), doc_id
+            return inserted(made), doc_id
         found = self._tx.execute("SELECT doc_id FROM document WHERE id = ?", (doc,)).fetchone()
         if found is None:
             raise LedgerError(f"The ledger has no document row {doc}.")
@@ -378,186 +314,6 @@ class _Writer:
             {"doc": doc, "at": self._tx.at},
         )
 
-    # -- chunks ----------------------------------------------------------------------------------
-
-    def _recut(
-        self,
-        doc: int,
-        doc_id: DocId,
-        number: int,
-        recipe: Recipe,
-        kind: str,
-        passages: Sequence[Passage],
-        *,
-        rebound: bool,
-    ) -> Applied:
-        """Make the live chunks and the layout be these passages, touching only what differs.
-        ``rebound``: the document's own metadata changed, so every row's wanted state may have."""
-        tx, live = self._tx, self._live_cuts(doc)
-        units, units_new = self._units(passages)
-        old_kind = tx.execute("SELECT kind FROM layout WHERE doc = ? AND died IS NULL", (doc,)).fetchone()
-        spots: list[Spot] = []
-        fresh: list[_LiveCut] = []
-        altered: list[_LiveCut] = []
-        kept: set[ChunkId] = set()
-        seen: Counter[Hash] = Counter()
-        for passage in passages:
-            digest = blake(passage.text.encode("utf-8", "surrogatepass"))
-            key = chunk_id(doc_id, digest, seen[digest])
-            seen[digest] += 1
-            packed = pack_units([(units[unit.text], unit.weight) for unit in passage.units])
-            section = pack_section(passage.section)
-            before = live.get(key)
-            if before is None:
-                row = self._chunk(doc, key, digest, passage.text)
-                fresh.append(self._cut(row, packed, section, passage.page))
-                tx.execute("INSERT INTO keyword (rowid, text) VALUES (?, ?)", (row, passage.text))
-            else:
-                row = before.chunk
-                kept.add(key)
-                if (before.units, before.section, before.page) != (packed, section, passage.page):
-                    tx.execute("UPDATE cut SET died = ? WHERE id = ?", (tx.seq, before.cut))
-                    live[key] = self._cut(row, packed, section, passage.page)
-                    altered.append(live[key])
-            spots.append(
-                Spot(chunk=row, start=passage.start, end=passage.end, lines=passage.lines, anchor=passage.anchor)
-            )
-        gone = {key: cut for key, cut in live.items() if key not in kept}
-        self._end_cuts(gone)
-        self._layout(doc, number, recipe, kind, pack_layout(spots))
-        facts = self._facts(doc)
-        self._want(facts, fresh, new=True)
-        everything = rebound or old_kind != (kind,)
-        self._want(facts, [live[key] for key in kept] if everything else altered, new=False)
-        return Applied(chunks_added=len(fresh), chunks_removed=len(gone), chunks_kept=len(kept), units_new=units_new)
-
-    def _live_cuts(self, doc: int) -> dict[ChunkId, _LiveCut]:
-        rows = self._tx.execute(
-            "SELECT chunk.chunk_id, chunk.id, cut.id, cut.units, cut.section, cut.page FROM chunk"
-            " JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL WHERE chunk.doc = ?",
-            (doc,),
-        )
-        return {
-            ChunkId(key): _LiveCut(chunk=chunk, cut=cut, units=units, section=section, page=page)
-            for key, chunk, cut, units, section, page in rows
-        }
-
-    def _chunk(self, doc: int, key: ChunkId, digest: Hash, text: str) -> int:
-        """The row of this chunk; one that lived before within retention is the same row again."""
-        found = self._tx.execute("SELECT id FROM chunk WHERE chunk_id = ?", (key,)).fetchone()
-        if found is not None:
-            return int(found[0])
-        made = self._tx.execute(
-            "INSERT INTO chunk (chunk_id, doc, text_hash, text) VALUES (?, ?, ?, ?)", (key, doc, digest, text)
-        )
-        for generation, _ in self._generations:
-            # An index that held it unbeknown to the ledger shall not lose it now that it is wanted there.
-            self._tx.execute("DELETE FROM stray WHERE generation = ? AND chunk_id = ?", (generation, key))
-        return _inserted(made)
-
-    def _cut(self, chunk: int, units: bytes, section: str, page: int | None) -> _LiveCut:
-        made = self._tx.execute(
-            "INSERT INTO cut (chunk, units, section, page, born) VALUES (?, ?, ?, ?, ?)",
-            (chunk, units, section, page, self._tx.seq),
-        )
-        return _LiveCut(chunk=chunk, cut=_inserted(made), units=units, section=section, page=page)
-
-    def _end_cuts(self, cuts: dict[ChunkId, _LiveCut], *, urgent: bool = False) -> None:
-        """These chunks leave: keyword rows by the explicit delete with the old text, tombstones (R2)."""
-        tx = self._tx
-        for cut in cuts.values():
-            tx.execute(
-                "INSERT INTO keyword (keyword, rowid, text) SELECT 'delete', id, text FROM chunk WHERE id = ?",
-                (cut.chunk,),
-            )
-            tx.execute("UPDATE cut SET died = ? WHERE id = ?", (tx.seq, cut.cut))
-            tx.execute(
-                "UPDATE index_state SET alive = 0, wanted = NULL, ready = 0, urgent = ? WHERE chunk = ?",
-                (int(urgent), cut.chunk),
-            )
-
-    def _units(self, passages: Sequence[Passage]) -> tuple[dict[str, UnitId], int]:
-        """Ids of the units by their text; how many of them were never seen before."""
-        tx, ids, added = self._tx, dict[str, UnitId](), 0
-        wanted_units: dict[str, Unit] = {unit.text: unit for passage in passages for unit in passage.units}
-        for text, unit in wanted_units.items():
-            digest = unit.hash()
-            found = tx.execute("SELECT id FROM unit WHERE hash = ?", (digest,)).fetchone()
-            if found is None:
-                ids[text] = UnitId(_inserted(tx.execute("INSERT INTO unit (hash, text) VALUES (?, ?)", (digest, text))))
-                added += 1
-            else:
-                ids[text] = UnitId(found[0])
-        return ids, added
-
-    def _layout(self, doc: int, number: int, recipe: Recipe, kind: str, packed: bytes) -> None:
-        row = (number, recipe, kind, packed)
-        live = self._tx.execute(
-            "SELECT revision, recipe, kind, packed FROM layout WHERE doc = ? AND died IS NULL", (doc,)
-        ).fetchone()
-        if live == row:
-            return
-        self._tx.execute("UPDATE layout SET died = ? WHERE doc = ? AND died IS NULL", (self._tx.seq, doc))
-        self._tx.execute(
-            "INSERT INTO layout (doc, revision, recipe, kind, packed, born) VALUES (?, ?, ?, ?, ?, ?)",
-            (doc, *row, self._tx.seq),
-        )
-
-    # -- wanted states (R2) ------------------------------------------------------------------------
-
-    def _rewant(self, doc: int) -> None:
-        self._want(self._facts(doc), list(self._live_cuts(doc).values()), new=False)
-
-    def _want(self, facts: DocumentFacts | None, cuts: Sequence[_LiveCut], *, new: bool) -> None:
-        """Say in every generation what these chunks should be there. A vector that may lack units is
-        not ready; a row that is as wanted already stays as it is."""
-        if facts is None:
-            return
-        tx = self._tx
-        for cut in cuts:
-            row_metadata = metadata(facts, cut.section, cut.page)
-            for generation, model in self._generations:
-                digest = wanted(model, cut.units, row_metadata)
-                if new:
-                    # What a tombstone's write was is unknown until it is acknowledged (R3): write again.
-                    tx.execute(
-                        "INSERT INTO index_state (generation, chunk, wanted, alive) VALUES (?, ?, ?, 1)"
-                        " ON CONFLICT (generation, chunk) DO UPDATE SET wanted = excluded.wanted, written = NULL,"
-                        " alive = 1, ready = 0, urgent = 0",
-                        (generation, cut.chunk, digest),
-                    )
-                else:
-                    tx.execute(
-                        "UPDATE index_state SET wanted = ?, ready = 0"
-                        " WHERE generation = ? AND chunk = ? AND wanted IS NOT ?",
-                        (digest, generation, cut.chunk, digest),
-                    )
-
-    def _facts(self, doc: int) -> DocumentFacts | None:
-        found = self._tx.execute(
-            """
-            SELECT document.doc_id, binding.item_id, binding.name, binding.title, binding.url, binding.acl, layout.kind
-            FROM document
-            JOIN binding ON binding.doc = document.id AND binding.died IS NULL
-            JOIN layout ON layout.doc = document.id AND layout.died IS NULL
-            WHERE document.id = ?
-            """,
-            (doc,),
-        ).fetchone()
-        if found is None:
-            return None
-        doc_id, item_id, name, title, url, acl, kind = found
-        return DocumentFacts(
-            doc_id=DocId(doc_id),
-            source=self._source,
-            item_id=item_id,
-            name=name,
-            title=title,
-            url=url,
-            acl=acl,
-            kind=kind,
-        )
-
 
 UNSETTLED = """
 SELECT 1 FROM chunk CROSS JOIN index_state ON index_state.chunk = chunk.id
@@ -566,33 +322,3 @@ WHERE chunk.doc = :doc AND alive = 1 AND written IS NOT wanted
 """
 """Whether a document has chunks that the serving generation does not hold as wanted. CROSS JOIN fixes the
 order: from the document; left to itself SQLite walks the whole generation for each document."""
-
-
-def _known(row: tuple[Any, ...]) -> KnownItem:
-    """Columns as ``_KNOWN`` selects them, types as the schema says."""
-    (item_id, doc, version, recipe, digest, size, file_key, move_key, doubtful, name, url, parent, place) = row[:13]
-    failed, retry_at, attempts = row[13:]
-    return KnownItem(
-        item_id=item_id,
-        doc=doc,
-        version=version,
-        recipe=recipe,
-        content_hash=digest,
-        size=size,
-        file_key=file_key,
-        move_key=move_key,
-        parent=parent,
-        place=place,
-        name=name,
-        url=url,
-        doubtful=bool(doubtful),
-        failed=bool(failed),
-        retry_at=retry_at,
-        attempts=attempts or 0,
-    )
-
-
-def _inserted(cursor: sqlite3.Cursor) -> int:
-    if cursor.lastrowid is None:
-        raise LedgerError("The ledger did not give a row id for an insert.")
-    return cursor.lastrowid

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PAGE = 900  # ids a statement; SQLite's bound on parameters was 999 for long
+_OFF = 0.01  # how far from 1 a length may be; half precision alone stays below 0.001
 
 
 class Vectors:
@@ -78,6 +79,25 @@ class Vectors:
             for (unit,) in rows:
                 yield UnitId(unit)
             after = rows[-1][0]
+
+    def unsound(self) -> list[UnitId]:
+        """Units whose vector is none: of another size than the others, not finite, or not of length 1."""
+        import numpy as np
+
+        sizes = dict(self._db.read("SELECT length(v), count(*) FROM vector GROUP BY 1"))
+        size = max(sizes, key=lambda one: sizes[one], default=0)
+        found, after = [], -1
+        while rows := self._db.read("SELECT unit, v FROM vector WHERE unit > ? ORDER BY unit LIMIT 10000", (after,)):
+            after = rows[-1][0]
+            found += [UnitId(unit) for unit, v in rows if len(v) != size]
+            whole = [(unit, v) for unit, v in rows if len(v) == size]
+            if whole:
+                half = np.frombuffer(b"".join(v for _, v in whole), dtype="<f2").reshape(len(whole), -1)
+                lengths = np.linalg.norm(half.astype(np.float32), axis=1)
+                found += [
+                    UnitId(unit) for (unit, _), length in zip(whole, lengths, strict=True) if not abs(length - 1) < _OFF
+                ]
+        return found
 
     def close(self) -> None:
         self._db.close()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexFailure, UserError
-from ingestor.model import Candidate, ChunkId, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, Hit, Reader, SearchMode
 from ingestor.ports import Embedder, SearchLedger, VectorStore
 from ingestor.search.citations import cite
-from ingestor.search.scoring import dense_scores, hybrid_scores, ranked
+from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
+from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, word_shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 CANDIDATES = 300
 """Asked of each index: Chroma answers 300 in 3 ms and 1,000 in 56 (FACTS), and gains nothing by more."""
-
-EXACT_LIMIT = 20_000
-"""Chunks that an exact scan may look at: about 3 s for so many, out of unit vectors (tests/results/ledger.md)."""
 
 TOP_LIMIT = 200
 
@@ -33,23 +31,36 @@ class Found:
     note: str = ""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lens:
+    """What a search by meaning sees through. The three belong together: vectors of one model are compared with
+    each other only. ``nearest`` gives the ids of the nearest chunks, or raises ``IndexFailure``."""
+
+    embedder: Embedder
+    vectors: VectorStore
+    nearest: Callable[[NDArray[np.float32], int], Sequence[ChunkId]]
+
+
 class Searcher:
     """Answers searches. Threads may share it as far as the embedder and the index allow."""
 
-    def __init__(
-        self,
-        *,
-        ledger: SearchLedger,
-        vectors: VectorStore,
-        embedder: Embedder,
-        nearest: Callable[[NDArray[np.float32], int], Sequence[ChunkId]],
-    ) -> None:
+    def __init__(self, *, ledger: SearchLedger, lens: Callable[[], Lens]) -> None:
+        """``lens`` is asked at the start of each search, and gives what serves then."""
         self._ledger = ledger
-        self._vectors = vectors
-        self._embedder = embedder
-        self._nearest = nearest
+        self._lens = lens
+        self._exact = ExactScan()
 
-    def search(self, query: str, *, mode: SearchMode, top: int, reader: Reader, sources: Sequence[str] = ()) -> Found:
+    def search(
+        self,
+        query: str,
+        *,
+        mode: SearchMode,
+        top: int,
+        reader: Reader,
+        sources: Sequence[str] = (),
+        lens: Lens | None = None,
+    ) -> Found:
+        """``lens`` instead of what serves: for the evaluation of a model that does not serve yet."""
         if not query.strip():
             raise UserError("The query is empty.", hint="Ask a question or give some words.")
         if not 1 <= top <= TOP_LIMIT:
@@ -58,42 +69,48 @@ class Searcher:
         if mode is not SearchMode.DENSE:
             keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, sources))
         if mode is SearchMode.KEYWORD:
-            return self._found(ranked(keyword, top), reader, "")
-        vector = self._embedder.embed_query(query)
-        near, note = self._dense_candidates(vector, top, reader, sources)
+            worded = self._ledger.candidates(keyword, reader, sources)
+            return self._found(keyword, top, worded, reader, "")
+        lens = lens or self._lens()
+        vector = lens.embedder.embed_query(query)
+        near, note = self._dense_candidates(lens, vector, top, reader, sources)
         candidates = {candidate.chunk: candidate for candidate in near}
         lacking = [chunk for chunk in keyword if chunk not in candidates]
         candidates |= {found.chunk: found for found in self._ledger.candidates(lacking, reader, sources)}
-        every = list(candidates.values())
-        dense = dense_scores(vector, every, *self._unit_vectors(every))
-        scores = hybrid_scores(every, dense, keyword) if mode is SearchMode.HYBRID else dense
-        return self._found(ranked(scores, top), reader, note)
+        units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
+        scores = dense_scores(vector, list(candidates.values()), *units)
+        if mode is SearchMode.HYBRID:
+            shares = word_shares(self._ledger.held(query, candidates.keys()))
+            scores = hybrid_scores(candidates, scores, shares)
+        return self._found(scores, top, candidates.values(), reader, note)
 
     def _dense_candidates(
-        self, vector: NDArray[np.float32], top: int, reader: Reader, sources: Sequence[str]
+        self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, sources: Sequence[str]
     ) -> tuple[Sequence[Candidate], str]:
         """From the vector index, unfiltered and resolved here; by exact scan where it fails or where too
         few of its answers are the reader's to see."""
         restricted = reader.principals is not None or bool(sources)
         note = ""
         try:
-            near = self._ledger.candidates(self._nearest(vector, CANDIDATES), reader, sources)
+            near = self._ledger.candidates(lens.nearest(vector, CANDIDATES), reader, sources)
         except IndexFailure as failure:
             near, note = (
                 (),
                 f"The vector index does not answer; exact search over the ledger was used. ({failure.message})",
             )
         if note or (restricted and len(near) < max(top, CANDIDATES // 4)):
+            exact = self._ledger.all_candidates(reader, sources, EXACT_LIMIT + 1)
+            if len(exact) > EXACT_LIMIT:
+                exact = exact[:EXACT_LIMIT]
+                note = f"{note} Only {EXACT_LIMIT:,} of the passages were compared by meaning.".strip()
+            exact = self._exact.nearest(vector, exact, lens.vectors, CANDIDATES)
             # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
-            exact = self._ledger.all_candidates(reader, sources, EXACT_LIMIT)
             near = list({found.chunk: found for found in (*near, *exact)}.values())
         return near, note
 
-    def _unit_vectors(self, candidates: Sequence[Candidate]) -> tuple[list[UnitId], NDArray[np.float32]]:
-        units = list(dict.fromkeys(unit for candidate in candidates for unit, _ in candidate.units))
-        lacking = set(self._vectors.missing(units))
-        there = [unit for unit in units if unit not in lacking]
-        return there, self._vectors.get(there)
-
-    def _found(self, scored: Sequence[tuple[int, float]], reader: Reader, note: str) -> Found:
-        return Found(hits=tuple(cite(hit) for hit in self._ledger.hits(scored, reader)), note=note)
+    def _found(
+        self, scores: Mapping[int, float], top: int, candidates: Iterable[Candidate], reader: Reader, note: str
+    ) -> Found:
+        texts = {candidate.chunk: candidate.text_hash for candidate in candidates}
+        best = ranked(scores, texts, top)
+        return Found(hits=tuple(cite(hit) for hit in self._ledger.hits(best, reader)), note=note)

@@ -14,17 +14,19 @@ from dataclasses import dataclass
 
 from connectors.base import WHOLE, Source, Upserted
 from ingestor import log
-from ingestor.errors import IndexFailure, LedgerError
+from ingestor.errors import EmbedderError, IndexFailure, LedgerError
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
+from ingestor.service.models import ModelRegistry
 from ingestor.service.pump import Pump
 from ingestor.service.rebuilding import rebuild_when_bloated
 from ingestor.service.runner import Runner, RunnerPulse
 from ingestor.service.schedule import Schedule, Timing
+from ingestor.service.switching import retire
 from ingestor.service.watching import SUPERVISE_S, Watch
 from ingestor.space import NoSpace
 from ingestor.sync.engine import SyncEngine
@@ -37,7 +39,9 @@ _CLOSING_S = 3.0
 
 _MAINTENANCE = "maintenance"
 _SUPERVISION = "supervision"
+_PROBE = "probe"
 _MAINTENANCE_EVERY_S = 6 * 3600.0
+_PROBE_EVERY_S = 86_400.0
 _MAINTAIN_ONE_SHOT_S = 86_400.0
 _MAINTAINED = "maintained_at"
 
@@ -53,11 +57,16 @@ class Parts:
     cutter: Cutter
     pump: Pump
     index: GenerationManager
-    vectors: VectorStore
+    models: ModelRegistry
     searcher: Searcher
     make_source: Callable[[SourceRow], Source]
     timings: Mapping[str, Timing]
     stop: threading.Event
+
+    @property
+    def vectors(self) -> VectorStore:
+        """Those of the model that search goes by."""
+        return self.models.store(self.index.model())
 
 
 class Service:
@@ -73,7 +82,7 @@ class Service:
         self._watches: dict[str, Watch] = {}
         self._schedule = Schedule()
         self._watching = False
-        self._warming = False
+        self._warm_up: threading.Thread | None = None
         self._lock = threading.RLock()
 
     # -- life ----------------------------------------------------------------------------------------
@@ -92,6 +101,7 @@ class Service:
         self._schedule.start()
         self._schedule.add(_SUPERVISION, Timing(interval_s=SUPERVISE_S), self._supervise)
         self._schedule.add(_MAINTENANCE, Timing(interval_s=_MAINTENANCE_EVERY_S), self.maintain)
+        self._schedule.add(_PROBE, Timing(interval_s=_PROBE_EVERY_S), self.probe)
         for row in self.ledger.sources.all():
             self._attend(row)
         self.warm()
@@ -129,10 +139,15 @@ class Service:
         """Begin to open the vector index and load the model, at once and once; returns without waiting.
         The first search finds both nearer, and they come up side by side."""
         with self._lock:
-            if self._warming:
+            if self._warm_up is not None:
                 return
-            self._warming = True
-        threading.Thread(target=self._warm, name="warm", daemon=True).start()
+            self._warm_up = threading.Thread(target=self._warm, name="warm", daemon=True)
+            self._warm_up.start()
+
+    @property
+    def warming(self) -> bool:
+        """Whether the model or the index is being loaded still: also after ``close``, for it cannot be interrupted."""
+        return self._warm_up is not None and self._warm_up.is_alive()
 
     def _warm(self) -> None:
         try:
@@ -140,6 +155,10 @@ class Service:
         except (IndexFailure, LedgerError) as failure:
             _log.info("index_not_warm", error=str(failure))
             self.parts.pump.kick()  # the index loop probes it, and now rather than at its next idle look
+        try:
+            _ = self.parts.models.embedder(self.parts.index.model()).dimensions  # loads it
+        except (EmbedderError, LedgerError) as failure:
+            _log.info("model_not_warm", error=str(failure))
 
     # -- sources --------------------------------------------------------------------------------------
 
@@ -248,6 +267,11 @@ class Service:
         if not self._watching and not last <= now < last + _MAINTAIN_ONE_SHOT_S:
             self.maintain()
 
+    def probe(self) -> None:
+        """Compare the serving index with the ledger soon, and mend what differs; search goes on meanwhile."""
+        self.parts.index.doubt()
+        self.parts.pump.kick()
+
     def maintain(self) -> None:
         """What time makes necessary: forget what is past retention, build a bloated index anew."""
         try:
@@ -256,6 +280,7 @@ class Service:
             if removed:
                 _log.info("retention", rows=removed)
             rebuild_when_bloated(self)
+            retire(self)
         except LedgerError as error:
             _log.warning("maintenance_postponed", error=str(error))
 

@@ -24,6 +24,7 @@ from ingestor.service.core import Service
 from ingestor.service.folders import FILES, name_for, registered
 from ingestor.service.rebuilding import rebuild
 from ingestor.service.replies import run_reply, source_reply
+from ingestor.service.switching import roll_back, switch
 from ingestor.service.verifying import verify
 
 Report = Callable[[wire.Progress], None]
@@ -150,6 +151,14 @@ class ServiceOperations:
     def rebuild(self, _request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply:
         with self._long():
             return rebuild(self._service, progress)
+
+    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report, /) -> wire.ModelReply:
+        with self._long():
+            return switch(self._service, request, progress)
+
+    def model_rollback(self, _request: wire.ModelRollbackRequest, /) -> wire.ModelReply:
+        with self._long():
+            return roll_back(self._service)
 
     def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply:
         with self._long(), self._backing_up:  # two to one place would take each other's scratch

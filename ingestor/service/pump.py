@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from ingestor import log
 from ingestor.embedding.worker import EmbedStep
 from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMissing
-from ingestor.index.generations import GenerationManager
+from ingestor.index.generations import GenerationManager, follows
 from ingestor.ledger.index import IndexStates
-from ingestor.model import Generation, GenerationState
+from ingestor.model import Generation, ModelId
 from ingestor.space import NoSpace
 
 _EMBED_CHUNKS = 48  # two or three seconds of work, so that a fresh edit soon has its turn
@@ -50,12 +50,13 @@ class Pump:
         self,
         *,
         ledger: IndexStates,
-        embed: EmbedStep,
+        embed: Callable[[ModelId], EmbedStep],
         index: GenerationManager,
         stop: threading.Event,
         require_room: Callable[[], None] = lambda: None,
     ) -> None:
-        """``index`` says which generations it tends; ``embed`` runs their model."""
+        """``index`` says which generations it tends; ``embed`` gives what runs a model, or raises
+        ``EmbedderError``."""
         self._ledger = ledger
         self._embed = embed
         self._index = index
@@ -64,6 +65,7 @@ class Pump:
         self._wake = threading.Condition()
         self._kicks = 0
         self._accounts: dict[str, list[Account]] = {}
+        self._beside: dict[ModelId, str] = {}
         self._trouble = {"embed": _Trouble(), "index": _Trouble()}
         self._threads = [
             threading.Thread(target=self._loop, args=("embed", self._embed_once), name="embed", daemon=True),
@@ -90,16 +92,17 @@ class Pump:
         return not any(thread.is_alive() for thread in self._threads)
 
     def backlog(self) -> tuple[int, int]:
-        """(chunks without vectors, rows not written) over the generations that follow the ledger."""
+        """(chunks without vectors, rows not written) of the model that search goes by; what is built for another
+        one, or kept for a rollback, is not waited for."""
         embed = index = 0
-        for generation in self._generations():
+        for generation in self._primary():
             waiting = self._ledger.backlog(generation.generation_id)
             embed, index = embed + waiting[0], index + waiting[1]
         return embed, index
 
     def settled(self) -> bool:
-        """Nothing is left to embed or write. False before the first generation exists."""
-        generations = self._generations()
+        """Nothing of this is left to embed or write. False before the first generation exists."""
+        generations = self._primary()
         return bool(generations) and all(self._ledger.settled(known.generation_id) for known in generations)
 
     def trouble(self, lasting_s: float = 0.0) -> str:
@@ -151,16 +154,31 @@ class Pump:
 
     def _embed_once(self) -> bool:
         self._require_room()  # before the work whose fruit could not be kept
-        ready = 0
+        ready, model = 0, self._index.model()
         for generation in self._generations():
-            outcome = self._embed.step(generation.generation_id, _EMBED_CHUNKS, self._stop.is_set)
+            first = generation.model == model
+            try:
+                step = self._embed(generation.model)
+                outcome = step.step(generation.generation_id, _EMBED_CHUNKS, self._stop.is_set)
+            except EmbedderError as error:
+                if first:
+                    raise
+                self._beside[generation.model] = str(error)  # the model that search goes by does not wait for it
+                _log.warning("model_waits", model=generation.model, error=str(error))
+                continue
+            self._beside.pop(generation.model, None)
             ready += outcome.ready
-            self._note(embedded=outcome.embedded_by_source, reused=outcome.reused_by_source)
+            if first:
+                self._note(embedded=outcome.embedded_by_source, reused=outcome.reused_by_source)
             if self._stop.is_set():
                 break
         if ready:
             self.kick()  # the other loop has rows to write now
         return ready > 0
+
+    def trouble_beside(self, model: ModelId) -> str:
+        """Why units cannot be embedded for a model that does not serve (yet); empty when they can."""
+        return self._beside.get(model, "")
 
     def _index_once(self) -> bool:
         before = self._generations()
@@ -192,9 +210,11 @@ class Pump:
                     accounts[-1].index_writes += (writes or {}).get(source, 0)
 
     def _generations(self) -> list[Generation]:
-        followed = {GenerationState.SERVING, GenerationState.BUILDING}
-        return [
-            generation
-            for generation in self._ledger.generations()
-            if generation.state in followed and self._index.tends(generation)
-        ]
+        """Those that follow the ledger, the model that search goes by first."""
+        model = self._index.model()
+        followers = [g for g in self._ledger.generations() if follows(g) and self._index.tends(g)]
+        return sorted(followers, key=lambda generation: generation.model != model)
+
+    def _primary(self) -> list[Generation]:
+        model = self._index.model()
+        return [generation for generation in self._generations() if generation.model == model]

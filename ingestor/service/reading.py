@@ -12,10 +12,12 @@ from ingestor import wire
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
-from ingestor.model import GenerationState
+from ingestor.model import Generation, GenerationState, ModelId
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.space import is_full, sentence
 from ingestor.sync.lag import percentiles
+
+_ORDER = ("serving", "building", "kept", "unused")
 
 
 class LedgerReading:
@@ -43,14 +45,34 @@ class LedgerReading:
             if ledger is None:
                 return wire.StatusReply(sources=tuple(_empty_status(row) for row in rows), service=self._holder)
             known = {row.name for row in ledger.sources.all()}
-            generation = next(
-                (g.location for g in ledger.index.generations() if g.state is GenerationState.SERVING), ""
-            )
+            serving = next((g for g in ledger.index.generations() if g.state is GenerationState.SERVING), None)
+            names, wish = ledger.models.names(), ledger.models.wish()
             return wire.StatusReply(
                 sources=tuple(self._status(ledger, row) if row.name in known else _empty_status(row) for row in rows),
                 service=self._holder,
-                generation=generation,
+                generation=serving.location if serving is not None else "",
+                model=names.get(serving.model, serving.model) if serving is not None else "",
+                switch=wish.name if wish is not None else "",
             )
+
+    def models(self) -> wire.ModelsReply:
+        with self._ledger() as ledger:
+            if ledger is None:
+                return wire.ModelsReply(models=())
+            generations, configured = ledger.index.generations(), ledger.models.configured()
+            facts = [
+                wire.ModelFacts(
+                    name=name,
+                    model=model,
+                    state=state,
+                    configured=model == configured,
+                    waiting=sum(ledger.index.backlog(generation.generation_id)) if generation is not None else 0,
+                    kept_until=generation.kept_until if generation is not None else None,
+                )
+                for model, name in ledger.models.names().items()
+                for state, generation in [_use(model, generations)]
+            ]
+            return wire.ModelsReply(models=tuple(sorted(facts, key=lambda fact: (_ORDER.index(fact.state), fact.name))))
 
     def runs(self, limit: int, source: str | None) -> wire.RunsReply:
         with self._ledger() as ledger:
@@ -207,6 +229,15 @@ def _facts(facts: ItemFacts) -> Mapping[str, object]:
         "searchable_at": facts.searchable_at,
         "lag_s": lag,
     }
+
+
+def _use(model: ModelId, generations: Sequence[Generation]) -> tuple[str, Generation | None]:
+    """The first use of a model in the order of ``_ORDER``, and its generation."""
+    for state in _ORDER:
+        for generation in generations:
+            if generation.model == model and generation.state.value == state:
+                return state, generation
+    return _ORDER[-1], None
 
 
 def _verdict(reply: wire.WhyReply, verdict: str, hint: str = "") -> wire.WhyReply:

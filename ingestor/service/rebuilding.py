@@ -72,7 +72,8 @@ def rebuild_when_bloated(service: Service) -> bool:
 
 def _newest(service: Service, state: GenerationState) -> Generation | None:
     index = service.parts.index
-    found = [g for g in service.ledger.index.generations() if g.state is state and index.tends(g)]
+    model = index.model()
+    found = [g for g in service.ledger.index.generations() if g.state is state and g.model == model and index.tends(g)]
     return found[-1] if found else None
 
 

@@ -12,20 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from connectors.base import WHOLE, Scope, Source, within
+from connectors.base import WHOLE, Scope, Source
 from ingestor import log
 from ingestor.errors import IngestorError, LedgerError
 from ingestor.model import Outcome, Plan, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
 from ingestor.ports import RunLedger
 from ingestor.service.pump import Pump
 from ingestor.service.replies import canonical, run_reply
+from ingestor.service.requests import Request, Requests, Watch
 from ingestor.space import NoSpace
 from ingestor.sync.engine import SyncEngine
 
 _YIELD_AFTER_S = 1.0  # a scan runs at least so long before a hint may interrupt it; twice as long each time in vain
-_SCOPES_AT_ONCE = 64  # more hinted places than this are one scan of the whole
 _SETTLE_LOOK_S = 0.05
 _WELL = frozenset({Outcome.OK, Outcome.PARTIAL})
 _UNFINISHED = "All documents are found by their words; the rest of the work is done by the next run."
@@ -37,21 +37,7 @@ PATIENCE_S = 20.0
 """How long a run waits for an index or a model that cannot be used just now: a restarted server, a host that
 crashed and is probed. Longer outages are caught up without it."""
 
-Watch = Callable[[str, Tally], None]
-"""(stage, tally) of a run under way."""
-
 _log = log.get()
-
-
-@dataclass(kw_only=True, slots=True)
-class _Request:
-    """What a run is asked for. Requests that wait are merged into one."""
-
-    trigger: Trigger
-    scopes: list[Scope]
-    approve: Plan | None = None
-    waiters: list[Future[RunReport]] = field(default_factory=list)
-    watches: list[Watch] = field(default_factory=list)
 
 
 class Runner:
@@ -75,11 +61,11 @@ class Runner:
         self._pump = pump
         self._stop = stop
         self._has_room = has_room
-        self._postponed: list[_Request] = []
+        self._postponed: list[Request] = []
         self._leaving = threading.Event()
         self._wake = threading.Condition()
-        self._waiting: list[_Request] = []
-        self._current: _Request | None = None
+        self._waiting = Requests()
+        self._current: Request | None = None
         self._ended = False
         self._pulse = RunnerPulse(self)
         self._engine = make_engine(self._pulse)
@@ -99,7 +85,7 @@ class Runner:
         """Ask for a run; the future has its report when its documents are searchable, or the error that
         ended it. Hints that wait are one run; a scan of the whole takes them with it."""
         future: Future[RunReport] = Future()
-        request = _Request(trigger=trigger, scopes=list(scopes), approve=approve, waiters=[future])
+        request = Request(trigger=trigger, scopes=list(scopes), approve=approve, waiters=[future])
         if watch is not None:
             request.watches.append(watch)
         if not self._put(request):
@@ -108,12 +94,12 @@ class Runner:
 
     def ask(self, trigger: Trigger) -> None:
         """Ask for a whole run that nobody waits for."""
-        self._put(_Request(trigger=trigger, scopes=[WHOLE]))
+        self._put(Request(trigger=trigger, scopes=[WHOLE]))
 
     def hint(self, scope: Scope) -> None:
         """Something under ``scope`` may have changed; nobody waits for the answer."""
         # Without a future: a storm of hints during a long run would pile them up by the million.
-        self._put(_Request(trigger=Trigger.WATCH, scopes=[scope]))
+        self._put(Request(trigger=Trigger.WATCH, scopes=[scope]))
 
     def end(self, timeout: float) -> bool:
         """Suspend what runs and end this loop alone. True when it ended."""
@@ -135,45 +121,19 @@ class Runner:
     # -- the queue ---------------------------------------------------------------------------------
 
     def hints_wait(self) -> bool:
-        return any(request.trigger is Trigger.WATCH for request in self._waiting)
+        return self._waiting.hints()
 
-    def _put(self, request: _Request) -> bool:
+    def _put(self, request: Request) -> bool:
         """False when the loop has ended and nobody will take it."""
         with self._wake:
             if not self._ended:
-                self._merge(request)
+                self._waiting.put(request)
                 self._wake.notify_all()
             return not self._ended
 
-    def _merge(self, request: _Request) -> None:
-        same = next(
-            (
-                waiting
-                for waiting in self._waiting
-                if (waiting.trigger is Trigger.WATCH) == (request.trigger is Trigger.WATCH)
-                and waiting.approve is None
-                and request.approve is None
-            ),
-            None,
-        )
-        if same is None:
-            self._waiting.append(request)
-            return
-        if request.waiters and not same.waiters:
-            same.trigger = request.trigger  # whose run it is: that of who waits for it
-        same.waiters += request.waiters
-        same.watches += request.watches
-        same.scopes = _collapsed([*same.scopes, *request.scopes])
-
-    def _take(self, *, hints_only: bool = False) -> _Request | None:
-        """The next request, hints first: somebody just saved a file."""
+    def _take(self, *, hints_only: bool = False) -> Request | None:
         with self._wake:
-            chosen = next((request for request in self._waiting if request.trigger is Trigger.WATCH), None)
-            if chosen is None and not hints_only and self._waiting:
-                chosen = self._waiting[0]
-            if chosen is not None:
-                self._waiting.remove(chosen)
-            return chosen
+            return self._waiting.take(hints_only=hints_only)
 
     # -- the loop ----------------------------------------------------------------------------------
 
@@ -193,16 +153,30 @@ class Runner:
                 self._await_room()
         with self._wake:
             self._ended = True
-            left, self._waiting = self._waiting, []
+            left = self._waiting.take_all()
         for request in left:
-            for waiter in request.waiters:
-                waiter.set_exception(LedgerError("The service stopped before the run began."))
+            request.resolve(report=self._not_begun(request))
+
+    def _not_begun(self, request: Request) -> RunReport:
+        """For those who wait for a run that a stop came before."""
+        now = time.time()
+        return RunReport(
+            run_id=RunId(""),
+            source=self.source.name,
+            trigger=request.trigger,
+            scope=request.scopes[0] if len(request.scopes) == 1 else WHOLE,
+            outcome=Outcome.SUSPENDED,
+            started_at=now,
+            ended_at=now,
+            counts=RunCounts(),
+            message="Stopped before the run began.",
+        )
 
     def _await_room(self) -> None:
         """Until what the disk had no room for is worth another try: there is room, a person asks, or a minute has
         passed (a quota shows nowhere, and permissions that were withdrawn must not wait for ever, R7)."""
         began = time.monotonic()
-        while not self.stopping() and not any(request.waiters for request in self._waiting):
+        while not self.stopping() and not self._waiting.people():
             waited = time.monotonic() - began
             if waited >= _ROOM_MOST_S or (waited >= _ROOM_LEAST_S and self._has_room()):
                 break
@@ -212,28 +186,28 @@ class Runner:
         for request in postponed:
             self._put(request)
 
-    def _serve(self, request: _Request) -> None:
+    def _serve(self, request: Request) -> None:
         try:
             report = self._run(request)
         except NoSpace as error:
             # Nobody's fault, and it passes. Who waits is told; the work is done when there is room.
             _log.warning("no_space_left", error=str(error))
             self._note(SourceState.PAUSED, str(error))
-            self._postponed.append(_Request(trigger=request.trigger, scopes=request.scopes))
-            _resolve(request, error=error)
+            self._postponed.append(Request(trigger=request.trigger, scopes=request.scopes))
+            request.resolve(error=error)
         except IngestorError as error:
             # R8: an error of the ledger ends the run; the next trigger tries again.
             _log.error("run_failed", source=self.source.name, error=str(error))
             self._note(SourceState.FAILED, str(error))
-            _resolve(request, error=error)
+            request.resolve(error=error)
         except Exception as error:  # a bug must end neither the loop nor the service
             _log.error("run_crashed", source=self.source.name, exc_info=True)
             self._note(SourceState.FAILED, f"{type(error).__name__}: {error}")
-            _resolve(request, error=error)
+            request.resolve(error=error)
         else:
-            _resolve(request, report=report)
+            request.resolve(report=report)
 
-    def _run(self, request: _Request) -> RunReport:
+    def _run(self, request: Request) -> RunReport:
         scope, started = request.scopes[0] if len(request.scopes) == 1 else WHOLE, time.time()
         run_id = self._runs.start_run(self.source.name, request.trigger, scope)
         try:
@@ -255,7 +229,7 @@ class Runner:
                 self._runs.finish_run(broken)
             raise
 
-    def _whole_run(self, run_id: RunId, request: _Request) -> RunReport:
+    def _whole_run(self, run_id: RunId, request: Request) -> RunReport:
         name = self.source.name
         self._set_state(SourceState.RUNNING)
         with self._pump.account(name) as account:
@@ -275,7 +249,7 @@ class Runner:
             _log.info("run_finished", **canonical(run_reply(report)))
         return report
 
-    def _passes(self, run_id: RunId, request: _Request) -> RunReport:
+    def _passes(self, run_id: RunId, request: Request) -> RunReport:
         """The engine until it is through: a pass that gave way to a hint is followed by another."""
         total, started, undisturbed_s = RunCounts(), time.time(), _YIELD_AFTER_S
         while True:
@@ -297,7 +271,7 @@ class Runner:
         while not self.stopping() and (hint := self._take(hints_only=True)) is not None:
             self._serve(hint)
 
-    def _await_settled(self, request: _Request) -> None:
+    def _await_settled(self, request: Request) -> None:
         """Until what the run committed is embedded and written, as far as that is possible now. A run that
         nobody waits for is closed as soon as the next one is asked for."""
         while not self.stopping() and not self._pump.settled():
@@ -370,18 +344,6 @@ class RunnerPulse:
 # -- helpers ---------------------------------------------------------------------------------------
 
 
-def _collapsed(scopes: Sequence[Scope]) -> list[Scope]:
-    """Without repeats and without what stands beneath another; too many are the whole."""
-    distinct = sorted(set(scopes), key=len)
-    if WHOLE in distinct or len(distinct) > 16 * _SCOPES_AT_ONCE:
-        return [WHOLE]
-    kept: list[Scope] = []
-    for scope in distinct:
-        if not any(within(scope, above) for above in kept):
-            kept.append(scope)
-    return kept if len(kept) <= _SCOPES_AT_ONCE else [WHOLE]
-
-
 def _sum(total: RunCounts, part: RunCounts) -> RunCounts:
     """The passes of one run together. What an earlier pass took in is unchanged to the later ones."""
     before = total.added + total.updated + total.moved
@@ -404,16 +366,8 @@ def _advanced(counts: RunCounts) -> bool:
     return bool(counts.added + counts.updated + counts.moved)
 
 
-def _is_silent(request: _Request, report: RunReport) -> bool:
+def _is_silent(request: Request, report: RunReport) -> bool:
     """A hint that led to nothing: no line in the log, no row among the runs."""
     counts = report.counts
     changed = counts.added + counts.updated + counts.moved + counts.deleted + counts.failed + counts.chunks_added
     return request.trigger is Trigger.WATCH and report.outcome is Outcome.OK and changed == 0
-
-
-def _resolve(request: _Request, *, report: RunReport | None = None, error: BaseException | None = None) -> None:
-    for waiter in request.waiters:
-        if error is not None:
-            waiter.set_exception(error)
-        elif report is not None:
-            waiter.set_result(report)

@@ -1,116 +1,268 @@
 """``verify``: the ledger against itself, then the vector index against the ledger; and mending.
 
-What is wrong in the ledger is counted where a person would look for it: a chunk without vectors is lost
-to search by meaning, a keyword index out of step is stale.
+What is wrong in the ledger is counted where a person would look for it: a chunk without vectors is lost to
+search by meaning, a live chunk of no document is an orphan, a keyword index with other words is stale.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass, field, replace
 
-from ingestor import wire
+from ingestor import log, wire
+from ingestor.errors import IngestorError
+from ingestor.index.generations import IndexState
 from ingestor.index.probe import Damage, ProbeReport
+from ingestor.model import GenerationState, ModelId, Trigger, UnitId
 from ingestor.service.core import Service
 from ingestor.service.runner import PATIENCE_S
 
 _SETTLE_S = 600.0
 _DETAILS = 1_000
+_ROUNDS = 3  # mending the ledger may show that the index was written from what was wrong
+_LOOKS = 3
+_DELETED = 1_000  # rows a call
 
 Report = Callable[[wire.Progress], None]
+
+_log = log.get()
 
 
 def verify(service: Service, request: wire.VerifyRequest, progress: Report) -> wire.VerifyReply:
     """Look; with ``repair`` mend and look again. What is only not written yet is waited for first: work in
     progress is no damage. Raises ``IndexUnavailable`` when the index does not answer."""
-    _settle(service)
     progress(wire.Progress(stage="verify"))
-    found = _Findings()
-    _check_ledger(service, found, repair=request.repair)
-    report = service.parts.index.verify(repair=request.repair, stopping=service.stop.is_set)
-    found.add_probe(report)
-    repaired = 0
-    if request.repair and not found.ok:
-        service.parts.pump.kick()
-        _settle(service, progress)
-        again = _Findings()
-        _check_ledger(service, again, repair=False)
-        again.add_probe(service.parts.index.verify(stopping=service.stop.is_set))
-        repaired = max(0, found.total - again.total)
-        again.details = [*found.details, *again.details]
-        found = again
+    looking = _Looking(service, progress)
+    first = found = looking.look()
+    notes = list(found.details())
+    for _ in range(_ROUNDS):
+        if not request.repair or found.ok or service.stop.is_set() or not found.mendable:
+            break
+        notes += _mend(service, found)
+        found = looking.look(stage="repair")
+        notes += found.details()
+    counts = found.counts()
     return wire.VerifyReply(
         ok=found.ok,
-        checked=found.checked,
-        lost=found.lost,
-        orphan=found.orphan,
-        duplicate=found.duplicate,
-        stale=found.stale,
-        repaired=repaired,
-        details=tuple(found.details[:_DETAILS]) if request.details else (),
+        checked=found.index.checked,
+        lost=counts["lost"],
+        orphan=counts["orphan"],
+        duplicate=counts["duplicate"],
+        stale=counts["stale"],
+        repaired=max(0, first.counts().total() - counts.total()),
+        details=tuple(notes[:_DETAILS]) if request.details else (),
     )
 
 
-class _Findings:
-    def __init__(self) -> None:
-        self.checked = self.lost = self.orphan = self.duplicate = self.stale = 0
-        self.details: list[str] = []
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Problem:
+    """``count`` rows of the ledger; ``kind`` says which part of it has to be mended."""
 
-    @property
-    def total(self) -> int:
-        return self.lost + self.orphan + self.duplicate + self.stale
+    kind: str
+    damage: str
+    count: int
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Vectors:
+    """What is wrong in one model's vectors: units that have none, whose vector is none, that nobody knows."""
+
+    model: ModelId
+    missing: Sequence[UnitId]
+    unsound: Sequence[UnitId]
+    unknown: Sequence[UnitId]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    problems: Sequence[_Problem] = ()
+    vectors: Sequence[_Vectors] = ()
+    index: ProbeReport = field(default_factory=ProbeReport)
 
     @property
     def ok(self) -> bool:
-        return self.total == 0
+        return not self.problems and self.index.clean
 
-    def add_probe(self, report: ProbeReport) -> None:
-        self.checked += report.checked
-        self.lost += report.count(Damage.LOST)
-        self.orphan += report.count(Damage.ORPHAN)
-        self.duplicate += report.count(Damage.DUPLICATE)
-        self.stale += report.count(Damage.STALE)
-        if report.wrecked:
-            self.lost += max(1, report.checked)
-            self.details.append(f"the vector index is wrecked: {report.reason}")
-        for finding in report.findings[:_DETAILS]:
+    @property
+    def mendable(self) -> bool:
+        """A damaged file is for `ingestor restore`."""
+        return not any(problem.kind == "file" for problem in self.problems)
+
+    def counts(self) -> Counter[str]:
+        counts = Counter({damage.value: self.index.count(damage) for damage in Damage})
+        for problem in self.problems:
+            counts[problem.damage] += problem.count
+        if self.index.wrecked:
+            counts[Damage.LOST.value] += max(1, self.index.checked)
+        return counts
+
+    def details(self) -> list[str]:
+        lines = [problem.sentence for problem in self.problems]
+        if self.index.wrecked:
+            lines.append(f"the vector index is wrecked: {self.index.reason}")
+        for finding in self.index.findings[:_DETAILS]:
             note = f" ({finding.note})" if finding.note else ""
-            self.details.append(f"{finding.damage.value} {finding.chunk_id}{note}")
+            lines.append(f"{finding.damage.value} {finding.chunk_id}{note}")
+        return lines
 
 
-def _check_ledger(service: Service, found: _Findings, *, repair: bool) -> None:
-    upkeep = service.ledger.upkeep
-    for problem in upkeep.quick_check():
-        found.lost += 1
-        found.details.append(f"ledger file: {problem}")
-    for problem in upkeep.keyword_problems():
-        found.stale += 1
-        found.details.append(problem)
-        if repair:
-            upkeep.rebuild_keyword()
-    for problem in upkeep.row_problems():
-        found.orphan += 1
-        found.details.append(f"ledger: {problem}")
-        if repair:
-            upkeep.repair_rows()
-            for generation in service.ledger.index.generations():
-                service.ledger.index.rewant(generation.generation_id)
-    vectors = service.parts.vectors
-    lacking = vectors.missing(sorted(upkeep.settled_unit_ids()))
-    if lacking:
-        found.lost += len(lacking)
-        found.details.append(f"{len(lacking)} unit(s) of live chunks have no vector")
-        if repair:
-            for generation in service.ledger.index.generations():
-                service.ledger.index.unready(generation.generation_id)
+class _Looking:
+    """The ledger first: it can be judged at any moment, and where its rows contradict each other the work
+    that waits may never end."""
+
+    def __init__(self, service: Service, progress: Report) -> None:
+        self._service = service
+        self._progress = progress
+
+    def look(self, *, stage: str = "") -> _Found:
+        """Where the ledger contradicts itself nobody can say what the index should hold: it is compared when
+        the ledger is mended."""
+        problems = self._ledger()
+        rows_agree = not any(problem.kind == "rows" for problem in problems)
+        if rows_agree:
+            self._settle(stage)
+        vectors = self._vectors()
+        for one in vectors:
+            problems += _vector_problems(one)
+        comparable = rows_agree and not any(one.unsound for one in vectors)
+        index = self._index(stage) if comparable else ProbeReport()
+        return _Found(problems=tuple(problems), vectors=tuple(vectors), index=index)
+
+    def _ledger(self) -> list[_Problem]:
+        upkeep = self._service.ledger.upkeep
+        found = [
+            _Problem(kind="file", damage="lost", count=1, sentence=f"ledger file: {problem}")
+            for problem in upkeep.quick_check()
+        ]
+        for kind, problems in (("keyword", upkeep.keyword_problems()), ("rows", upkeep.row_problems())):
+            found += [
+                _Problem(kind=kind, damage=problem.damage, count=problem.count, sentence=f"ledger: {problem}")
+                for problem in problems
+            ]
+        return found
+
+    def _vectors(self) -> list[_Vectors]:
+        ledger, used = self._service.ledger, dict[ModelId, set[UnitId]]()
+        for generation in ledger.index.generations():
+            if generation.state is not GenerationState.CONDEMNED:
+                ids = ledger.upkeep.settled_unit_ids(generation.generation_id)
+                used.setdefault(generation.model, set()).update(ids)
+        found = []
+        for model, ids in used.items():
+            vectors = ledger.vectors(model)
+            unsound, stored = vectors.unsound(), list(vectors.units())
+            unknown = ledger.upkeep.unknown_units(stored)
+            missing = vectors.missing(sorted(ids))
+            found.append(_Vectors(model=model, missing=missing, unsound=unsound, unknown=unknown))
+        return [one for one in found if one.missing or one.unsound or one.unknown]
+
+    def _index(self, stage: str) -> ProbeReport:
+        """What the probe finds, of generations that stayed the same ones while it looked. A finding counts
+        when a second look finds it again, with nothing left to write in between."""
+        report = ProbeReport()
+        for _ in range(_LOOKS):
+            before = self._generations()
+            report = self._probe()
+            if report.findings and not report.wrecked:
+                self._settle(stage)
+                report = _confirmed(report, self._probe())
+            if report.wrecked or self._service.stop.is_set() or before == self._generations():
+                break
+            self._settle(stage)
+        return report
+
+    def _probe(self) -> ProbeReport:
+        return self._service.parts.index.verify(stopping=self._service.stop.is_set)
+
+    def _generations(self) -> list[tuple[int, GenerationState]]:
+        known = self._service.ledger.index.generations()
+        return [(one.generation_id, one.state) for one in known if one.state is not GenerationState.CONDEMNED]
+
+    def _settle(self, stage: str) -> None:
+        """Wait until everything is embedded and written, and the index is known to be sound: after an unclean
+        start it is probed and perhaps built anew by its own loop first."""
+        parts, stop = self._service.parts, self._service.stop
+        deadline = time.monotonic() + _SETTLE_S
+        parts.pump.kick()
+        while not stop.is_set() and not (parts.pump.settled() and parts.index.health().state is IndexState.READY):
+            if parts.pump.trouble(PATIENCE_S) or time.monotonic() > deadline:
+                return
+            if stage:
+                to_embed, to_index = parts.pump.backlog()
+                self._progress(wire.Progress(stage=stage, to_embed=to_embed, to_index=to_index))
+            time.sleep(0.05)
 
 
-def _settle(service: Service, progress: Report | None = None) -> None:
-    deadline = time.monotonic() + _SETTLE_S
-    while not service.stop.is_set() and not service.parts.pump.settled():
-        if service.parts.pump.trouble(PATIENCE_S) or time.monotonic() > deadline:
-            return
-        if progress is not None:
-            to_embed, to_index = service.parts.pump.backlog()
-            progress(wire.Progress(stage="repair", to_embed=to_embed, to_index=to_index))
-        time.sleep(0.05)
+def _vector_problems(found: _Vectors) -> list[_Problem]:
+    kinds = (
+        ("lost", found.missing, "unit(s) of live chunks have no vector"),
+        ("lost", found.unsound, "unit(s) have a vector that is none"),
+        ("orphan", found.unknown, "vector(s) belong to no unit"),
+    )
+    return [
+        _Problem(kind="vectors", damage=damage, count=len(units), sentence=f"{len(units)} {what}")
+        for damage, units, what in kinds
+        if units
+    ]
+
+
+def _confirmed(first: ProbeReport, second: ProbeReport) -> ProbeReport:
+    """What both looks found."""
+    before = {(finding.damage, finding.chunk_id) for finding in first.findings}
+    again = tuple(finding for finding in second.findings if (finding.damage, finding.chunk_id) in before)
+    return replace(second, findings=again)
+
+
+def _mend(service: Service, found: _Found) -> list[str]:
+    """Undo what was found, as far as the ledger knows how, and set to work those who do the rest; what could
+    not be begun, in sentences."""
+    ledger, notes, kinds = service.ledger, list[str](), {problem.kind for problem in found.problems}
+    if "rows" in kinds:
+        sources = ledger.upkeep.repair_rows()
+        for generation in ledger.index.generations():
+            ledger.index.rewant(generation.generation_id)
+        _log.warning("ledger_mended", listed_anew=list(sources))
+        notes += _list_anew(service, sources)
+    elif "keyword" in kinds:
+        ledger.upkeep.rebuild_keyword()
+    for one in found.vectors:
+        ledger.vectors(one.model).remove([*one.unsound, *one.unknown])
+        for generation in ledger.index.generations():
+            if generation.model == one.model and (one.missing or one.unsound):
+                ledger.index.unready(generation.generation_id)
+    if not found.index.clean:
+        _delete_altered(service, found.index)
+        service.parts.index.verify(repair=True, stopping=service.stop.is_set)
+    service.parts.pump.kick()
+    return notes
+
+
+def _delete_altered(service: Service, report: ProbeReport) -> None:
+    """Rows whose metadata differ are deleted before they are written again: Chroma merges metadata, so a key that
+    somebody added would stay for good."""
+    index = service.parts.index.serving()
+    altered = [finding.chunk_id for finding in report.findings if finding.note == "metadata"]
+    for start in range(0, len(altered), _DELETED):
+        if index is not None:
+            index.delete(altered[start : start + _DELETED])
+
+
+def _list_anew(service: Service, sources: Sequence[str]) -> list[str]:
+    """Documents that were taken out come back with the next listing: now."""
+    notes = []
+    for name in sources:
+        future = service.runner(name).request(Trigger.SYNC)
+        while not service.stop.is_set() and not wait_for([future], timeout=0.5).done:
+            pass  # in slices, so that a stop is heard
+        try:
+            report = future.result(0) if future.done() else None
+        except IngestorError as error:
+            notes.append(f"the source {name} could not be listed: {error}")
+            continue
+        if report is not None and report.message:
+            notes.append(f"the source {name}: {report.message}")
+    return notes

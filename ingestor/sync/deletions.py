@@ -213,6 +213,41 @@ def approved(plan: Plan, provable: Iterable[KnownItem]) -> tuple[KnownItem, ...]
     return tuple(item for item in provable if item.item_id in items)
 
 
+def judge(
+    gone: Sequence[KnownItem],
+    *,
+    approve: Plan | None,
+    plan: Plan | None,
+    listed: Collection[ItemId],
+    moved: Collection[ItemId],
+    complete: bool,
+    root: Root,
+    peak_live: int,
+    live: int,
+) -> Decision:
+    """R5: what of the proven absences a run deletes now, and what waits for a person.
+
+    ``complete`` says that the whole source was listed to its end. ``approve`` is the plan that a person
+    approved; a listing of a part approves nothing. The rest is as in ``decide``.
+    """
+    if approve is None or not complete:
+        whole = complete and root is Root.HOLDS
+        return decide(gone, plan=plan, listed=listed, moved=moved, whole=whole, peak_live=peak_live, live=live)
+    chosen = approved(approve, gone)
+    ids = {item.item_id for item in chosen}
+    # What left since the plan was shown is no part of it, and judged as on any other day.
+    others = decide(
+        [item for item in gone if item.item_id not in ids],
+        plan=None,
+        listed=listed,
+        moved=moved,
+        whole=True,
+        peak_live=live - len(chosen),
+        live=live - len(chosen),
+    )
+    return Decision(delete=(*chosen, *others.delete), hold=others.hold, reason=others.reason)
+
+
 # -- helpers ---------------------------------------------------------------------------------------
 
 

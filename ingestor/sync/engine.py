@@ -9,22 +9,11 @@ own and each is decided from the ledger, so a run that dies anywhere is simply r
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from connectors.base import (
-    WHOLE,
-    Checkpoint,
-    Deleted,
-    ItemId,
-    ItemRef,
-    Moved,
-    Scope,
-    Source,
-    Unreadable,
-    Upserted,
-)
-from connectors.errors import ConnectorError, ItemUnreadable, ListingIncomplete, SourceUnavailable
+from connectors.base import WHOLE, ItemId, ItemRef, Scope, Source
+from connectors.errors import ItemUnreadable, ListingIncomplete, SourceUnavailable
 from ingestor.faultpoint import reached
 from ingestor.model import (
     KnownItem,
@@ -35,7 +24,6 @@ from ingestor.model import (
     Rebind,
     Regrant,
     Remove,
-    RunCounts,
     RunId,
     RunReport,
     SourceMemory,
@@ -45,39 +33,24 @@ from ingestor.model import (
 )
 from ingestor.ports import Cutter, Parser, Pulse, SyncLedger
 from ingestor.sync.content import BudgetExceeded, ContentStage, Suspended, Work
-from ingestor.sync.deletions import Decision, Proof, Root, adoptable, approved, confirm, decide, prove
-from ingestor.sync.diff import Difference, compare, must_read
+from ingestor.sync.deletions import Decision, Proof, Root, adoptable, confirm, judge, prove
+from ingestor.sync.diff import Difference, Pair, compare, must_read
 from ingestor.sync.identity import (
-    Evidence,
     Match,
     Returned,
     candidates_to_hash,
+    lately,
     match_by_file,
     match_by_hash,
+    match_departed,
+    match_journalled,
     match_returned,
+    moved_file,
 )
+from ingestor.sync.listing import Listing
+from ingestor.sync.report import Ended, counts, ended, sentence
 
 _OPS_A_COMMIT = 200  # small operations in one transaction: well below 100 ms
-
-
-@dataclass(kw_only=True, slots=True)
-class _Listing:
-    """What one listing said, before anything is decided."""
-
-    identity_before: str
-    identity_after: str = ""
-    listed: dict[ItemId, ItemRef] = field(default_factory=dict)
-    moved: dict[ItemId, ItemRef] = field(default_factory=dict)
-    deleted: list[ItemId] = field(default_factory=list)
-    unreadable: dict[ItemId, str] = field(default_factory=dict)
-    untold: bool = False
-    hidden: list[Scope] = field(default_factory=list)
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-    broken: str = ""
-
-    @property
-    def whole(self) -> bool:
-        return not self.broken and any(mark.complete and mark.scope == WHOLE for mark in self.checkpoints)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,15 +60,6 @@ class _Identified:
     fresh: tuple[ItemRef, ...] = ()
     matches: tuple[Match, ...] = ()
     returned: tuple[Returned, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ended:
-    """How a run ended."""
-
-    outcome: Outcome
-    message: str = ""
-    plan: Plan | None = None
 
 
 class SyncEngine:
@@ -118,41 +82,39 @@ class SyncEngine:
         """
         started, tally = time.time(), Tally()
         try:
-            ended = self._pass(run_id, tuple(scopes), tally, started, approve)
+            end = self._pass(run_id, tuple(scopes), tally, started, approve)
         except Suspended:
-            ended = _Ended(outcome=Outcome.SUSPENDED, message="Stopped at a safe point; the next run carries on.")
+            end = Ended(outcome=Outcome.SUSPENDED, message="Stopped at a safe point; the next run carries on.")
         except BudgetExceeded as exceeded:
-            ended = _Ended(outcome=Outcome.FAILED, message=f"{exceeded} Nothing was deleted.")
+            end = Ended(outcome=Outcome.FAILED, message=f"{exceeded} Nothing was deleted.")
         except SourceUnavailable as gone:
-            ended = _Ended(outcome=Outcome.UNAVAILABLE, message=_sentence(gone))
+            end = Ended(outcome=Outcome.UNAVAILABLE, message=sentence(gone))
         return RunReport(
             run_id=run_id,
             source=self._source.name,
             trigger=trigger,
             scope=scopes[0] if len(scopes) == 1 else WHOLE,
-            outcome=ended.outcome,
+            outcome=end.outcome,
             started_at=started,
             ended_at=time.time(),
-            counts=_counts(tally),
-            message=ended.message,
-            plan_id=ended.plan.plan_id if ended.plan is not None else None,
+            counts=counts(tally),
+            message=end.message,
+            plan_id=end.plan.plan_id if end.plan is not None else None,
         )
 
     def foresee(self, scopes: Sequence[Scope] = (WHOLE,)) -> tuple[Difference, str]:
         """What a run would find, and what is wrong with the listing; nothing is read or written."""
         name = self._source.name
         listing = self._list(tuple(scopes), self._ledger.memory(name).cursor)
-        return self._compare(listing, tuple(scopes)), listing.broken
+        return self._compare(listing), listing.broken
 
     # -- the pass --------------------------------------------------------------------------------
 
-    def _pass(
-        self, run: RunId, scopes: tuple[Scope, ...], tally: Tally, started: float, approve: Plan | None
-    ) -> _Ended:
+    def _pass(self, run: RunId, scopes: tuple[Scope, ...], tally: Tally, started: float, approve: Plan | None) -> Ended:
         name, memory = self._source.name, self._ledger.memory(self._source.name)
         # What a person approved is judged by what is there now, not by what a journal says has changed (R5).
         listing = self._list(scopes, memory.cursor if approve is None else None)
-        difference = self._compare(listing, scopes)
+        difference = self._compare(listing)
         proof = prove(
             difference.missing,
             listing.checkpoints,
@@ -176,8 +138,7 @@ class SyncEngine:
         tally.unchanged += difference.unchanged
         self._regrant(run, difference, listing, memory)
         gone = self._gone(proof, difference, listing)
-        identified = self._identify(gone, difference, listing, tally)
-        self._small_writes(run, difference, identified.matches, tally)
+        identified = self._identify(run, gone, difference, listing, proof.root, tally)
         work = self._work(difference, identified)
         tally.expected = tally.unchanged + len(work)
         self._pulse.progress("content", tally)
@@ -185,7 +146,17 @@ class SyncEngine:
 
         moved = {match.known.item_id for match in identified.matches}
         left = [item for item in gone if item.item_id not in moved]
-        decision = _decide(left, moved, listing, memory, proof.root, live=memory.live + tally.added, approve=approve)
+        decision = judge(
+            left,
+            approve=approve,
+            plan=memory.plan,
+            listed=listing.listed.keys(),
+            moved=moved,
+            complete=listing.whole,
+            root=proof.root,
+            peak_live=memory.live_peak,
+            live=memory.live + tally.added,
+        )
         self._remove(run, decision, tally)
         plan = self._ledger.hold(name, decision.reason, decision.hold)
         if approve is not None and listing.whole:
@@ -193,56 +164,36 @@ class SyncEngine:
         steady = proof.root is Root.HOLDS or adopt
         self._ledger.save_bookmark(
             name,
-            cursor=None if listing.broken or listing.untold or self._content.unread else _cursor(listing),
+            cursor=None if listing.broken or listing.untold or self._content.unread else listing.cursor,
             identity=None,
             proven_at=started if listing.whole and steady else None,
         )
-        return _ended(name, listing, proof, tally, plan)
+        return ended(name, listing, proof, tally, plan)
 
-    def _list(self, scopes: tuple[Scope, ...], cursor: str | None) -> _Listing:
-        listing = _Listing(identity_before=self._source.identity())
+    def _list(self, scopes: tuple[Scope, ...], cursor: str | None) -> Listing:
+        listing = Listing(scopes=scopes, identity_before=self._source.identity())
         try:
             for scope in scopes:
                 for change in self._source.list(scope, cursor):
                     reached("list")
                     if self._pulse.stopping():
                         raise Suspended
-                    match change:
-                        case Upserted(ref=ref):
-                            listing.listed[ref.item_id] = ref
-                        case Deleted(item_id=item_id):
-                            listing.listed.pop(item_id, None)  # a journal may have told of it before
-                            listing.deleted.append(item_id)
-                        case Moved(item_id=item_id, ref=ref):
-                            listing.listed.pop(item_id, None)
-                            listing.listed[ref.item_id] = ref
-                            listing.moved[item_id] = ref
-                        case Unreadable(item_id=item_id, reason=reason, hides=hides):
-                            listing.unreadable[item_id] = reason
-                            listing.untold = True
-                            if hides:
-                                listing.hidden.append(Scope(item_id))
-                        case Checkpoint():
-                            listing.checkpoints.append(change)
+                    listing.add(change)
         except ListingIncomplete as broken:
-            listing.broken = _sentence(broken)
+            listing.broken = sentence(broken)
         listing.identity_after = self._source.identity()
         return listing
 
-    def _compare(self, listing: _Listing, scopes: tuple[Scope, ...]) -> Difference:
+    def _compare(self, listing: Listing) -> Difference:
         known: dict[ItemId, KnownItem] = {}
-        for scope in scopes:
+        for scope in listing.scopes:
             known |= self._ledger.known(self._source.name, scope)
         # An item that a scope's listing names may stand outside the scope (a journal's move).
         return compare(known, listing.listed, recipe_of=self._content.recipe_of, now=time.time())
 
-    def _regrant(self, run: RunId, difference: Difference, listing: _Listing, memory: SourceMemory) -> None:
+    def _regrant(self, run: RunId, difference: Difference, listing: Listing, memory: SourceMemory) -> None:
         """R7: what the listing says of who may read, before anything else is written or read."""
-        grants: dict[str, frozenset[str]] = {}
-        for ref in listing.listed.values():
-            seen = grants.get(ref.grant.place)
-            # Two answers for one place within one listing: it changed meanwhile; the narrower is safe.
-            grants[ref.grant.place] = ref.grant.principals if seen is None else seen & ref.grant.principals
+        grants = listing.grants()
         for scope in listing.hidden:
             # Nobody can tell who may read there now; the first listing that can grants it again.
             for item in self._ledger.known(self._source.name, scope).values():
@@ -257,49 +208,89 @@ class SyncEngine:
         ops += [Rebind(doc=item.doc, ref=ref) for item, ref in listed if item.place != ref.grant.place]
         self._apply(run, ops)
 
-    def _gone(self, proof: Proof, difference: Difference, listing: _Listing) -> tuple[KnownItem, ...]:
+    def _gone(self, proof: Proof, difference: Difference, listing: Listing) -> tuple[KnownItem, ...]:
         """Both licences of R5: proven by the listing, or journalled and confirmed by a look-up."""
         missing = {item.item_id: item for item in difference.missing}
         fresh = {ref.item_id for ref in difference.fresh}
         # What moved onto another document's place leaves its own: the move itself cannot be carried out (R11).
         over = [item_id for item_id, ref in listing.moved.items() if ref.item_id not in fresh]
         reported = [missing[item_id] for item_id in dict.fromkeys([*listing.deleted, *over]) if item_id in missing]
+        confirmed = self._absent(reported, listing, proof.root)
+        return tuple({item.item_id: item for item in (*proof.provable, *confirmed)}.values())
+
+    def _absent(self, items: Sequence[KnownItem], listing: Listing, root: Root) -> tuple[KnownItem, ...]:
+        """Those whose place a point look-up finds empty, on a root that holds before and after (R5)."""
         looked_up: dict[ItemId, ItemRef | None] = {}
-        for item in reported:
+        for item in items:
+            if self._pulse.stopping():
+                raise Suspended
             try:
                 looked_up[item.item_id] = self._source.lookup(item.item_id)
             except ItemUnreadable:
                 listing.untold = True
                 continue  # it exists, or that cannot be told: never a delete
-        confirmed = confirm(reported, looked_up, root=proof.root)
-        return tuple({item.item_id: item for item in (*proof.provable, *confirmed)}.values())
+        if looked_up and self._source.identity() != listing.identity_after:
+            listing.untold = True  # another place answered, perhaps
+            return ()
+        return confirm(items, looked_up, root=root)
 
     def _identify(
-        self, gone: Sequence[KnownItem], difference: Difference, listing: _Listing, tally: Tally
+        self,
+        run: RunId,
+        gone: Sequence[KnownItem],
+        difference: Difference,
+        listing: Listing,
+        root: Root,
+        tally: Tally,
     ) -> _Identified:
-        """R11: which fresh items are known documents under another id."""
-        fresh: Sequence[ItemRef] = difference.fresh
-        returned: tuple[Returned, ...] = ()
-        if not fresh:
-            return _Identified()
-        returned, fresh = match_returned(self._ledger.deceased(self._source.name), fresh)
-        journalled = _journalled(listing, difference, fresh)
-        taken = {match.ref.item_id for match in journalled}
-        fresh = [ref for ref in fresh if ref.item_id not in taken]
-        left = {match.known.item_id for match in journalled}
-        by_file = match_by_file([item for item in gone if item.item_id not in left], fresh)
-        hashed = self._content.hashes(candidates_to_hash(by_file.missing, by_file.fresh), tally)
-        by_hash = match_by_hash(by_file.missing, by_file.fresh, hashed, already=by_file.matches)
-        matches = (*journalled, *by_file.matches, *by_hash.matches)
-        return _Identified(fresh=tuple(by_hash.fresh), matches=matches, returned=returned)
+        """R11: which fresh items are known documents under another id. What needs no reading is written before
+        anything is read: a narrower grant at the new place must not wait for it (R7)."""
+        deceased = self._ledger.deceased(self._source.name) if difference.fresh else ()
+        returned, fresh = match_returned(deceased, difference.fresh)
+        journalled = match_journalled(listing.moved, difference.missing, fresh)
+        taken, left = _ends(journalled)
+        by_file = match_by_file(
+            [item for item in gone if item.item_id not in left], [ref for ref in fresh if ref.item_id not in taken]
+        )
+        elsewhere = match_by_file(self._elsewhere(by_file.fresh, difference, listing, root), by_file.fresh)
+        unread = (*journalled, *by_file.matches, *elsewhere.matches)
+        self._small_writes(run, unread, tally, metadata=difference.metadata)
 
-    def _small_writes(self, run: RunId, difference: Difference, matches: Sequence[Match], tally: Tally) -> None:
+        again = {back.deceased.doc for back in returned}
+        departed = [dead for dead in lately(deceased, time.time()) if dead.doc not in again]
+        hashed = self._content.hashes(candidates_to_hash(by_file.missing, elsewhere.fresh, departed), tally)
+        by_hash = match_by_hash(by_file.missing, elsewhere.fresh, hashed, already=unread)
+        self._small_writes(run, by_hash.matches, tally)
+        matches = (*unread, *by_hash.matches)
+        back, new = match_departed(departed, by_hash.missing, by_hash.fresh, hashed, already=matches)
+        return _Identified(fresh=new, matches=matches, returned=(*returned, *back))
+
+    def _elsewhere(
+        self, fresh: Sequence[ItemRef], difference: Difference, listing: Listing, root: Root
+    ) -> tuple[KnownItem, ...]:
+        """Documents outside what was listed whose files stand here now, and no longer there: a listing of a part
+        sees one end of a move. This proves a move and no more; nothing is deleted by it (R5)."""
+        files = {moved_file(ref) for ref in fresh} - {None}
+        if root is not Root.HOLDS or WHOLE in listing.scopes or not files:
+            return ()
+        missing = {item.item_id for item in difference.missing}
+        keys = {ref.file_key for ref in fresh if ref.file_key is not None}
+        items = [
+            item
+            for item in self._ledger.of_files(self._source.name, keys)
+            if moved_file(item) in files and item.item_id not in listing.listed and item.item_id not in missing
+        ]
+        return self._absent(items, listing, root)
+
+    def _small_writes(
+        self, run: RunId, matches: Sequence[Match], tally: Tally, *, metadata: Sequence[Pair] = ()
+    ) -> None:
         """Moves and metadata: rows change, nothing is parsed or embedded."""
         ops: list[Op] = [Move(doc=match.known.doc, item_id=match.known.item_id, ref=match.ref) for match in matches]
-        ops += [Touch(doc=item.doc, item_id=item.item_id, ref=ref) for item, ref in difference.metadata]
+        ops += [Touch(doc=item.doc, item_id=item.item_id, ref=ref) for item, ref in metadata]
         self._apply(run, ops)
         tally.moved += len(matches)
-        tally.unchanged += len(difference.metadata)
+        tally.unchanged += len(metadata)
 
     def _work(self, difference: Difference, identified: _Identified) -> list[Work]:
         """What has to be read, newest edits first: they are what somebody is waiting for."""
@@ -326,90 +317,6 @@ class SyncEngine:
             self._ledger.apply(self._source.name, run, ops[start : start + _OPS_A_COMMIT])
 
 
-def _decide(
-    gone: Sequence[KnownItem],
-    moved: Collection[ItemId],
-    listing: _Listing,
-    memory: SourceMemory,
-    root: Root,
-    *,
-    live: int,
-    approve: Plan | None,
-) -> Decision:
-    """R5: what of the proven absences is deleted now, and what waits for a person."""
-    if approve is not None and listing.whole:
-        chosen = approved(approve, gone)
-        ids = {item.item_id for item in chosen}
-        # What left since the plan was shown is no part of it, and judged as on any other day.
-        others = decide(
-            [item for item in gone if item.item_id not in ids],
-            plan=None,
-            listed=listing.listed.keys(),
-            moved=moved,
-            whole=True,
-            peak_live=live - len(chosen),
-            live=live - len(chosen),
-        )
-        return Decision(delete=(*chosen, *others.delete), hold=others.hold, reason=others.reason)
-    return decide(
-        gone,
-        plan=memory.plan,
-        listed=listing.listed.keys(),
-        moved=moved,
-        whole=listing.whole and root is Root.HOLDS,
-        peak_live=memory.live_peak,
-        live=live,
-    )
-
-
-def _journalled(listing: _Listing, difference: Difference, fresh: Sequence[ItemRef]) -> tuple[Match, ...]:
-    """Moves that the source itself told of."""
-    missing = {item.item_id: item for item in difference.missing}
-    ids = {ref.item_id for ref in fresh}
-    return tuple(
-        Match(known=missing[old], ref=ref, by=Evidence.FILE)
-        for old, ref in listing.moved.items()
-        if old in missing and ref.item_id in ids
-    )
-
-
-def _ended(source: str, listing: _Listing, proof: Proof, tally: Tally, plan: Plan | None) -> _Ended:
-    """The outcome, the gravest first, in a sentence."""
-    if plan is not None:
-        message = f"{len(plan.items)} deletion(s) are held. {plan.reason} Run `ingestor approve {source}`."
-        return _Ended(outcome=Outcome.HELD, message=message, plan=plan)
-    if listing.broken:
-        return _Ended(outcome=Outcome.PARTIAL, message=f"The listing broke off: {listing.broken}")
-    if listing.unreadable:
-        item_id, reason = next(iter(listing.unreadable.items()))
-        more = f" and {len(listing.unreadable) - 1} more" if len(listing.unreadable) > 1 else ""
-        kept = f" {len(proof.unproven)} document(s) there are kept as they were." if proof.unproven else ""
-        return _Ended(outcome=Outcome.PARTIAL, message=f"Could not look into {item_id}{more}: {reason}.{kept}")
-    if tally.failed:
-        return _Ended(outcome=Outcome.PARTIAL, message=f"{tally.failed} document(s) could not be taken in.")
-    return _Ended(outcome=Outcome.OK)
-
-
-def _cursor(listing: _Listing) -> str | None:
-    """R4: of a listing of the whole source only; the mark of a part says nothing of what changed elsewhere."""
-    cursors = [mark.cursor for mark in listing.checkpoints if mark.cursor is not None and mark.scope == WHOLE]
-    return cursors[-1] if cursors else None
-
-
-def _counts(tally: Tally) -> RunCounts:
-    return RunCounts(
-        added=tally.added,
-        updated=tally.updated,
-        moved=tally.moved,
-        deleted=tally.deleted,
-        unchanged=tally.unchanged,
-        failed=tally.failed,
-        chunks_added=tally.chunks.chunks_added,
-        chunks_removed=tally.chunks.chunks_removed,
-        chunks_kept=tally.chunks.chunks_kept,
-        bytes_read=tally.bytes_read,
-    )
-
-
-def _sentence(error: ConnectorError) -> str:
-    return f"{error} {error.hint}".strip()
+def _ends(matches: Sequence[Match]) -> tuple[set[ItemId], set[ItemId]]:
+    """Where these moves came to, and where they came from."""
+    return {match.ref.item_id for match in matches}, {match.known.item_id for match in matches}

@@ -9,7 +9,9 @@ come here. Evidence is taken strongest first, each step on what the step before 
 3. the same file with equal content, whatever its mtime; then
 4. equal content, unique on both sides; then
 5. equal content with the base name, or with a folder mapping that earlier matches taught
-   (``match_by_hash``).
+   (``match_by_hash``);
+6. steps 4 and 5 with documents that left a moment ago: the two ends of a move may fall into two runs
+   (``match_departed``).
 
 What is still tied, and content under 32 bytes, is delete plus add: a wrong identity would make old
 citations point at something else, a new identity merely ends them. Hence hard links: one file key at
@@ -24,11 +26,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-from connectors.base import ItemId, ItemRef
-from ingestor.model import Deceased, Hash, KnownItem
+from connectors.base import ItemId, ItemRef, Version
+from ingestor.model import Deceased, Hash, KnownItem, Recipe
 
 SMALLEST = 32
 """Bytes. Below it equal content says nothing: empty files and one-line stubs are all alike."""
+
+RECENT_S = 60.0
+"""For so long a document that left may have moved: the hints of a move's two ends come at once, but the run
+over the new place may have to wait for the one over the old."""
 
 _T = TypeVar("_T", KnownItem, ItemRef)
 
@@ -60,7 +66,8 @@ class Matching:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Returned:
-    """The item is back under its own id: the document lives again, whatever its content is now."""
+    """A document that left lives again, here: its item is back under its own id, whatever its content is now,
+    or it had moved."""
 
     deceased: Deceased
     ref: ItemRef
@@ -85,18 +92,38 @@ def match_returned(
     return back, tuple(ref for ref in fresh if ref.item_id not in latest)
 
 
+def match_journalled(
+    moved: Mapping[ItemId, ItemRef], missing: Sequence[KnownItem], fresh: Sequence[ItemRef]
+) -> tuple[Match, ...]:
+    """Moves that the source itself told of. ``fresh`` says how the item is by now: a journal may have told
+    more of it after the move, a narrower grant for one (R7)."""
+    known = {item.item_id: item for item in missing}
+    now = {ref.item_id: ref for ref in fresh}
+    return tuple(
+        Match(known=known[old], ref=now[ref.item_id], by=Evidence.FILE)
+        for old, ref in moved.items()
+        if old in known and ref.item_id in now
+    )
+
+
 def match_by_file(missing: Sequence[KnownItem], fresh: Sequence[ItemRef]) -> Matching:
     """Moves that file key and move key prove without reading. ``missing`` are proven gone (R5)."""
-    old = _unique((item for item in missing if _large_enough(item, item)), _moved_file)
-    new = _unique((ref for ref in fresh if _large_enough(ref, ref)), _moved_file)
+    old = _unique((item for item in missing if _large_enough(item, item)), moved_file)
+    new = _unique((ref for ref in fresh if _large_enough(ref, ref)), moved_file)
     return _settled(
         missing, fresh, [Match(known=old[key], ref=new[key], by=Evidence.FILE) for key in old.keys() & new.keys()]
     )
 
 
-def candidates_to_hash(missing: Sequence[KnownItem], fresh: Sequence[ItemRef]) -> tuple[ItemRef, ...]:
-    """The fresh items whose content has to be hashed before ``missing`` can be called deleted."""
+def candidates_to_hash(
+    missing: Sequence[KnownItem], fresh: Sequence[ItemRef], departed: Sequence[Deceased] = ()
+) -> tuple[ItemRef, ...]:
+    """The fresh items whose content has to be hashed before ``missing`` can be called deleted, and those
+    that may be what ``departed`` was."""
     sizes = {item.size for item in missing if item.content_hash is not None and _large_enough(item, item)}
+    sizes |= {
+        dead.size for dead in departed if dead.content_hash is not None and (dead.size is None or dead.size >= SMALLEST)
+    }
     if not sizes:
         return ()
     return tuple(ref for ref in fresh if ref.size in sizes or None in sizes or ref.size is None)
@@ -171,12 +198,50 @@ def match_by_hash(
     return _settled(missing, fresh, found)
 
 
+def lately(deceased: Iterable[Deceased], now: float) -> tuple[Deceased, ...]:
+    """Those that left so short a time ago that they may have moved."""
+    return tuple(dead for dead in deceased if dead.died_at >= now - RECENT_S)
+
+
+def match_departed(
+    departed: Sequence[Deceased],
+    missing: Sequence[KnownItem],
+    fresh: Sequence[ItemRef],
+    hashed: Mapping[ItemId, Hash],
+    *,
+    already: Iterable[Match] = (),
+) -> tuple[tuple[Returned, ...], tuple[ItemRef, ...]]:
+    """Fresh items that are what ``departed`` was, and the other fresh items: the run over the old place came
+    first and has deleted the document, so only its content can tell.
+
+    As in ``match_by_hash``, and last of all steps. ``missing`` is what no evidence connected in this run: a
+    content that is among them as well is a tie.
+    """
+    tied = {item.content_hash for item in missing}
+    by_doc = {dead.doc: dead for dead in departed}
+    items = [
+        KnownItem(
+            item_id=dead.item_id,
+            doc=dead.doc,
+            version=Version(""),
+            recipe=Recipe(""),
+            content_hash=dead.content_hash,
+            size=dead.size,
+        )
+        for dead in departed
+        if dead.content_hash not in tied
+    ]
+    found = match_by_hash(items, fresh, hashed, already=already)
+    return tuple(Returned(deceased=by_doc[match.known.doc], ref=match.ref) for match in found.matches), found.fresh
+
+
 # -- evidence --------------------------------------------------------------------------------------
 
 _Key = Callable[[_T], Hashable | None]
 
 
-def _moved_file(item: KnownItem | ItemRef) -> Hashable | None:
+def moved_file(item: KnownItem | ItemRef) -> Hashable | None:
+    """What is equal before and after a move and tells the file from any other; None where nothing does."""
     return (item.file_key, item.move_key) if item.file_key and item.move_key else None
 
 

@@ -30,6 +30,10 @@ class Operations(Protocol):
 
     def rebuild(self, request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply: ...
 
+    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report, /) -> wire.ModelReply: ...
+
+    def model_rollback(self, request: wire.ModelRollbackRequest, /) -> wire.ModelReply: ...
+
     def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply: ...
 
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply: ...
@@ -59,6 +63,8 @@ ROUTES: Mapping[str, Route] = {
     "search": Route(request=wire.SearchRequest),
     "verify": Route(request=wire.VerifyRequest, reports=True),
     "rebuild": Route(request=wire.RebuildRequest, reports=True),
+    "model_switch": Route(request=wire.ModelSwitchRequest, reports=True),
+    "model_rollback": Route(request=wire.ModelRollbackRequest),
     "backup": Route(request=wire.BackupRequest, reports=True),
     "source_add": Route(request=wire.SourceAddRequest),
     "source_remove": Route(request=wire.SourceRemoveRequest),

@@ -48,6 +48,12 @@ class RemoteOperations:
     def rebuild(self, request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply:
         return self._call("rebuild", request, wire.RebuildReply, progress)
 
+    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report, /) -> wire.ModelReply:
+        return self._call("model_switch", request, wire.ModelReply, progress)
+
+    def model_rollback(self, request: wire.ModelRollbackRequest, /) -> wire.ModelReply:
+        return self._call("model_rollback", request, wire.ModelReply)
+
     def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply:
         return self._call("backup", request, wire.BackupReply, progress)
 

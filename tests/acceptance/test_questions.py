@@ -10,12 +10,12 @@ from tests.acceptance.taken import Taken
 pytestmark = pytest.mark.slow
 
 FLOORS = {
-    ("hybrid", "document"): 0.8,
-    ("hybrid", "passage"): 0.65,
-    ("dense", "document"): 0.9,
-    ("dense", "passage"): 0.8,
+    ("hybrid", "document"): 0.92,
+    ("hybrid", "passage"): 0.85,
+    ("dense", "document"): 0.92,
+    ("dense", "passage"): 0.87,
 }
-"""Clearly below what was measured; a change that falls under them is a step back."""
+"""Two questions of forty below what was measured; a change that falls under them is a step back."""
 
 
 def test_questions_are_answered_by_the_right_passage(taken: Taken) -> None:

@@ -48,7 +48,7 @@ def test_a_reader_on_a_chroma_server_sees_what_we_write(make_program: Callable[.
 def test_a_reader_opens_the_folder_after_we_ended(copied: Program) -> None:
     """On the folder that a finished command leaves, langchain-chroma finds our passages with their metadata;
     looking at it does no harm."""
-    (folder,) = (copied.state / "chroma").iterdir()
+    folder = copied.state / "chroma" / "serving"
     with reading(folder) as reader:
         text, refunds = reader.search(QUESTION)[0]
         rows = reader.everything()

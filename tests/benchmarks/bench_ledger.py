@@ -38,8 +38,9 @@ from ingestor.model import (
     UnitId,
     blake,
 )
-from ingestor.search.searcher import Searcher
+from ingestor.search.searcher import Lens, Searcher
 from tests.benchmarks.tables import Table, commit, machine, ms, p50, p95, rate, repeated, timed, today
+from tests.support.one_model import OneModel
 
 QUICK = ("--chunks", "2000", "--repeats", "5")
 SEED = 7
@@ -221,7 +222,8 @@ def vectors_and_scans(bench: Bench) -> Table:
     times = [timed(lambda part=part: vectors.get(part)) for part in units]
     table.add(f"their {len(units[0]):,} unit vectors from the vector file", ms(p50(times)), ms(p95(times)))
 
-    searcher = Searcher(ledger=search, vectors=vectors, embedder=_Fixed(), nearest=_unavailable)
+    lens = Lens(vectors=vectors, embedder=_Fixed(), nearest=_unavailable)
+    searcher = Searcher(ledger=search, lens=lambda: lens)
     for group, count in _visible(bench.chunks // CHUNKS_A_DOCUMENT).items():
         reader = Reader(principals=frozenset({f"group:{group}"}))
         ask = _asker(searcher, reader)
@@ -271,7 +273,7 @@ def nearest(bench: Bench) -> Table:
 
     table = Table(title="Chroma through the index host", headings=("what", "p50 ms", "p95 ms", "a second"))
     ledger, vectors = bench.ledger, bench.ledger.vectors(MODEL)
-    manager = GenerationManager(folder=bench.folder / "chroma", ledger=ledger.index, vectors=vectors)
+    manager = GenerationManager(folder=bench.folder / "chroma", ledger=ledger.index, models=OneModel(vectors))
     _fill_vectors(bench)  # of what the edits brought
     try:
         (generation,) = manager.wanted()

@@ -4,7 +4,7 @@
 
 MARKS is a file that the test maps, too (``Marks``); it outlives the process, as a flight recorder does.
 WISH is JSON (``Wish``). Nothing of the program is replaced but, on request, the embedding model, whose
-loading takes most of a short run; what it embeds is counted in either case.
+loading takes most of a short run; what it embeds and the index hosts that it starts are counted.
 """
 
 from __future__ import annotations
@@ -33,15 +33,23 @@ class Recorder:
     def __init__(self, marks: Marks, wish: Wish) -> None:
         self._marks = marks
         self._wish = wish
+        self._armed = wish.armed
         self._met = threading.Event()
         self._times = self._fetches = self._commits = 0
 
     def __call__(self, name: str) -> None:
         role = role_of(threading.current_thread().name)
         self._marks.at(role, name)
+        if name == "index.write":
+            self._marks.write_begun()
+        elif name == "index.write.done":
+            self._marks.write_done()
+        self._armed = self._armed or self._marks.is_armed()
+        if not self._armed:
+            return
         if role == "sync":
             self._pace(name)
-        if (role, name) == (self._wish.role, self._wish.point) and not self._met.is_set():
+        if name == self._wish.point and self._wish.role in {role, ""} and not self._met.is_set():
             self._times += 1
             if self._times == self._wish.times and self._ripe():
                 self._met.set()
@@ -58,8 +66,9 @@ class Recorder:
             time.sleep(self._wish.pace_s)
             if self._wish.hold_after and self._fetches > self._wish.hold_after and self._commits:
                 self._met.wait(_HELD_S)
-                if self._met.is_set():
-                    time.sleep(_STAY_S)
+            if self._wish.hold_after and self._met.is_set():
+                self._marks.held()
+                time.sleep(_STAY_S)
         elif name == "ledger.commit.done" and self._fetches:
             self._commits += 1
 
@@ -93,9 +102,22 @@ def count_embedded(marks: Marks, kind: str) -> None:
     module.SentenceEmbedder = Counting  # type: ignore[misc,assignment]
 
 
+def count_hosts(marks: Marks) -> None:
+    from ingestor.index.host import Host
+
+    start = Host.start
+
+    def counted(self: Host) -> None:
+        marks.host_started()
+        start(self)
+
+    Host.start = counted  # type: ignore[method-assign]
+
+
 def main() -> int:
     marks, wish = Marks(Path(sys.argv[1])), Wish(**json.loads(sys.argv[2]))
     count_embedded(marks, os.environ.get("INGESTOR_TEST_EMBEDDER", "stub"))
+    count_hosts(marks)
     faultpoint.install(Recorder(marks, wish))
     from ingestor.cli.main import main as command
 

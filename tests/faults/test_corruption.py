@@ -24,12 +24,11 @@ from ingestor.index import host
 from ingestor.index.place import GIB, Folder
 from ingestor.ledger.ledger import Ledger
 from ingestor.model import Generation, GenerationState
-from ingestor.service import nearest
+from ingestor.service import lens
 from tests.support.faults_corpus import paragraph, word
-from tests.support.faults_kills import ROOT, machine
+from tests.support.faults_report import write_report
 from tests.support.served import EMBEDDER, Served, served
 
-RESULT = ROOT / "tests/results/corruption.md"
 DOCUMENTS, SECTIONS = 55, 20  # 1,100 chunks: more than Chroma keeps out of its graph files
 RESTARTS = 3
 HANGS_S = 6.0  # what an opening that hangs is given here, instead of two minutes
@@ -81,24 +80,28 @@ SHAPES: dict[str, Callable[[Path], None]] = {
     "hang on open": hang_on_open,
 }
 
-# The host of a folder with one of these files behaves as where the store makes Chroma's native part fail.
+# The host of a folder with one of these files behaves as where the store makes Chroma's native part fail; what
+# it met is written down beside the state folder.
 _HARM = """
 import os, signal, time
 from ingestor.index import worker
 opened = worker.Store.open
 def harmed(store):
-    if os.path.exists(os.path.join(store._folder, "segfault")):
-        os.kill(os.getpid(), signal.SIGSEGV)
-    if os.path.exists(os.path.join(store._folder, "hang")):
-        time.sleep(600)
+    for harm in ("segfault", "hang"):
+        if os.path.exists(os.path.join(store._folder, harm)):
+            with open(MET, "a") as met:
+                print(harm, file=met)
+            if harm == "segfault":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            time.sleep(600)
     return opened(store)
 worker.Store.open = harmed
 """
 
 
-def harmed_boot() -> str:
+def harmed_boot(met: Path) -> str:
     imports, path, work = host._BOOT.split("; ", 2)
-    return f"{imports}; {path}; exec({json.dumps(_HARM)}); {work}"
+    return f"{imports}; {path}; MET = {json.dumps(str(met))}; exec({json.dumps(_HARM)}); {work}"
 
 
 # -- one case ------------------------------------------------------------------------------------------------
@@ -164,7 +167,7 @@ def serving(ledger: Ledger) -> Generation:
 
 def harm(shape: str, whole: Path, state: Path) -> None:
     """A copy of the state as a process leaves it that was killed, with its index damaged."""
-    shutil.copytree(whole, state, copy_function=shutil.copy2)
+    shutil.copytree(whole, state, copy_function=shutil.copy2, symlinks=True)
     with closing(Ledger(state)) as ledger:
         generation = serving(ledger)
         ledger.index.set_manifest(generation.generation_id, None)
@@ -197,9 +200,9 @@ def recover(shape: str, whole: Path, base: Path, gate: Gate) -> Recovery:
 
     harm(shape, whole, base / "state")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(host, "_BOOT", harmed_boot())
+        patch.setattr(host, "_BOOT", harmed_boot(base / "met"))
         patch.setattr(host.Host, "start", counted)
-        patch.setattr(nearest, "_PATIENCE_S", 0.1)
+        patch.setattr(lens, "_PATIENCE_S", 0.1)
         began = time.monotonic()
         with served(base / "state") as service:
             before = serving(service.ledger).location
@@ -209,11 +212,13 @@ def recover(shape: str, whole: Path, base: Path, gate: Gate) -> Recovery:
             parts = service.service.parts
             service.until(lambda: parts.index.serving() is not None and parts.pump.settled(), "the rebuilt index")
             seconds = time.monotonic() - began
+            met = (base / "met").read_text().split() if (base / "met").exists() else []
+            assert met == [harm for harm in ("segfault", "hang") if SHAPES[shape].__name__ == f"{harm}_on_open"]
             reply, index = service.verify(), parts.index.serving()
             assert index is not None
             assert reply.checked == index.count()
             assert serving(service.ledger).location != before
-            folders = [path.name for path in (base / "state/chroma").iterdir()]
+            folders = [path.name for path in (base / "state/chroma").glob("generation-*")]
             assert folders == [serving(service.ledger).location]
     return Recovery(
         shape=shape,
@@ -276,8 +281,11 @@ def test_six_shapes_of_corruption(whole: Path, tmp_path: Path) -> None:
         finally:
             gate.open.set()
             faultpoint.install(None)
-    lines = [f"{EMBEDDER}.", "", *table(rows)]
-    print("\n" + "\n".join(lines))
-    RESULT.write_text("\n".join(["# Corruption of the vector index", "", machine(), "", *lines, ""]))
     for row in rows:
         check(row)
+    lines = [
+        f"{EMBEDDER}; {DOCUMENTS} documents, {DOCUMENTS * SECTIONS} chunks; no chance in it.",
+        f"{len(rows)} of {len(SHAPES)}: after the start `verify` found {sum(row.differences for row in rows)} differences,",
+        f"{sum(row.embedded for row in rows)} units were embedded, the host was restarted at most {max(row.restarts for row in rows)} times.",
+    ]
+    write_report("corruption.md", "Corruption of the vector index", [*lines, "", *table(rows)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,27 +10,11 @@ import pytest
 
 from ingestor.model import Outcome
 from tests.support.faults_corpus import word
+from tests.support.faults_everywhere import COMMON, crash_everywhere
 from tests.support.faults_trees import everyday, nothing, purge, small_tree, write
 from tests.support.faults_world import SOURCE, Death, World, hooked
 
 pytestmark = pytest.mark.slow
-
-POINTS = {
-    "list",
-    "fetch",
-    "parse",
-    "ledger.commit",
-    "ledger.commit.done",
-    "embed.batch",
-    "embed.commit",
-    "embed.commit.done",
-    "embed.ready",
-    "index.write",
-    "index.write.done",
-    "index.settle",
-    "index.settle.done",
-}
-"""The points between an edit and its being searchable, in a process with one sound index."""
 
 
 @pytest.mark.parametrize(
@@ -43,38 +26,11 @@ def test_a_crash_at_any_point_is_mended_by_the_next_run(
     tmp_path: Path, before: Callable[[Path], None], change: Callable[[Path], None]
 ) -> None:
     """Whatever point a process dies at, its ledger contradicts nothing and the next run makes the corpus f(source)."""
-    root = tmp_path / "root"
-    root.mkdir()
-    base = World(root, tmp_path / "base")
-    before(root)
-    base.everything()
-    base.check_index(base.check_ledger())
-    base.close()
-    change(root)
-    died: Counter[str] = Counter()
-    at, through = 0, False
-    while not through:
-        at += 1
-        hook = Death(at)
-        world = base.copy(tmp_path / f"crash-{at}")
-        vectors = set(world.vectors.units())
-        through = not world.dies(hook, world.everything)
-        if not through:
-            died[hook.seen[-1]] += 1
-            world.check_rows()
-        world.everything()
-        expected = world.check_ledger()
-        world.check_index(expected)
-        # A unit is embedded once more only where the batch was made and not committed.
-        made = len(set(world.vectors.units()) - vectors)
-        assert world.embedder.embedded == made or hook.seen[-1] in {"embed.commit", "ledger.commit"}
-        again = world.sync()
-        assert (again.counts.bytes_read, again.counts.unchanged) == (0, len(expected.items))
-        world.close()
-    print(f"\n{change.__name__}: died at {at - 1} points: {dict(died)}")
-    assert sum(died.values()) == at - 1 > 20
+    died = crash_everywhere(tmp_path, before, change)
+    print(f"\n{change.__name__}: died at {died.total()} points: {dict(died)}")
+    assert died.total() > 20
     if change is everyday:
-        assert set(died) == POINTS
+        assert set(died) == COMMON
 
 
 def test_what_goes_between_a_death_and_the_next_run_is_gone_after_it(tmp_path: Path) -> None:

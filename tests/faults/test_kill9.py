@@ -6,64 +6,25 @@ phase is what the flight recorder of the killed process says, not what was wishe
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 import pytest
 
-from tests.support.faults_kills import ROOT, Corpus, Site, await_gone, await_met, descendants, kill, machine, marks_file
-from tests.support.faults_marks import Marks, Wish
+from tests.support.faults_churn import Corpus
+from tests.support.faults_kills import ROOT, Site, await_gone, await_met, descendants, kill, marks_file
+from tests.support.faults_marks import Marks
 from tests.support.faults_oracle import difference
+from tests.support.faults_phases import Phase, histogram, phase_at, wish_for
+from tests.support.faults_report import campaign_seed, write_report
 
 pytestmark = pytest.mark.slow
 
 HANDBOOK = ROOT / "tests/data/handbook"
-RESULT = ROOT / "tests/results/kill9.md"
-
-
-class Phase(StrEnum):
-    LIST = "list"
-    PARSE = "parse"
-    COMMIT = "commit"
-    EMBED = "embed"
-    WRITE = "Chroma write"
-    SETTLE = "settle"
-
-
-# (role, point) of each phase where a kill may be wished for.
-WISHES = {
-    Phase.LIST: [("sync", "list")],
-    Phase.PARSE: [("sync", "fetch"), ("sync", "parse")],
-    Phase.COMMIT: [("sync", "ledger.commit")],
-    Phase.EMBED: [("embed", "embed.batch"), ("embed", "embed.commit"), ("embed", "embed.ready")],
-    Phase.WRITE: [("index", "index.write")],
-    Phase.SETTLE: [("index", "index.write.done"), ("index", "index.settle")],
-}
-
-
-def phase_at(role: str, point: str) -> Phase | None:
-    """What the thread of ``role`` was in after it came to ``point``; None between two pieces of work."""
-    match role, point:
-        case "sync", "list":
-            return Phase.LIST
-        case "sync", "fetch" | "parse":
-            return Phase.PARSE
-        case "sync", "ledger.commit":
-            return Phase.COMMIT
-        case "embed", "embed.batch" | "embed.commit" | "embed.commit.done" | "embed.ready" | "ledger.commit":
-            return Phase.EMBED
-        case "index", "index.write":
-            return Phase.WRITE
-        case "index", "index.write.done" | "index.settle" | "ledger.commit":
-            return Phase.SETTLE
-        case _:
-            return None
 
 
 @dataclass
@@ -71,6 +32,8 @@ class Count:
     """What happened, for the report."""
 
     seed: int
+    embedder: str
+    corpus: str = ""
     kills: Counter[tuple[str, Phase]] = field(default_factory=Counter)
     ran_through: int = 0
     not_counted: Counter[str] = field(default_factory=Counter)
@@ -87,23 +50,14 @@ class Count:
         return sum(self.kills.values())
 
     def lines(self) -> list[str]:
-        embedders = sorted({embedder for embedder, _ in self.kills})
-        head = "| phase | " + " | ".join(f"{name} embedder" for name in embedders) + " | all |"
-        rows = [
-            f"| {phase.value} | "
-            + " | ".join(str(self.kills[(name, phase)]) for name in embedders)
-            + f" | {self.of(phase)} |"
-            for phase in Phase
-        ]
         twice = ", ".join(f"{units} units x{count}" for units, count in sorted(Counter(self.again).items()))
         left_out = ", ".join(f"{why}: {count}" for why, count in self.not_counted.items()) or "none"
         return [
-            f"seed {self.seed}; {self.total} kills counted, {sum(self.not_counted.values())} not counted ({left_out}),",
+            f"seed {self.seed}; {self.embedder} embedder; {self.corpus};",
+            f"{self.total} kills counted, {sum(self.not_counted.values())} not counted ({left_out}),",
             f"{self.ran_through} runs ended before their kill; {time.monotonic() - self.began:.0f} s",
             "",
-            head,
-            "|---|" + "---|" * (len(embedders) + 1),
-            *rows,
+            *histogram(self.kills),
             "",
             f"{self.with_host} of them with the index host and the parsers killed at the same moment;",
             f"the vector index was rebuilt from the ledger {self.rebuilt} times.",
@@ -115,15 +69,15 @@ class Count:
 class Campaign:
     """Kills over one corpus that changes between them. Each starts from a state that lived through kills."""
 
-    def __init__(self, place: Path, seed: int, embedder: str, count: Count, *, formats: bool) -> None:
-        self._random = random.Random(seed)
+    def __init__(self, place: Path, count: Count, *, formats: bool) -> None:
+        self._random = random.Random(count.seed)
         self._place = place
         self._count = count
         names = ["*.pdf", "*.html", "*.docx"] if formats else ["tideline*.pdf"]
         files = [path for name in names for path in sorted(HANDBOOK.rglob(name))]
         place.mkdir()
-        self._corpus = Corpus(place / "corpus", seed, formats=files)
-        self._site = Site(corpus=place / "corpus", state=place / "state", embedder=embedder)
+        self._corpus = Corpus(place / "corpus", count.seed, formats=files)
+        self._site = Site(corpus=place / "corpus", state=place / "state", embedder=count.embedder)
         self._rounds = 0
         self._first()
 
@@ -134,6 +88,7 @@ class Campaign:
         fresh = Site(corpus=self._site.corpus, state=self._place / "fresh-0", embedder=self._site.embedder)
         assert fresh.ask("backfill")[0] == 0
         self._mend(self._site, fresh, embedded, 0)
+        self._count.corpus = f"{self._corpus.size()} documents, {fresh.passages().total()} chunks"
         shutil.rmtree(fresh.state)
 
     def round(self, phases: list[Phase]) -> None:
@@ -159,8 +114,9 @@ class Campaign:
 
     def _killed(self, site: Site, phase: Phase) -> int:
         """Start a backfill and kill it in ``phase``; the units that it embedded."""
+        last_run = site.last_run()
         with marks_file() as path:
-            wish = self._wish(phase)
+            wish = wish_for(phase, self._random, listed=30, hold=8)
             process, marks = site.start(path, wish, "backfill", "--json"), Marks(path)
             try:
                 met = await_met(process, marks)
@@ -173,27 +129,13 @@ class Campaign:
                 process.kill()
                 process.wait()
             await_gone(below)
-            self._judge(site, phase_at(wish.role, marks.point(wish.role)), met=met, with_host=with_host)
+            phase_then = phase_at(wish.role, marks.point(wish.role))
+            self._judge(site, last_run, phase_then, met=met, with_host=with_host)
             return marks.units()
 
-    def _wish(self, phase: Phase) -> Wish:
-        role, point = self._random.choice(WISHES[phase])
-        beside = role != "sync"
-        return Wish(
-            role=role,
-            point=point,
-            times=self._random.choice([1, 1, 1, 2])
-            if beside
-            else self._random.randint(1, 30 if phase is Phase.LIST else 3),
-            after_content=phase is not Phase.LIST,
-            stay=self._random.random() < (0.5 if phase in {Phase.PARSE, Phase.WRITE} else 0.75),
-            pace_s=0.02,
-            hold_after=self._random.randint(8, 14) if beside else 0,
-        )
-
-    def _judge(self, site: Site, phase: Phase | None, *, met: bool, with_host: bool) -> None:
+    def _judge(self, site: Site, last_run: int, phase: Phase | None, *, met: bool, with_host: bool) -> None:
         """Count the kill, or say why it does not count."""
-        is_open, committed, documents = site.progress()
+        is_open, committed, documents = site.progress(last_run)
         if not met:
             self._count.ran_through += 1
         elif phase is None:
@@ -203,7 +145,7 @@ class Campaign:
         elif not 0 < committed < documents:
             self._count.not_counted[f"{committed} of {documents} documents committed"] += 1
         else:
-            self._count.kills[(site.embedder, phase)] += 1
+            self._count.kills[(f"{site.embedder} embedder", phase)] += 1
             self._count.with_host += with_host
 
     def _mend(self, site: Site, fresh: Site, embedded: int, vectors_before: int) -> None:
@@ -226,9 +168,8 @@ class Campaign:
 
 def test_a_killed_run_is_mended_by_the_next(tmp_path: Path) -> None:
     """One kill at least in each phase: after restart `verify` is clean and the state equals a fresh backfill's."""
-    seed = 20_261_120
-    count = Count(seed=seed)
-    campaign = Campaign(tmp_path / "stub", seed, "stub", count, formats=False)
+    count = Count(seed=20_261_120, embedder="stub")
+    campaign = Campaign(tmp_path / "stub", count, formats=False)
     for _ in range(3):
         missing = [phase for phase in Phase if not count.of(phase)]
         if missing:
@@ -241,18 +182,14 @@ def test_a_killed_run_is_mended_by_the_next(tmp_path: Path) -> None:
 @pytest.mark.timeout(3_600)
 def test_fifty_killed_runs_are_mended(tmp_path: Path) -> None:
     """50 kills with the real model, at least 5 in each phase: each is mended by the run after it."""
-    seed = int(os.environ.get("INGESTOR_FAULT_SEED", random.SystemRandom().randrange(10**6)))
-    print(f"\nseed {seed}")
-    count = Count(seed=seed)
-    campaign = Campaign(tmp_path / "model", seed, "model", count, formats=True)
+    count = Count(seed=campaign_seed(), embedder="model")
+    campaign = Campaign(tmp_path / "model", count, formats=True)
     for _ in range(14):
         lacking = [phase for phase in Phase if count.of(phase) < 5]
         if count.total >= 50 and not lacking:
             break
         campaign.round(lacking * 3 if count.total >= 44 and lacking else list(Phase))
-        print("\n".join(count.lines()[:2]))
-    print("\n".join(count.lines()))
+        print("\n".join(count.lines()[:3]))
     assert count.total >= 50
     assert min(count.of(phase) for phase in Phase) >= 5
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text("\n".join(["# kill -9", "", machine(), "", *count.lines(), ""]))
+    write_report("kill9.md", "kill -9", count.lines())

@@ -19,12 +19,11 @@ import pytest
 
 from connectors.files import scan, tree
 from tests.support.faults_corpus import markdown, word
-from tests.support.faults_kills import ROOT, machine
+from tests.support.faults_report import write_report
 from tests.support.mounts import can_mount, mount, mount_memory, share, unmount
 from tests.support.nobody import AsNobody
 from tests.support.served import EMBEDDER, Served, served
 
-RESULT = ROOT / "tests/results/lost_share.md"
 FOLDERS, FILES = 4, 24
 SHORT, LONG = 2, 20
 
@@ -266,7 +265,6 @@ def test_six_ways_twenty_times() -> None:
     """The same, 20 losses of each kind."""
     rows = [play(way, LONG) for way in WAYS]
     lines = [f"{len(rows)} ways, {LONG} losses each, two runs of the service in each; {EMBEDDER}.", "", *table(rows)]
-    print("\n" + "\n".join(lines))
-    RESULT.write_text("\n".join(["# Losing a share", "", machine(), "", *lines, ""]))
     for row in rows:
         check(row, LONG)
+    write_report("lost_share.md", "Losing a share", lines)

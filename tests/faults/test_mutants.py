@@ -2,164 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.base import Change, Checkpoint, Scope
-from connectors.errors import ListingIncomplete
-from connectors.memory import MemorySource
 from ingestor.chunking.cutter import SemanticCutter
-from ingestor.errors import IndexUnavailable, IngestorError
+from ingestor.errors import IndexUnavailable, IngestorError, LedgerError
 from ingestor.index.projector import Projector
 from ingestor.ledger.index import IndexStates
+from ingestor.ledger.sources import SourceRow
 from ingestor.ledger.sync import _Writer
-from ingestor.model import Document, GenerationId, Passage, PendingRow
+from ingestor.model import Document, GenerationId, Passage, PendingRow, Trigger
+from ingestor.service.core import Service
+from ingestor.service.schedule import Schedule, Timing
 from ingestor.sync import diff, engine
+from ingestor.sync.budget import ErrorBudget
+from ingestor.sync.content import ContentStage
 from ingestor.sync.deletions import Proof, Root
 from ingestor.sync.engine import SyncEngine
 from ingestor.sync.identity import Matching
-from tests.support.faults_corpus import markdown
-from tests.support.faults_trees import everyday, small_tree
-from tests.support.faults_world import SOURCE, Death, World, hooked
-from tests.support.memory_index import MemoryIndex
+from tests.support import faults_checks as checks
+from tests.support.faults_world import SOURCE
+from tests.support.served import PATIENCE_S
 
 pytestmark = pytest.mark.slow
-
-# -- checks: small scenarios that a sound program passes --------------------------------------------------
-
-
-def tree(place: Path, **parts: Any) -> World:
-    (place / "root").mkdir(parents=True)
-    return World(place / "root", place / "states", **parts)
-
-
-def edits(place: Path) -> None:
-    """A day's edits; then ledger, keyword index and vector index are f(source)."""
-    world = tree(place)
-    small_tree(world.root)
-    world.everything()
-    everyday(world.root)
-    world.everything()
-    world.check_index(world.check_ledger())
-
-
-def deaths_beside_the_index(place: Path) -> None:
-    """A death around each write of the index, and a document that leaves while its row may be written."""
-    for point in ("index.write", "index.write.done", "index.settle"):
-        world = tree(place / point)
-        small_tree(world.root)
-        assert world.dies(Death(1, point=point), world.everything)
-        (world.root / "a.md").unlink()
-        world.everything()
-        world.check_index(world.check_ledger())
-
-
-def a_rename_during_the_write(place: Path) -> None:
-    """What is wanted of a row changes between its write and its settling."""
-    world = tree(place)
-    small_tree(world.root)
-    renames = [lambda: ((world.root / "a.md").rename(world.root / "z.md"), world.sync())]
-
-    def rename_once(name: str) -> None:
-        if name == "index.settle" and renames:
-            renames.pop()()
-
-    with hooked(rename_once):
-        world.everything()
-    world.check_index(world.check_ledger())
-
-
-def no_answer(place: Path) -> None:
-    """A write without an answer, which the index did not do."""
-    failures = ["upsert", "delete"]
-
-    def fail(operation: str) -> None:
-        if operation in failures:
-            failures.remove(operation)
-            raise IndexUnavailable("no answer")
-
-    world = tree(place, index=MemoryIndex(fail=fail))
-    small_tree(world.root)
-    world.everything()
-    (world.root / "a.md").unlink()
-    world.everything()
-    world.check_index(world.check_ledger())
-
-
-def a_death_with_a_journal(place: Path) -> None:
-    """A source that tells only what changed since the cursor, and a death at each commit."""
-    for at in range(1, 20):
-        source = MemorySource(SOURCE, journal=True)
-        source.put("first", markdown("First", [1]))
-        world = tree(place / str(at), source=source)
-        world.everything()
-        source.put("second", markdown("Second", [2]))
-        world.dies(Death(at, point="ledger.commit"), world.everything)
-        world.everything()
-        world.check_ledger()
-
-
-class BreaksOff(MemorySource):
-    """A listing that ends in the middle, with nothing said about the rest."""
-
-    broken = False
-
-    def list(self, scope: Scope, cursor: str | None) -> Iterator[Change | Checkpoint]:
-        for number, change in enumerate(super().list(scope, cursor)):
-            if self.broken and number == 7:
-                raise ListingIncomplete("the connection was cut")
-            yield change
-
-
-def a_broken_listing(place: Path) -> None:
-    """What a listing did not come to is still there."""
-    source = BreaksOff(SOURCE)
-    for number in range(9):
-        source.put(f"{number}", markdown("N", [number]))
-    world = tree(place, source=source)
-    world.everything()
-    world.everything()
-    source.broken = True
-    world.sync()
-    assert len(world.doc_ids()) == 9
-
-
-def a_second_run(place: Path) -> None:
-    """Nothing is read where nothing changed."""
-    world = tree(place)
-    small_tree(world.root)
-    world.everything()
-    assert world.sync().counts.bytes_read == 0
-
-
-def an_insertion(place: Path) -> None:
-    """Text that moves because other text came before it is not written to the index again."""
-    world = tree(place)
-    path = world.root / "a.md"
-    path.write_text(markdown("A", list(range(40))))
-    world.everything()
-    rows = len(world.index.rows)
-    path.write_text("A new beginning, which is a paragraph of its own.\n\n" + path.read_text())
-    world.index.calls.clear()
-    world.everything()
-    world.check_index(world.check_ledger())
-    assert sum(len(ids) for operation, ids in world.index.calls if operation == "upsert") < rows / 2
-
-
-def a_renamed_folder(place: Path) -> None:
-    """Documents keep their ids, and none of their units is embedded again."""
-    world = tree(place)
-    small_tree(world.root)
-    world.everything()
-    before, embedded = world.doc_ids(), world.embedder.embedded
-    (world.root / "c").rename(world.root / "x")
-    world.everything()
-    assert {item.replace("c/", "x/"): doc_id for item, doc_id in before.items()} == world.doc_ids()
-    assert world.embedder.embedded == embedded
 
 
 # -- mutants ------------------------------------------------------------------------------------------------
@@ -282,6 +152,45 @@ def match_nothing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(engine, "match_by_hash", nothing)
 
 
+def arm_after_the_scan(patch: pytest.MonkeyPatch) -> None:
+    attend = Service._attend
+
+    def late(self: Service, row: SourceRow, *, scan: bool = True) -> None:
+        if scan:
+            self.runner(row.name).request(Trigger.STARTUP).result(PATIENCE_S)
+        attend(self, row, scan=False)
+
+    patch.setattr(Service, "_attend", late)
+
+
+def rely_on_hints(patch: pytest.MonkeyPatch) -> None:
+    add = Schedule.add
+
+    def without_scans(self: Schedule, name: str, timing: Timing, action: Callable[[], None]) -> None:
+        if name != SOURCE:
+            add(self, name, timing, action)
+
+    patch.setattr(Schedule, "add", without_scans)
+
+
+def end_at_the_first_error(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ErrorBudget, "reason", property(lambda budget: "One item could not be read." * budget.errors))
+
+
+def read_without_end(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(ErrorBudget, "reason", property(lambda _: ""))
+
+
+def go_on_without_the_ledger(patch: pytest.MonkeyPatch) -> None:
+    flush = ContentStage._flush
+
+    def careless(self: ContentStage, *args: Any, **options: Any) -> None:
+        with contextlib.suppress(LedgerError):
+            flush(self, *args, **options)
+
+    patch.setattr(ContentStage, "_flush", careless)
+
+
 @dataclass(frozen=True)
 class Mutant:
     rule: str
@@ -290,18 +199,23 @@ class Mutant:
 
 
 MUTANTS = [
-    Mutant("R1", keep_keyword_rows, edits),
-    Mutant("R1", forget_what_is_wanted, edits),
-    Mutant("R2", forget_tombstones, deaths_beside_the_index),
-    Mutant("R2", settle_first, deaths_beside_the_index),
-    Mutant("R2", settle_whatever_is_wanted, a_rename_during_the_write),
-    Mutant("R3", believe_silence, no_answer),
-    Mutant("R4", save_the_cursor_first, a_death_with_a_journal),
-    Mutant("R5", believe_any_listing, a_broken_listing),
-    Mutant("R7", ignore_narrowings, edits),
-    Mutant("R9", always_read, a_second_run),
-    Mutant("R10", number_lines, an_insertion),
-    Mutant("R11", match_nothing, a_renamed_folder),
+    Mutant("R1", keep_keyword_rows, checks.edits),
+    Mutant("R1", forget_what_is_wanted, checks.edits),
+    Mutant("R2", forget_tombstones, checks.deaths_beside_the_index),
+    Mutant("R2", settle_first, checks.deaths_beside_the_index),
+    Mutant("R2", settle_whatever_is_wanted, checks.a_rename_during_the_write),
+    Mutant("R3", believe_silence, checks.no_answer),
+    Mutant("R4", save_the_cursor_first, checks.a_death_with_a_journal),
+    Mutant("R5", believe_any_listing, checks.a_broken_listing),
+    Mutant("R6", arm_after_the_scan, checks.an_edit_during_the_first_scan),
+    Mutant("R6", rely_on_hints, checks.a_change_that_nobody_told),
+    Mutant("R7", ignore_narrowings, checks.edits),
+    Mutant("R8", end_at_the_first_error, checks.one_bad_item),
+    Mutant("R8", read_without_end, checks.a_broken_disk),
+    Mutant("R8", go_on_without_the_ledger, checks.a_ledger_that_refuses),
+    Mutant("R9", always_read, checks.a_second_run),
+    Mutant("R10", number_lines, checks.an_insertion),
+    Mutant("R11", match_nothing, checks.a_renamed_folder),
 ]
 
 

@@ -72,11 +72,13 @@ def test_a_new_recipe_embeds_only_what_is_new(found: dict[str, Cost]) -> None:
 
 
 def test_many_edits_keep_the_promise(costs: Costs) -> None:
-    """Each edit of one sentence embeds at most 2 units; that it changes more than 4 rows is rare."""
+    """Each edit of one sentence embeds one unit and writes one layout; that it changes more than 4 rows is rare (one in
+    some hundreds), and then they are few."""
     table, found = edit_table(costs, 30)
     table.show()
     assert all(cost.embedded <= MOST_UNITS and cost.layouts == 1 for cost in found)
-    assert sum(cost.chunk_rows > MOST_ROWS for cost in found) <= len(found) // 10
+    assert sum(cost.chunk_rows > MOST_ROWS for cost in found) <= len(found) // 30
+    assert max(cost.chunk_rows for cost in found) <= 2 * MOST_ROWS
     assert all(cost.index_writes == cost.chunk_rows for cost in found)
 
 

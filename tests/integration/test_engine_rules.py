@@ -12,6 +12,7 @@ from connectors.base import Checkpoint, ItemId, ItemRef, Scope, Unreadable, Upse
 from connectors.errors import ItemUnreadable, SourceUnavailable
 from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
+from connectors.memory import MemorySource
 from ingestor.chunking.cutter import SemanticCutter
 from ingestor.model import Document, Outcome, Passage, Reader
 from tests.support.world import SOURCE, World
@@ -149,6 +150,28 @@ def test_r7_a_narrowed_file_is_hidden_before_anything_is_read(world: World) -> N
     away.close()
 
 
+def test_r7_a_move_to_a_narrower_place_does_not_wait_for_what_has_to_be_read(world: World) -> None:
+    """Another move of the same run can only be told by its content; the source goes away while that is read."""
+    posix = FilesSource(FilesConfig(name=SOURCE, path=str(world.root), permissions="posix"))
+    for name in ("open/alpha.md", "open/beta.md", "shut/gamma.md"):
+        world.write(name, BODY.format(Path(name).stem, 1)).chmod(0o644)
+    for folder, mode in ((world.root, 0o755), (world.root / "open", 0o755), (world.root / "shut", 0o700)):
+        folder.chmod(mode)
+    now = World(world.root, world.state, source=posix)
+    now.sync()
+    local = Reader(principals=frozenset({"group:local"}))
+    assert now.ledger.search.keyword("alpha", 10, local, ())
+    now.close()
+    (world.root / "open/alpha.md").rename(world.root / "shut/alpha.md")
+    (world.root / "open/copy.md").write_bytes((world.root / "open/beta.md").read_bytes())
+    (world.root / "open/beta.md").unlink()
+    away = World(world.root, world.state, source=Failing(posix, SourceUnavailable("Gone.")))  # type: ignore[arg-type]
+    report = away.run()
+    assert (report.outcome, report.counts.moved) == (Outcome.UNAVAILABLE, 1)
+    assert not away.ledger.search.keyword("alpha", 10, local, ())
+    away.close()
+
+
 class Shut:
     """The real source, but one folder may not be entered any more."""
 
@@ -185,6 +208,35 @@ def test_r7_what_stands_behind_a_shut_door_is_kept_and_shown_to_nobody(world: Wo
         assert bool(now.ledger.search.keyword("number4", 10, local, ())) is shown
         assert now.ledger.search.keyword("number1", 10, local, ())
         now.close()
+
+
+class Moving(MemorySource):
+    """Another place answers from the first look-up on."""
+
+    swapped = False
+
+    def lookup(self, item_id: ItemId) -> ItemRef | None:
+        if self.swapped:
+            self.identity_is("another")
+        return super().lookup(item_id)
+
+
+@pytest.mark.parametrize("doubt", ["unreadable", "swapped"])
+def test_r5_a_place_that_cannot_be_looked_at_gives_no_document_away(tmp_path: Path, doubt: str) -> None:
+    """A listing of the new place alone proves a move only if the old one is known to be empty."""
+    source = Moving(SOURCE)
+    source.put("x/a", BODY.format("alpha", 1))
+    source.put("y/b", BODY.format("beta", 2))
+    world = World(tmp_path, tmp_path, source=source)
+    world.sync()
+    before = world.doc_ids()
+    source.move("x/a", "y/a")
+    source.unreadable("x", yes=doubt == "unreadable")
+    source.swapped = doubt == "swapped"
+    world.run("y")
+    assert world.doc_ids()["x/a"] == before["x/a"]
+    assert world.doc_ids()["y/a"] not in before.values()
+    world.close()
 
 
 class Failing:

@@ -164,18 +164,59 @@ def test_an_edit_in_a_moved_file_is_a_move_and_an_edit_when_the_content_tells(wo
     assert world.doc_ids()["c.md"] != before["a.md"]
 
 
-def test_identity_never_crosses_into_a_path_that_was_not_looked_at(world: World) -> None:
-    """A scoped run that sees only the new place adds; it takes no identity from a path it did not list."""
+def test_a_move_of_which_the_new_place_is_listed_first_is_a_move(world: World) -> None:
+    """The old place lies outside the listing; a look there finds it empty, and nothing is read or deleted."""
+    world.write("x/a.md", BODY.format("A"))
+    world.write("y/b.md", BODY.format("B"))
+    world.sync()
+    world.drain()
+    before = world.doc_ids()
+    os.rename(world.root / "x" / "a.md", world.root / "y" / "a.md")
+    counts = world.run("y").counts
+    assert (counts.moved, counts.added, counts.bytes_read) == (1, 0, 0)
+    assert world.doc_ids() == {"y/a.md": before["x/a.md"], "y/b.md": before["y/b.md"]}
+    assert world.run("x").counts.deleted == 0
+    assert world.drain()[0] == 0
+    world.healthy()
+
+
+def test_a_move_of_which_the_old_place_is_listed_first_keeps_its_document(world: World) -> None:
+    """It is gone between the two runs, and comes back at its new place: same DocId, nothing embedded again."""
+    world.write("x/a.md", BODY.format("A"))
+    world.write("y/b.md", BODY.format("B"))
+    world.sync()
+    world.drain()
+    before = world.doc_ids()
+    os.rename(world.root / "x" / "a.md", world.root / "y" / "a.md")
+    assert world.run("x").counts.deleted == 1
+    assert world.found("document A") == ["ingestor:docs/y/b.md"]
+    world.run("y")
+    assert world.doc_ids() == {"y/a.md": before["x/a.md"], "y/b.md": before["y/b.md"]}
+    assert world.drain()[0] == 0
+    world.healthy()
+
+
+def test_a_hard_link_to_a_file_outside_the_listing_is_a_new_document(world: World) -> None:
+    """The same inode, size and time prove no move while the old path is still there."""
     world.write("x/a.md", BODY.format("A"))
     world.write("y/b.md", BODY.format("B"))
     world.sync()
     before = world.doc_ids()
-    os.rename(world.root / "x" / "a.md", world.root / "y" / "a.md")
-    world.run("y")
+    os.link(world.root / "x" / "a.md", world.root / "y" / "a.md")
+    assert world.run("y").counts.added == 1
     assert world.doc_ids()["y/a.md"] not in before.values()
     assert world.doc_ids()["x/a.md"] == before["x/a.md"]
-    world.run("x")
-    assert "x/a.md" not in world.doc_ids()
+
+
+def test_a_file_outside_the_listing_is_deleted_by_nothing_but_its_own_listing(world: World) -> None:
+    """What replaced it elsewhere is another file; that its place is empty is not this run's to say (R5)."""
+    world.write("x/a.md", BODY.format("A"))
+    world.write("y/b.md", BODY.format("B"))
+    world.sync()
+    (world.root / "x" / "a.md").unlink()
+    world.write("y/c.md", BODY.format("C"))  # may well get the inode
+    assert world.run("y").counts.deleted == 0
+    assert world.doc_ids().keys() == {"x/a.md", "y/b.md", "y/c.md"}
 
 
 def test_a_move_seen_in_two_scopes_of_one_run_is_a_move(world: World) -> None:

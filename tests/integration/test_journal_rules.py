@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.base import Grant
 from connectors.memory import MemorySource
-from ingestor.model import Outcome
+from ingestor.model import Outcome, Reader
 from tests.support.world import SOURCE, World
 
 BODY = "Document {0} says something of its own. The second sentence of {0} is here as well.\n"
@@ -80,6 +81,18 @@ def test_r5_a_document_moved_onto_another_leaves_its_own_place(made: Made) -> No
     assert world.doc_ids().keys() == {"p1", "p2"}
     assert world.doc_ids()["p1"] == before
     assert world.found("number0") == ["ingestor:docs/p1"]
+
+
+def test_r7_a_move_counts_as_the_journal_tells_of_it_last(made: Made) -> None:
+    """Who lost the right to read after the move finds nothing once the move is told."""
+    world, source = made(3)
+    source.move("p0", "q0")
+    source.permit("q0", Grant(place="board", principals=frozenset({"group:board"})))
+    world.sync()
+    public = Reader(principals=frozenset({"public"}))
+    assert world.ledger.search.keyword("number1", 5, public, ())
+    assert not world.ledger.search.keyword("number0", 5, public, ())
+    assert world.ledger.search.keyword("number0", 5, Reader(principals=frozenset({"group:board"})), ())
 
 
 def test_r5_the_last_word_of_a_journal_counts(made: Made) -> None:

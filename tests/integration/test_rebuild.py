@@ -69,7 +69,7 @@ def test_a_rebuild_makes_an_equal_index_and_embeds_nothing(served: Served, tmp_p
     assert served.embedder.embedded == embedded
     verified = served.operations.verify(wire.VerifyRequest(), lambda _: None)
     assert (verified.ok, verified.checked) == (True, FILES)
-    assert [path.name for path in (tmp_path / "state" / "chroma").iterdir()] == [reply.generation]
+    assert [path.name for path in (tmp_path / "state" / "chroma").glob("generation-*")] == [reply.generation]
 
 
 def test_a_generation_never_serves_before_it_is_complete(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,10 +77,10 @@ def test_a_generation_never_serves_before_it_is_complete(served: Served, monkeyp
     incomplete: list[tuple[int, int]] = []
     promote = type(served.ledger.index).set_generation
 
-    def watched(index: IndexStates, generation: GenerationId, state: GenerationState) -> None:
+    def watched(index: IndexStates, generation: GenerationId, state: GenerationState, **more: float | None) -> None:
         if state is GenerationState.SERVING:
             incomplete.append(index.backlog(generation))
-        promote(index, generation, state)
+        promote(index, generation, state, **more)
 
     monkeypatch.setattr(type(served.ledger.index), "set_generation", watched)
     monkeypatch.setattr("ingestor.service.pump._EMBED_CHUNKS", 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
@@ -39,6 +40,18 @@ class ChromaServer:
                 return
             time.sleep(0.05)
         raise AssertionError("The Chroma server does not start.")
+
+    def collections(self) -> dict[str, str]:
+        """The present name of each collection, and the name that it was made under. Asked by a process of its
+        own: Chroma is not for the process of the tests."""
+        code = (
+            "import json, sys, chromadb\n"
+            "found = chromadb.HttpClient(host='127.0.0.1', port=int(sys.argv[1])).list_collections()\n"
+            "print(json.dumps({c.name: (c.metadata or {}).get('generation', '') for c in found}))\n"
+        )
+        command = [sys.executable, "-W", "ignore", "-c", code, str(self.port)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return dict(json.loads(done.stdout))
 
     def kill(self) -> None:
         if self._process is not None:

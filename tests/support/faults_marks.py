@@ -10,8 +10,8 @@ from pathlib import Path
 ROLES = ("sync", "embed", "index", "other")
 _SLOT = 64
 _SIZE = 4096
-_MET = 0
-_EMBEDDED = 8
+_MET, _ARMED, _HELD = 0, 1, 2
+_EMBEDDED, _HOSTS, _BEGUN, _DONE = 8, 16, 24, 32  # counters
 _SLOTS = 64
 
 
@@ -20,7 +20,9 @@ class Wish:
     """Where a process is to be when it is killed: the ``times``-th time that the thread of ``role`` comes to
     ``point`` (after content was committed, with ``after_content``). ``stay``: it waits there for its end.
     The source's thread sleeps ``pace_s`` before each read and stops before read number ``hold_after`` + 1,
-    so that others may come to work while some documents, not all, are committed."""
+    so that others may come to work while some documents, not all, are committed; once the wish is met it stays
+    before the next one. An empty ``role`` is any
+    thread. Not ``armed``: all of this begins when the test says so (``Marks.arm``)."""
 
     role: str = ""
     point: str = ""
@@ -29,6 +31,7 @@ class Wish:
     stay: bool = False
     pace_s: float = 0.0
     hold_after: int = 0
+    armed: bool = True
 
 
 class Marks:
@@ -47,17 +50,55 @@ class Marks:
     def met(self) -> None:
         self._map[_MET] = 1
 
+    def held(self) -> None:
+        """The source's thread goes no further."""
+        self._map[_HELD] = 1
+
     def embedded(self, texts: int) -> None:
-        struct.pack_into("<Q", self._map, _EMBEDDED, self.units() + texts)
+        self._add(_EMBEDDED, texts)
+
+    def host_started(self) -> None:
+        self._add(_HOSTS, 1)
+
+    def write_begun(self) -> None:
+        self._add(_BEGUN, 1)
+
+    def write_done(self) -> None:
+        self._add(_DONE, 1)
+
+    def _add(self, counter: int, number: int) -> None:
+        """Each counter has one thread that adds to it."""
+        struct.pack_into("<Q", self._map, counter, self._count(counter) + number)
+
+    def _count(self, counter: int) -> int:
+        (count,) = struct.unpack_from("<Q", self._map, counter)
+        return int(count)
 
     # -- the reader's side -------------------------------------------------------------------------
+
+    def arm(self) -> None:
+        self._map[_ARMED] = 1
+
+    def is_armed(self) -> bool:
+        return self._map[_ARMED] == 1
 
     def is_met(self) -> bool:
         return self._map[_MET] == 1
 
+    def is_held(self) -> bool:
+        return self._map[_HELD] == 1
+
     def units(self) -> int:
-        (count,) = struct.unpack_from("<Q", self._map, _EMBEDDED)
-        return int(count)
+        """Texts given to the model."""
+        return self._count(_EMBEDDED)
+
+    def hosts(self) -> int:
+        """Index hosts started."""
+        return self._count(_HOSTS)
+
+    def unanswered(self) -> int:
+        """Writes into the vector index that were begun and not acknowledged."""
+        return self._count(_BEGUN) - self._count(_DONE)
 
     def point(self, role: str) -> str:
         """The last point that the thread of this role came to."""

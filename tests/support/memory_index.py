@@ -1,12 +1,14 @@
-"""A vector index in memory that keeps the port's contract and can be told to fail."""
+"""A vector index in memory that keeps the port's contract and can be told to fail, or to a plan."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ingestor.errors import IndexUnavailable
 from ingestor.model import ChunkId
 
 Row = tuple[NDArray[np.float32], str, Mapping[str, str | int]]
@@ -64,3 +66,44 @@ class MemoryIndex:
             raise ValueError("too many rows")
         self.calls.append((operation, tuple(ids)))
         self.fail(operation)
+
+
+class PlannedIndex(MemoryIndex):
+    """Each write follows the next letter of ``plan``; without letters all goes well.
+
+    ``.`` well; ``E`` an error before anything was done; ``D`` an error after all was done; ``H`` an error after
+    half of the rows; ``C`` the process dies before, ``K`` after the write. ``die`` has to raise. ``hits`` counts
+    the letters that were followed.
+    """
+
+    def __init__(self, die: Callable[[str], None]) -> None:
+        super().__init__()
+        self.plan = ""
+        self.hits: Counter[str] = Counter()
+        self._die = die
+
+    def upsert(
+        self,
+        ids: Sequence[ChunkId],
+        vectors: NDArray[np.float32],
+        texts: Sequence[str],
+        metadata: Sequence[Mapping[str, str | int]],
+    ) -> None:
+        def write(rows: int) -> None:
+            super(PlannedIndex, self).upsert(ids[:rows], vectors[:rows], texts[:rows], metadata[:rows])
+
+        self._follow(write, len(ids))
+
+    def delete(self, ids: Sequence[ChunkId]) -> None:
+        self._follow(lambda rows: super(PlannedIndex, self).delete(ids[:rows]), len(ids))
+
+    def _follow(self, write: Callable[[int], None], rows: int) -> None:
+        letter, self.plan = self.plan[:1] or ".", self.plan[1:]
+        self.hits[letter] += letter != "."
+        if letter == "C":
+            self._die("index.write")
+        write({"E": 0, "H": rows // 2}.get(letter, rows))
+        if letter == "K":
+            self._die("index.write.done")
+        if letter in "EDH":
+            raise IndexUnavailable("no answer")

@@ -112,11 +112,15 @@ class MemoryLedger:
         self.states[generation_id] = {chunk_id: State(wanted=chunk.wanted()) for chunk_id, chunk in self.chunks.items()}
         return generation
 
-    def set_generation(self, generation: GenerationId, state: GenerationState) -> None:
+    def set_generation(
+        self, generation: GenerationId, state: GenerationState, *, keep_until: float | None = None
+    ) -> None:
         if state is GenerationState.SERVING:
             for other in self._generations.values():
                 if other.state is GenerationState.SERVING:
-                    self._generations[other.generation_id] = replace(other, state=GenerationState.KEPT)
+                    self._generations[other.generation_id] = replace(
+                        other, state=GenerationState.KEPT, kept_until=keep_until
+                    )
         self._generations[generation] = replace(self._generations[generation], state=state)
         if state is GenerationState.CONDEMNED:
             self.states[generation] = {}

@@ -20,6 +20,7 @@ from ingestor import wire, wiring
 from ingestor.chunking.cutter import SemanticCutter
 from ingestor.context import Context
 from ingestor.embedding import embedder as embedding
+from ingestor.embedding.models import DEFAULT_MODEL
 from ingestor.model import RunReport, Trigger
 from ingestor.parsing.pool import InlineParser
 from ingestor.service.operations import ServiceOperations
@@ -36,13 +37,21 @@ EMBEDDER = "stub embedder (words hashed into 384 dimensions; it counts what it i
 class Served:
     """One open service. ``embedder`` counts every text that was embedded."""
 
-    def __init__(self, state: Path, source: Callable[[Source], Any] | None = None) -> None:
+    def __init__(
+        self,
+        state: Path,
+        source: Callable[[Source], Any] | None = None,
+        others: dict[str, StubEmbedder] | None = None,
+        settings: str = "",
+    ) -> None:
+        """``others`` are embedders of other models, by name; ``settings`` is the configuration file."""
         self.embedder = StubEmbedder()
+        self.others = {} if others is None else others
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = state.parent / f"{state.name}.toml"
-        config.write_text("")  # everything by default, whatever stands in the working directory
+        config.write_text(settings)  # everything by default, whatever stands in the working directory
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(embedding, "SentenceEmbedder", lambda _name, *_, **__: self.embedder)
+            patch.setattr(embedding, "SentenceEmbedder", self._load)
             if source is not None:
                 make = wiring._make_source
                 patch.setattr(wiring, "_make_source", lambda row: source(make(row)))
@@ -50,6 +59,12 @@ class Served:
         self.ledger = self.service.ledger
         self.operations = ServiceOperations(self.service)
         self.service.open()
+
+    def _load(self, name: str) -> StubEmbedder:
+        """``embedder`` is the configured one; any other name has one of its own, kept in ``others``."""
+        if name == DEFAULT_MODEL:
+            return self.embedder
+        return self.others.setdefault(name, StubEmbedder(name))
 
     def add(self, root: Path, name: str) -> None:
         """Register a folder; where the service watches, it is watched and scanned from now on."""
@@ -69,6 +84,10 @@ class Served:
         """What ``status`` shows: state and note."""
         row = next(row for row in self.ledger.sources.all() if row.name == name)
         return row.state.value, row.note
+
+    def ledger_units(self) -> int:
+        """Units of live chunks."""
+        return len(set(self.ledger.upkeep.settled_unit_ids()))
 
     def documents(self, name: str) -> dict[str, str]:
         """Item id to DocId of the live documents of a source."""

@@ -88,6 +88,20 @@ def test_rows_in_flight_are_no_findings(bench):
     assert bench.probe().clean
 
 
+def test_what_ends_while_the_probe_looks_is_no_orphan(bench):
+    """Also where rows wait to be written, behind which the ledger hands out no deletes."""
+    page = bench.index.page
+
+    def listed(offset, limit):
+        if ChunkId("c00003") in bench.ledger.chunks:
+            bench.ledger.drop("c00003")
+            bench.ledger.describe("c00004", title="Changed")
+        return page(offset, limit)
+
+    bench.index.page = listed
+    assert bench.probe().clean
+
+
 def test_a_row_listed_twice_is_found(bench):
     """An id that the store lists twice is a duplicate."""
     bench.index.count = lambda: CHUNKS + 1

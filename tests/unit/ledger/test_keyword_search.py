@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from connectors.base import ItemId
+from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
 from ingestor.model import Reader, Regrant, Remove
 from tests.support.ledger_rows import RUN, put
@@ -94,6 +95,96 @@ def test_only_the_sources_asked_for(ledger: Ledger) -> None:
     assert found(ledger, "words", sources=("t",)) == {"t/a"}
     ledger.sources.remove("t")
     assert found(ledger, "words") == {"s/a"}
+
+
+def rows_of(ledger: Ledger) -> dict[str, int]:
+    """The chunk row of each item of one chunk."""
+    every = ledger.search.all_candidates(Reader(), (), 100)
+    hits = [ledger.search.hits([(one.chunk, 0.0)], Reader())[0].uri for one in every]
+    return {uri.removeprefix("ingestor:s/"): one.chunk for uri, one in zip(hits, every, strict=True)}
+
+
+def test_which_chunks_hold_which_word(ledger: Ledger) -> None:
+    """Of those that were named only; a rarer word weighs more, and one that stands nowhere the most."""
+    put(ledger, "a", "The pump in the harbour leaks.")
+    put(ledger, "b", "A harbour without any.")
+    put(ledger, "c", "The harbours of the north.")
+    row = rows_of(ledger)
+    asked = [row["a"], row["b"]]
+    pump, harbour, lighthouse = ledger.search.held("the pump of a harbour lighthouse", asked)
+    assert list(pump[1]) == [row["a"]]
+    assert sorted(harbour[1]) == sorted(asked)
+    assert list(lighthouse[1]) == []
+    assert lighthouse[0] > pump[0] > harbour[0] > 0
+
+
+def test_a_code_is_held_as_a_phrase(ledger: Ledger) -> None:
+    """As it is looked for."""
+    put(ledger, "a", "The code ERR-4012 is rare.")
+    put(ledger, "b", "The number 4012 stands here, and err there.")
+    row = rows_of(ledger)
+    ((_, holders),) = ledger.search.held("ERR-4012", list(row.values()))
+    assert list(holders) == [row["a"]]
+
+
+def test_nothing_is_held_where_nothing_is_asked(ledger: Ledger) -> None:
+    """No words, or no chunks."""
+    put(ledger, "a", "some words")
+    assert ledger.search.held("?!", [1]) == []
+    assert [list(holders) for _, holders in ledger.search.held("words", [])] == [[]]
+
+
+def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While rarer ones remain; a query of common words alone keeps one of them."""
+    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.search._COMMON", 0.5)
+    put(ledger, "a", "pump harbour")
+    put(ledger, "b", "harbour quay north")
+    put(ledger, "c", "harbour quay")
+    row = rows_of(ledger)
+    assert [list(holders) for _, holders in ledger.search.held("harbour pump", list(row.values()))] == [[row["a"]]]
+    assert len(ledger.search.held("harbour quay", list(row.values()))) == 1
+
+
+def test_all_that_a_reader_sees(ledger: Ledger) -> None:
+    """A walk over everything shows to each reader what a look-up of single chunks would."""
+    put(ledger, "open", "words of all", readers=("public",))
+    put(ledger, "staff", "words of some", readers=("group:staff", "user:ana"))
+    put(ledger, "nobody", "words of none", readers=())
+    row = rows_of(ledger)
+    for principals, seen in (
+        (("public",), {"open"}),
+        (("public", "user:ana"), {"open", "staff"}),
+        (("user:ana", "group:staff"), {"staff"}),
+        ((), set()),
+    ):
+        reader = Reader(principals=frozenset(principals))
+        walked = [one.chunk for one in ledger.search.all_candidates(reader, (), 100)]
+        assert sorted(walked) == sorted(row[name] for name in seen)
+        assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, ())) == sorted(walked)
+        assert ledger.search.all_candidates(reader, ("t",), 100) == []
+
+
+@pytest.mark.parametrize("question", ["held", "walk"])
+def test_no_walk_through_what_was_not_asked(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, question: str) -> None:
+    """The keyword index is run once a word, and a restricted reader's chunks are found from the grants."""
+    put(ledger, "a", "some words")
+    plans: list[str] = []
+    read = Database.read
+
+    def watched(db: Database, sql: str, parameters: tuple[object, ...] | dict[str, object] = ()) -> list[tuple[object]]:
+        plans.extend(str(row[3]) for row in read(db, "EXPLAIN QUERY PLAN " + sql, parameters))
+        return read(db, sql, parameters)
+
+    monkeypatch.setattr(Database, "read", watched)
+    if question == "held":
+        ledger.search.held("words", [1, 2])
+    else:
+        ledger.search.all_candidates(Reader(principals=frozenset({"public"})), (), 10)
+    assert plans
+    assert [plan for plan in plans if "VIRTUAL TABLE INDEX 0:=" in plan] == []
+    if question == "walk":
+        assert [plan for plan in plans if plan.startswith(("SCAN cut", "SCAN chunk", "SCAN binding"))] == []
 
 
 def test_a_keyword_index_out_of_step_is_noticed_and_mended(ledger: Ledger) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -10,16 +10,17 @@ import pytest
 from ingestor.errors import IndexUnavailable, UserError
 from ingestor.model import Candidate, ChunkId, DocId, Hash, Hit, Reader, SearchMode, UnitId
 from ingestor.search.citations import cite
-from ingestor.search.scoring import dense_scores, hybrid_scores, ranked
-from ingestor.search.searcher import Searcher
+from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, word_shares
+from ingestor.search.searcher import Lens, Searcher
 
 BOTH = [UnitId(1), UnitId(2)]
 X, Y = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
 
 
-def candidate(row: int, *units: tuple[int, int]) -> Candidate:
+def candidate(row: int, *units: tuple[int, int], text: str = "") -> Candidate:
     packed = tuple((UnitId(unit), weight) for unit, weight in units)
-    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), text_hash=Hash(b""), units=packed)
+    digest = Hash((text or f"text of {row}").encode())
+    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), text_hash=digest, units=packed)
 
 
 def hit(**changes: object) -> Hit:
@@ -63,23 +64,43 @@ def test_a_chunk_without_all_its_vectors_has_no_dense_score() -> None:
     every = [candidate(1, (1, 1)), candidate(2, (9, 1))]
     dense = dense_scores(X, every, BOTH[:1], np.stack([X]))
     assert dense.keys() == {1}
-    both = hybrid_scores(every, dense, {2: 3.0})
+    both = hybrid_scores([1, 2], dense, {2: 1.0})
     assert both[1] == pytest.approx(1.0)
-    assert both[2] == pytest.approx(1.4)
+    assert both[2] == pytest.approx(1.6)
 
 
-def test_the_best_keyword_hit_counts_four_tenths() -> None:
-    """Whatever the scale of BM25 in this corpus."""
-    every = [candidate(1, (1, 1)), candidate(2, (1, 1))]
-    small, large = ({1: 0.5, 2: 0.25}, {1: 50.0, 2: 25.0})
-    for keyword in (small, large):
-        scores = hybrid_scores(every, {1: 0.2, 2: 0.2}, keyword)
-        assert scores == pytest.approx({1: 0.6, 2: 0.4})
+def test_a_chunk_holds_a_share_of_the_query() -> None:
+    """Words count by their rarity, and one that stands nowhere counts in the whole."""
+    shares = word_shares([(6.0, [1, 2]), (2.0, [2]), (4.0, [])])
+    assert shares == pytest.approx({1: 0.5, 2: 8 / 12})
+    assert word_shares([]) == {}
+
+
+def test_a_stray_word_does_not_outrank_what_is_meant() -> None:
+    """A question in other words than the answer's: the one word that matches by chance moves nothing far."""
+    asked = word_shares([(4.0, [2]), *((4.0, ()) for _ in range(5))])
+    scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.3}, asked)
+    assert scores[1] > scores[2]
+
+
+def test_words_that_stand_together_outrank_a_likeness() -> None:
+    """A question in the words of the answer is answered by it."""
+    asked = word_shares([(4.0, [2]), (4.0, [2]), (4.0, [2]), (4.0, [1])])
+    scores = hybrid_scores([1, 2], {1: 0.5, 2: 0.3}, asked)
+    assert scores[2] > scores[1]
 
 
 def test_equal_scores_keep_an_order() -> None:
     """A search that is repeated gives the same list."""
-    assert ranked({3: 1.0, 1: 1.0, 2: 2.0}, 2) == [(2, 2.0), (1, 1.0)]
+    apart = {row: Hash(b"%d" % row) for row in (1, 2, 3)}
+    assert ranked({3: 1.0, 1: 1.0, 2: 2.0}, apart, 2) == [(2, 2.0), (1, 1.0)]
+
+
+def test_of_equal_texts_the_best_is_shown() -> None:
+    """The place of the others goes to the next."""
+    same, other = Hash(b"same"), Hash(b"other")
+    texts = {1: same, 2: same, 3: other}
+    assert ranked({1: 0.7, 2: 0.9, 3: 0.5}, texts, 2) == [(2, 0.9), (3, 0.5)]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +126,9 @@ class Ledger:
     def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> list[tuple[int, float]]:
         return [(2, 4.0)] if "word" in words else []
 
+    def held(self, words: str, chunks: Collection[int]) -> list[tuple[float, Collection[int]]]:
+        return [(1.0, {2} & set(chunks))] if "word" in words else []
+
     def candidates(
         self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
     ) -> Sequence[Candidate]:
@@ -112,7 +136,7 @@ class Ledger:
         return [c for c in self.all_candidates(reader, sources, 10) if c.chunk in wanted or c.chunk_id in wanted]
 
     def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
-        every = [candidate(1, (1, 1)), candidate(2, (2, 1)), candidate(3, (1, 1))]
+        every = [candidate(1, (1, 1)), candidate(2, (2, 1)), candidate(3, (1, 1), (2, 1))]
         return every if reader.principals is None else every[:2]
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
@@ -123,10 +147,10 @@ class Vectors:
     model = "m"
 
     def missing(self, units: Sequence[UnitId]) -> list[UnitId]:
-        return [unit for unit in units if unit not in (1, 2)]
+        return [unit for unit in units if unit not in (1, 2, 3)]
 
     def get(self, units: Sequence[UnitId]) -> np.ndarray:
-        return np.stack([{1: X, 2: Y}[unit] for unit in units]) if units else np.zeros((0, 0), dtype=np.float32)
+        return np.stack([{1: X, 2: Y, 3: -X}[unit] for unit in units]) if units else np.zeros((0, 0), dtype=np.float32)
 
 
 class Embedder:
@@ -140,7 +164,8 @@ def searcher(*, down: bool = False, answer: Sequence[str] = ("c1", "gone")) -> S
             raise IndexUnavailable("It is away.")
         return [ChunkId(chunk) for chunk in answer]
 
-    return Searcher(ledger=Ledger(), vectors=Vectors(), embedder=Embedder(), nearest=nearest)  # type: ignore[arg-type]
+    lens = Lens(vectors=Vectors(), embedder=Embedder(), nearest=nearest)  # type: ignore[arg-type]
+    return Searcher(ledger=Ledger(), lens=lambda: lens)  # type: ignore[arg-type]
 
 
 OWNER = Reader()
@@ -150,6 +175,7 @@ def test_candidates_of_both_indexes_are_scored_together() -> None:
     """What the vector index names and the ledger does not know does not exist (R7)."""
     found = searcher().search("a word", mode=SearchMode.HYBRID, top=5, reader=OWNER)
     assert [h.chunk_id for h in found.hits] == ["c1", "c2"]
+    assert [h.score for h in found.hits] == pytest.approx([1.0, 0.6])
     assert found.note == ""
 
 
@@ -181,6 +207,32 @@ def test_a_scan_that_sees_a_part_takes_nothing_from_the_index(monkeypatch: pytes
     reader = Reader(principals=frozenset({"public"}))
     found = searcher(answer=["c1"]).search("nothing", mode=SearchMode.DENSE, top=5, reader=reader)
     assert [h.chunk_id for h in found.hits] == ["c1", "c2", "c4"]
+
+
+def test_a_scan_that_saw_a_part_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And compares no more than its limit."""
+    monkeypatch.setattr("ingestor.search.searcher.EXACT_LIMIT", 1)
+    found = searcher(down=True).search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER)
+    assert [h.chunk_id for h in found.hits] == ["c1"]
+    assert "Only 1 of the passages" in found.note
+
+
+def test_the_same_text_is_one_hit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whichever mode, and wherever it stands."""
+
+    def copies(self: Ledger, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+        return [candidate(1, (1, 1), text="a"), candidate(2, (1, 1), text="a"), candidate(3, (2, 1), text="b")]
+
+    def twice(self: Ledger, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> list[tuple[int, float]]:
+        return [(2, 4.0), (1, 3.0), (3, 2.0)]
+
+    monkeypatch.setattr(Ledger, "all_candidates", copies)
+    monkeypatch.setattr(Ledger, "keyword", twice)
+    shown = {
+        mode: [h.chunk_id for h in searcher(down=True).search("a word", mode=mode, top=2, reader=OWNER).hits]
+        for mode in SearchMode
+    }
+    assert shown == {SearchMode.HYBRID: ["c2", "c3"], SearchMode.DENSE: ["c1", "c3"], SearchMode.KEYWORD: ["c2", "c3"]}
 
 
 def test_keyword_mode_needs_no_model() -> None:

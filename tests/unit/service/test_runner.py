@@ -13,7 +13,8 @@ from connectors.base import Scope
 from ingestor.errors import LedgerError
 from ingestor.model import Outcome, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
 from ingestor.service.pump import Account
-from ingestor.service.runner import Runner, RunnerPulse, _collapsed
+from ingestor.service.requests import collapsed
+from ingestor.service.runner import Runner, RunnerPulse
 
 WAIT = 20.0  # seconds; a bound against hanging, not a measure
 
@@ -131,7 +132,7 @@ def scopes(*names: str) -> list[Scope]:
 )
 def test_scopes_that_wait_together_are_few(given: list[str], kept: list[str]) -> None:
     """No repeats, nothing beneath another, and a storm is the whole."""
-    assert _collapsed(scopes(*given)) == scopes(*kept)
+    assert collapsed(scopes(*given)) == scopes(*kept)
 
 
 def test_requests_that_wait_are_one_run(bench: Bench) -> None:

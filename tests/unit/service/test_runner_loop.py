@@ -157,5 +157,5 @@ def test_hints_that_wait_are_one_request_without_anybody_waiting(
     )
     for n in range(500):
         runner.hint(Scope(f"folder/{n}"))
-    (waiting,) = runner._waiting
+    (waiting,) = runner._waiting.take_all()
     assert (waiting.scopes, waiting.waiters) == ([WHOLE], [])

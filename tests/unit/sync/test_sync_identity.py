@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from connectors.base import ItemId, ItemRef, Version
 from ingestor.model import Deceased, KnownItem, Recipe, blake
 from ingestor.sync.identity import (
+    RECENT_S,
     Evidence,
     Match,
     candidates_to_hash,
+    lately,
     match_by_file,
     match_by_hash,
+    match_departed,
+    match_journalled,
     match_returned,
 )
 
@@ -255,6 +259,78 @@ def test_delete_and_restore() -> None:
     back, rest = match_returned(dead, [_ref("a", f(C, 9)), _ref("b", f(A, 1))])
     assert [(r.deceased.doc, r.ref.item_id) for r in back] == [(5, "a")]
     assert [ref.item_id for ref in rest] == ["b"]
+
+
+def _dead(path: str, content: bytes, doc: int) -> Deceased:
+    return Deceased(
+        doc=doc, item_id=ItemId(path), content_hash=blake(content), size=len(content), died_at=_NOW - RECENT_S / 2
+    )
+
+
+_NOW = 1_000.0
+
+# What left a moment ago, what this run misses without a match, what is new; and who comes back where.
+DEPARTED: list[tuple[str, dict[str, bytes], dict[str, bytes], dict[str, bytes], dict[str, str]]] = [
+    ("moved", {"x/a": A}, {}, {"y/b": A}, {"x/a": "y/b"}),
+    ("moved and edited", {"x/a": A}, {}, {"y/a": B}, {}),
+    ("deleted, and a stub like it comes", {"x/a": TINY}, {}, {"y/a": TINY}, {}),
+    ("the least that tells", {"x/a": JUST}, {}, {"y/a": JUST}, {"x/a": "y/a"}),
+    ("two that were equal, names kept", {"x/a": A, "x/b": A}, {}, {"y/a": A, "y/b": A}, {"x/a": "y/a", "x/b": "y/b"}),
+    ("two that were equal, one comes under a new name", {"x/a": A, "x/b": A}, {}, {"y/c": A}, {}),
+    ("one left, two like it come under new names", {"x/a": A}, {}, {"y/c": A, "y/d": A}, {}),
+    ("one left, two like it come; the name tells", {"x/a": A}, {}, {"y/a": A, "y/d": A}, {"x/a": "y/a"}),
+    ("an equal one is missing in this run as well", {"x/a": A}, {"z/a": A}, {"y/a": A}, {}),
+    ("another one is missing in this run", {"x/a": A}, {"z/a": B}, {"y/a": A}, {"x/a": "y/a"}),
+    (
+        "a folder, its equal files told by the others",
+        {"x/1": A, "x/2": B, "q/3": A},
+        {},
+        {"y/one": A, "y/2": B, "r/three": A},
+        {"x/1": "y/one", "x/2": "y/2"},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("dead", "missing", "fresh", "expected"), [c[1:] for c in DEPARTED], ids=[c[0] for c in DEPARTED]
+)
+def test_what_left_a_moment_ago_may_have_moved(
+    dead: dict[str, bytes], missing: dict[str, bytes], fresh: dict[str, bytes], expected: dict[str, str]
+) -> None:
+    """Its content tells, as within one run: unique on both sides, or by name and folder; a tie is a new document."""
+    departed = [_dead(path, content, doc) for doc, (path, content) in enumerate(dead.items())]
+    here = [_known(path, f(content, None), 90) for path, content in missing.items()]
+    refs = [_ref(path, f(content, 7)) for path, content in fresh.items()]
+    for seed in range(4):
+        random.Random(seed).shuffle(departed)
+        random.Random(seed).shuffle(refs)
+        hashed = {ref.item_id: blake(fresh[ref.item_id]) for ref in candidates_to_hash(here, refs, departed)}
+        back, rest = match_departed(departed, here, refs, hashed)
+        assert {str(r.deceased.item_id): str(r.ref.item_id) for r in back} == expected
+        assert {ref.item_id for ref in rest} == fresh.keys() - set(expected.values())
+
+
+def test_only_what_left_a_moment_ago_may_have_moved() -> None:
+    """Later its content proves nothing: somebody wrote the same once more."""
+    dead = _dead("a", A, 1)
+    assert lately([dead], dead.died_at + RECENT_S) == (dead,)
+    assert lately([dead], dead.died_at + RECENT_S + 0.001) == ()
+
+
+def test_a_departed_document_makes_nobody_read_what_it_cannot_be() -> None:
+    """Another size, a stub, or content that was never hashed."""
+    fresh = [_ref("same", f(B, 5)), _ref("other", f(C, 6)), _ref("tiny", f(TINY, 7))]
+    dead = [_dead("a", A, 1), _dead("b", TINY, 2), replace(_dead("c", C, 3), content_hash=None)]
+    assert [ref.item_id for ref in candidates_to_hash((), fresh, dead)] == ["same"]
+
+
+def test_a_journalled_move_is_to_the_item_as_it_is_by_now() -> None:
+    """What the journal told of it after the move counts; a place that is known already takes no document (R11)."""
+    missing = [_known("a", f(A, 1), 1), _known("b", f(B, 2), 2)]
+    fresh = [replace(_ref("c", f(A, 1)), name="renamed since")]
+    told = {ItemId("a"): _ref("c", f(A, 1)), ItemId("b"): _ref("known", f(B, 2)), ItemId("x"): _ref("c", f(C, 3))}
+    (match,) = match_journalled(told, missing, fresh)
+    assert (match.known.item_id, match.ref.item_id, match.ref.name) == ("a", "c", "renamed since")
 
 
 _paths = st.sampled_from([f"{d}{n}" for d in ("", "a/", "b/", "a/c/") for n in ("1", "2", "3")])

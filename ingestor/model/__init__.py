@@ -1,0 +1,108 @@
+"""The values that pass between the stages: frozen, keyword-only, typed. No behaviour beyond their own.
+
+Times are seconds since the epoch, UTC. Spans are half-open character offsets in the canonical text.
+"""
+
+from ingestor.model.ids import (
+    ChunkId,
+    DocId,
+    GenerationId,
+    Hash,
+    ModelId,
+    Recipe,
+    RunId,
+    UnitId,
+    blake,
+    chunk_id,
+)
+from ingestor.model.index import (
+    Generation,
+    GenerationState,
+    ModelSwitch,
+    PendingRow,
+    SwitchOutcome,
+)
+from ingestor.model.operations import (
+    Applied,
+    Deceased,
+    KnownItem,
+    Move,
+    Op,
+    PutFailure,
+    PutRevision,
+    Rebind,
+    Regrant,
+    Remove,
+    Touch,
+)
+from ingestor.model.parsing import (
+    Document,
+    Element,
+    ElementKind,
+    ParseRequest,
+    Passage,
+    Unit,
+)
+from ingestor.model.runs import (
+    Outcome,
+    Plan,
+    RunCounts,
+    RunReport,
+    SourceMemory,
+    SourceState,
+    Tally,
+    Trigger,
+)
+from ingestor.model.search import (
+    Candidate,
+    Hit,
+    Reader,
+    SearchMode,
+)
+
+__all__ = [
+    "Applied",
+    "Candidate",
+    "ChunkId",
+    "Deceased",
+    "DocId",
+    "Document",
+    "Element",
+    "ElementKind",
+    "Generation",
+    "GenerationId",
+    "GenerationState",
+    "Hash",
+    "Hit",
+    "KnownItem",
+    "ModelId",
+    "ModelSwitch",
+    "Move",
+    "Op",
+    "Outcome",
+    "ParseRequest",
+    "Passage",
+    "PendingRow",
+    "Plan",
+    "PutFailure",
+    "PutRevision",
+    "Reader",
+    "Rebind",
+    "Recipe",
+    "Regrant",
+    "Remove",
+    "RunCounts",
+    "RunId",
+    "RunReport",
+    "SearchMode",
+    "SourceMemory",
+    "SourceState",
+    "SwitchOutcome",
+    "Tally",
+    "Touch",
+    "Trigger",
+    "Unit",
+    "UnitId",
+    "blake",
+    "chunk_id",
+]

@@ -1,0 +1,30 @@
+"""Ids and hashes. ``DocId`` is random, assigned once; ``ChunkId`` is a hash. Hashes are BLAKE2b-160, 20 bytes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NewType
+
+DocId = NewType("DocId", str)
+ChunkId = NewType("ChunkId", str)
+RunId = NewType("RunId", str)
+UnitId = NewType("UnitId", int)
+GenerationId = NewType("GenerationId", int)
+Recipe = NewType("Recipe", str)
+ModelId = NewType("ModelId", str)
+Hash = NewType("Hash", bytes)
+
+
+def blake(*parts: bytes) -> Hash:
+    """BLAKE2b-160 over the parts, each preceded by its length so that no two lists collide."""
+    h = hashlib.blake2b(digest_size=20)
+    for part in parts:
+        if len(parts) > 1:
+            h.update(len(part).to_bytes(8, "little"))
+        h.update(part)
+    return Hash(h.digest())
+
+
+def chunk_id(doc_id: DocId, text_hash: Hash, occurrence: int) -> ChunkId:
+    """A chunk's identity: which document, which text, the how-manyeth of equal texts (from 0)."""
+    return ChunkId(blake(doc_id.encode(), text_hash, occurrence.to_bytes(4, "little")).hex())

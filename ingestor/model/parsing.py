@@ -1,0 +1,93 @@
+"""What parsing yields and cutting makes of it: elements, documents, units, passages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ingestor.model.ids import Hash, blake
+
+
+class ElementKind(StrEnum):
+    HEADING = "heading"
+    PARAGRAPH = "paragraph"
+    LIST_ITEM = "list_item"
+    TABLE = "table"
+    CODE = "code"
+    QUOTE = "quote"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Element:
+    """A piece of parser output: ``[start, end)`` of the canonical text, in order, never overlapping.
+
+    ``section`` is the heading path above the element (a heading's own path includes itself). ``level``
+    counts headings from 1. ``page`` counts from 1 (PDF page, slide, sheet). ``anchor`` is a fragment
+    id of the nearest heading where the format has one. ``context`` is text that belongs to each part
+    of the element when it is cut (a table's header row, a list's lead-in).
+    """
+
+    kind: ElementKind
+    start: int
+    end: int
+    section: tuple[str, ...] = ()
+    level: int | None = None
+    page: int | None = None
+    anchor: str | None = None
+    context: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A parsed item: canonical text and its elements. Gaps between elements are white space or markup.
+
+    ``title`` is the document's own; empty where it has none and is called by its file's name.
+
+    ``has_lines`` is true where line numbers of ``text`` are those of the source file.
+    """
+
+    text: str
+    elements: tuple[Element, ...]
+    title: str
+    kind: str
+    has_lines: bool = False
+    language: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParseRequest:
+    """One item's content on its way to a parser. ``name`` helps to find the type, no more."""
+
+    name: str
+    content: bytes = field(repr=False)
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unit:
+    """What is embedded: ``text`` is exactly the string given to the embedder. ``[start, end)`` of the
+    canonical text. ``weight`` is its length in the cutter's measure, its share in a chunk's vector."""
+
+    text: str
+    start: int
+    end: int
+    weight: int
+
+    def hash(self) -> Hash:
+        return blake(self.text.encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A chunk as the cutter makes it, before it has an identity. ``lines`` counts from 1, inclusive."""
+
+    start: int
+    end: int
+    text: str
+    units: tuple[Unit, ...]
+    length: int
+    section: tuple[str, ...] = ()
+    page: int | None = None
+    lines: tuple[int, int] | None = None
+    anchor: str | None = None
+    reason: str = ""

@@ -1,0 +1,53 @@
+"""Search: modes, candidates, hits, and who asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ingestor.model.ids import ChunkId, DocId, Hash, UnitId
+
+
+class SearchMode(StrEnum):
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    KEYWORD = "keyword"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A live, visible chunk that a search may show: its row, and its units with their weights."""
+
+    chunk: int
+    chunk_id: ChunkId
+    text_hash: Hash
+    units: tuple[tuple[UnitId, int], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hit:
+    """A search result as CONTRACTS promises it."""
+
+    chunk_id: ChunkId
+    document_id: DocId
+    source: str
+    title: str
+    uri: str
+    url: str
+    section: tuple[str, ...]
+    page: int | None
+    lines: tuple[int, int] | None
+    span: tuple[int, int]
+    score: float
+    text: str
+    revision: int
+    ingested_at: float
+    kind: str = ""
+    anchor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reader:
+    """Who asks. ``principals`` None is the owner of the state folder, who reads everything."""
+
+    principals: frozenset[str] | None = None
