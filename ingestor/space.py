@@ -6,6 +6,7 @@ on by itself. Documents are never blamed for it, and neither is a vector store.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -31,9 +32,11 @@ def sentence(place: Path) -> str:
 
 def free(place: Path) -> int:
     """Bytes that this user may still write where ``place`` lies or will lie."""
-    there = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
-    facts = os.statvfs(there)
-    return facts.f_bavail * facts.f_frsize
+    for folder in (place, *place.absolute().parents):
+        with contextlib.suppress(FileNotFoundError):  # asked and not looked for: it may come or go at any moment
+            facts = os.statvfs(folder)
+            return facts.f_bavail * facts.f_frsize
+    raise FileNotFoundError(place)
 
 
 def is_full(place: Path) -> bool:

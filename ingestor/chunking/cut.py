@@ -7,8 +7,8 @@ between two of them (half a target to two and a half apart) the cheapest cuts ar
 therefore ends at the next anchors: one or two chunks, whatever the size of the document. One edit of a sentence in
 two or three hundred touches three: its place was an anchor, and where one anchor leaves two may come, or the cuts
 beside it change in number. A reach of 0.35 halves that, at an eighth more chunks; a cut that depends on the text
-alone and bounds the length of chunks cannot exclude it. A global optimum over the whole document scored no better on the retrieval benchmark's dev part, and an edit in text
-without structure moved it dozens of chunks away.
+alone and bounds the length of chunks cannot exclude it. A global optimum over the whole document scored no better on
+the retrieval benchmark's dev part, and an edit in text without structure moved it dozens of chunks away.
 
 Text that repeats itself has no place better than the others. There anchors are set one after the other from
 the last, at the best place in a window, among equals the one nearest to a target's distance: equal text

@@ -133,7 +133,7 @@ WHERE index_state.generation = ? AND alive = 1 AND index_state.chunk > ? ORDER B
 
 
 class Checks:
-    """All of them together take some seconds at 100,000 chunks."""
+    """Measured: 0.1 s for 1,000 chunks, all of them together."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -214,7 +214,7 @@ class Checks:
     # -- mending -----------------------------------------------------------------------------------
 
     def repair_rows(self) -> list[str]:
-        """Mend what ``row_problems`` found, in one transaction (some seconds at 100,000 chunks); returns the
+        """Mend what ``row_problems`` found, in one transaction, which takes as long as they do; returns the
         sources that have to be listed anew, because documents of theirs were taken out. Followed by
         ``IndexStates.rewant``."""
         with self._db.write() as tx:

@@ -169,10 +169,21 @@ class _Writer(PassageRows):
     def move(self, op: Move) -> None:
         """R11: the same document at another place. Whoever stood there was removed or moved before."""
         changed = self._bind(op.doc, op.ref, None)
-        # The row is re-made under its new id; what was parsed, and with what, stays.
+        # The row is re-made under its new id; what was parsed, and with what, stays. Where nobody has looked into it
+        # under its new version, it is in doubt from here on, lest a kill before the look leaves old text for good.
         self._tx.execute(
-            "UPDATE item SET item_id = ?, version = ?, size = ?, file_key = ?, move_key = ? WHERE doc = ?",
-            (op.ref.item_id, op.ref.version, op.ref.size, op.ref.file_key, op.ref.move_key, op.doc),
+            "UPDATE item SET item_id = ?, doubtful = doubtful OR (? AND version != ?), version = ?, size = ?,"
+            " file_key = ?, move_key = ? WHERE doc = ?",
+            (
+                op.ref.item_id,
+                int(not op.seen),
+                op.ref.version,
+                op.ref.version,
+                op.ref.size,
+                op.ref.file_key,
+                op.ref.move_key,
+                op.doc,
+            ),
         )
         if changed:
             self._rewant(op.doc)

@@ -105,6 +105,10 @@ class Pump:
         generations = self._primary()
         return bool(generations) and all(self._ledger.settled(known.generation_id) for known in generations)
 
+    def sound(self) -> bool:
+        """Whether the serving index is known to equal what was written to it."""
+        return self._index.serving() is not None
+
     def trouble(self, lasting_s: float = 0.0) -> str:
         """Why a loop has not been able to go on for so many seconds, in a sentence; empty when both can."""
         now = time.monotonic()

@@ -274,7 +274,7 @@ class Runner:
     def _await_settled(self, request: Request) -> None:
         """Until what the run committed is embedded and written, as far as that is possible now. A run that
         nobody waits for is closed as soon as the next one is asked for."""
-        while not self.stopping() and not self._pump.settled():
+        while not self.stopping() and not self._done(request):
             if self._pump.trouble(0.0 if request.trigger is Trigger.WATCH else PATIENCE_S):
                 return  # the pump goes on by itself when the index or the model is back
             if request.trigger is Trigger.WATCH and self._waiting:
@@ -284,6 +284,10 @@ class Runner:
                 watch("index", self._pulse.tally)
             with self._wake:
                 self._wake.wait(_SETTLE_LOOK_S)
+
+    def _done(self, request: Request) -> bool:
+        """Who waits is told "ok" only of an index that is known to be sound: after an unclean end it is probed."""
+        return self._pump.settled() and (not request.waiters or self._pump.sound())
 
     def _after(self, outcome: Outcome, message: str) -> None:
         """The state that a run leaves behind."""

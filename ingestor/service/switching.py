@@ -118,7 +118,9 @@ def switch(service: Service, request: wire.ModelSwitchRequest, progress: Report)
     try:
         embedder = service.parts.models.offer(request.name)
     except EmbedderError as error:
-        raise UserError(error.message, hint="Give a sentence-transformers model, or a folder that holds one.") from error
+        raise UserError(
+            error.message, hint="Give a sentence-transformers model, or a folder that holds one."
+        ) from error
     previous = _serving_name(service)
     wish = models.wish()
     if wish is not None and wish.model != embedder.model:

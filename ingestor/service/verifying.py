@@ -183,18 +183,26 @@ class _Looking:
         return [(one.generation_id, one.state) for one in known if one.state is not GenerationState.CONDEMNED]
 
     def _settle(self, stage: str) -> None:
-        """Wait until everything is embedded and written, and the index is known to be sound: after an unclean
-        start it is probed and perhaps built anew by its own loop first."""
+        """Wait until the generation that is looked at is embedded and written, and the index is known to be
+        sound: after an unclean start it is probed and perhaps built anew by its own loop first."""
         parts, stop = self._service.parts, self._service.stop
         deadline = time.monotonic() + _SETTLE_S
         parts.pump.kick()
-        while not stop.is_set() and not (parts.pump.settled() and parts.index.health().state is IndexState.READY):
+        while not stop.is_set() and not (self._settled() and parts.index.health().state is IndexState.READY):
             if parts.pump.trouble(PATIENCE_S) or time.monotonic() > deadline:
                 return
             if stage:
                 to_embed, to_index = parts.pump.backlog()
                 self._progress(wire.Progress(stage=stage, to_embed=to_embed, to_index=to_index))
             time.sleep(0.05)
+
+    def _settled(self) -> bool:
+        """Another model's generation that is being built beside it may take hours: it is not waited for."""
+        ledger, parts = self._service.ledger, self._service.parts
+        serving = [one for one in ledger.index.generations() if one.state is GenerationState.SERVING]
+        if not any(parts.index.tends(one) for one in serving):
+            return parts.pump.settled()
+        return all(ledger.index.settled(one.generation_id) for one in serving)
 
 
 def _vector_problems(found: _Vectors) -> list[_Problem]:

@@ -36,6 +36,7 @@ from ingestor.sync.content import BudgetExceeded, ContentStage, Suspended, Work
 from ingestor.sync.deletions import Decision, Proof, Root, adoptable, confirm, judge, prove
 from ingestor.sync.diff import Difference, Pair, compare, must_read
 from ingestor.sync.identity import (
+    Evidence,
     Match,
     Returned,
     candidates_to_hash,
@@ -286,7 +287,10 @@ class SyncEngine:
         self, run: RunId, matches: Sequence[Match], tally: Tally, *, metadata: Sequence[Pair] = ()
     ) -> None:
         """Moves and metadata: rows change, nothing is parsed or embedded."""
-        ops: list[Op] = [Move(doc=match.known.doc, item_id=match.known.item_id, ref=match.ref) for match in matches]
+        ops: list[Op] = [
+            Move(doc=match.known.doc, item_id=match.known.item_id, ref=match.ref, seen=match.by is not Evidence.FILE)
+            for match in matches
+        ]
         ops += [Touch(doc=item.doc, item_id=item.item_id, ref=ref) for item, ref in metadata]
         self._apply(run, ops)
         tally.moved += len(matches)
@@ -301,7 +305,11 @@ class SyncEngine:
         work += [
             Work(ref=match.ref, known=match.known, moved=True)
             for match in identified.matches
-            if must_read(match.known, self._content.recipe_of(match.ref), now) or self._content.in_doubt(match.ref)
+            if must_read(match.known, self._content.recipe_of(match.ref), now)
+            or self._content.in_doubt(match.ref)
+            # Inode, size and time prove a move, and not that nothing was written before it: only a version that
+            # stayed the same does, as it does for what stands in a renamed folder.
+            or (match.by is Evidence.FILE and match.known.version != match.ref.version)
         ]
         return sorted(work, key=lambda item: (-(item.ref.modified_at or 0.0), item.ref.item_id))
 

@@ -53,10 +53,11 @@ def test_what_is_no_new_text_embeds_nothing(found: dict[str, Cost], change: str)
     assert change == "copy" or (cost.chunk_rows, cost.layouts) == (0, 0)
 
 
-def test_a_rename_reads_nothing(found: dict[str, Cost]) -> None:
-    """Inode, size and time tell that it is the same file; each row of the index is written at most once."""
+def test_a_rename_is_read_at_most_once(found: dict[str, Cost]) -> None:
+    """A renamed file may have been rewritten before, with its time put back; a file in a renamed folder may not."""
+    assert found["rename"].bytes_read > 0
+    assert found["move of a folder"].bytes_read == 0
     for change in ("rename", "move of a folder"):
-        assert found[change].bytes_read == 0
         assert found[change].documents > 0
     assert found["nothing"].bytes_read == 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ingestor import faultpoint
 from tests.support.world import World
 
 BODY = "This is the text of document {}. It is long enough to tell it from any other document.\n"
@@ -164,8 +165,62 @@ def test_an_edit_in_a_moved_file_is_a_move_and_an_edit_when_the_content_tells(wo
     assert world.doc_ids()["c.md"] != before["a.md"]
 
 
+def rewrite_keeping_size_and_mtime(path: Path, old: str, new: str) -> None:
+    before = path.stat()
+    path.write_text(path.read_text().replace(old, new))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+
+
+def test_a_file_that_was_rewritten_before_it_moved_shows_its_new_text(world: World) -> None:
+    """Size and time kept over other content, then renamed before anybody looked: the same document, read again."""
+    world.write("a.md", BODY.format("northern"))
+    world.sync()
+    before = world.doc_ids()
+    rewrite_keeping_size_and_mtime(world.root / "a.md", "northern", "southern")
+    os.rename(world.root / "a.md", world.root / "b.md")
+    assert world.sync().counts.moved == 1
+    assert world.doc_ids() == {"b.md": before["a.md"]}
+    assert world.found("southern") == ["ingestor:docs/b.md"]
+    assert world.found("northern") == []
+    assert world.sync().counts.bytes_read == 0
+
+
+def test_a_kill_between_a_move_and_its_reading_leaves_it_in_doubt(world: World) -> None:
+    """The move is committed before the content is read; a run that dies there must not pass for one that looked."""
+    world.write("a.md", BODY.format("northern"))
+    world.sync()
+    rewrite_keeping_size_and_mtime(world.root / "a.md", "northern", "southern")
+    os.rename(world.root / "a.md", world.root / "b.md")
+
+    def die(name: str) -> None:
+        if name == "fetch":
+            raise SystemError(name)
+
+    faultpoint.install(die)
+    try:
+        with pytest.raises(SystemError):
+            world.run()
+    finally:
+        faultpoint.install(None)
+    assert list(world.doc_ids()) == ["b.md"]
+    assert world.found("northern") == ["ingestor:docs/b.md"]
+    world.sync()
+    assert world.found("southern") == ["ingestor:docs/b.md"]
+
+
+def test_a_renamed_folder_reads_nothing(world: World) -> None:
+    """What stands in it kept its version: nothing can have been written unseen."""
+    for number in range(5):
+        world.write(f"x/{number}.md", BODY.format(number))
+    world.sync()
+    os.rename(world.root / "x", world.root / "y")
+    counts = world.sync().counts
+    assert (counts.moved, counts.bytes_read) == (5, 0)
+
+
 def test_a_move_of_which_the_new_place_is_listed_first_is_a_move(world: World) -> None:
-    """The old place lies outside the listing; a look there finds it empty, and nothing is read or deleted."""
+    """The old place lies outside the listing; a look there finds it empty, and nothing is deleted or embedded."""
     world.write("x/a.md", BODY.format("A"))
     world.write("y/b.md", BODY.format("B"))
     world.sync()
@@ -173,7 +228,7 @@ def test_a_move_of_which_the_new_place_is_listed_first_is_a_move(world: World) -
     before = world.doc_ids()
     os.rename(world.root / "x" / "a.md", world.root / "y" / "a.md")
     counts = world.run("y").counts
-    assert (counts.moved, counts.added, counts.bytes_read) == (1, 0, 0)
+    assert (counts.moved, counts.added, counts.updated) == (1, 0, 0)
     assert world.doc_ids() == {"y/a.md": before["x/a.md"], "y/b.md": before["y/b.md"]}
     assert world.run("x").counts.deleted == 0
     assert world.drain()[0] == 0

@@ -183,3 +183,15 @@ def test_an_index_full_of_dead_entries_is_built_anew(
 def test_when_a_rebuild_is_worth_the_while(dead: int, live: int, worth: bool) -> None:
     """More than half of the entries, and more than ten thousand."""
     assert bloated(dead, live) is worth
+
+
+def test_the_daily_probe_mends_what_somebody_else_changed(served: Served) -> None:
+    """Rows that vanished from the collection are written again without anybody asking, and nothing is embedded."""
+    index, embedded = served.service.parts.index.serving(), served.embedder.embedded
+    assert index is not None
+    ids = index.page(0, 5)
+    index.delete(ids)
+    served.service.probe()
+    served.until(lambda: len(index.get(ids)) == len(ids), "the rows to come back")
+    assert served.verify().ok
+    assert served.embedder.embedded == embedded

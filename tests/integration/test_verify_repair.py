@@ -22,8 +22,6 @@ from tests.support.served import Served
 
 pytestmark = pytest.mark.slow
 
-# -- the state that is damaged ---------------------------------------------------------------------------
-
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -307,9 +305,6 @@ def test_an_index_written_from_a_vector_that_was_none_is_mended_too(bench: Bench
     reply = bench.open().operations.verify(wire.VerifyRequest(repair=True), lambda _: None)
     assert reply.ok
     bench.equals_the_oracle()
-
-
-# -- several at once, and at odd moments -------------------------------------------------------------------
 
 
 def test_damage_everywhere_at_once_is_mended_by_one_repair(bench: Bench) -> None:

@@ -78,7 +78,7 @@ def test_repair_takes_out_only_what_contradicts_itself(ledger: Ledger) -> None:
     assert ledger.upkeep.repair_rows() == []
 
 
-def test_a_repair_of_a_sound_ledger_commits_nothing(ledger: Ledger) -> None:
+def test_a_repair_of_a_sound_ledger_changes_nothing(ledger: Ledger) -> None:
     """Its rows are those that were there."""
     before = ledger.sync._db.read("SELECT * FROM index_state"), ledger.sync._db.read("SELECT * FROM cut")
     assert ledger.upkeep.repair_rows() == []

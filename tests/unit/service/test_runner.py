@@ -45,7 +45,7 @@ class Engine:
 
 class Pump:
     def __init__(self) -> None:
-        self.done = True
+        self.done = self.good = True
         self.sentence = ""
 
     def kick(self) -> None:
@@ -53,6 +53,9 @@ class Pump:
 
     def settled(self) -> bool:
         return self.done
+
+    def sound(self) -> bool:
+        return self.good
 
     def trouble(self, lasting_s: float = 0.0) -> str:
         return self.sentence
@@ -152,6 +155,26 @@ def test_a_run_that_somebody_waits_for_has_their_trigger(bench: Bench) -> None:
     future = bench.runner.request(Trigger.BACKFILL)
     bench.runner.start()
     assert future.result(WAIT).trigger is Trigger.BACKFILL
+
+
+def test_who_waits_is_answered_when_the_index_is_known_to_be_sound(bench: Bench) -> None:
+    """A run without work after an unclean end is not done before the index was probed."""
+    bench.pump.good = False
+    future = bench.runner.request(Trigger.BACKFILL)
+    bench.runner.start()
+    assert _until(lambda: bench.engine is not None and bool(bench.engine.runs))
+    assert not future.done()
+    bench.pump.good = True
+    assert future.result(WAIT).outcome is Outcome.OK
+
+
+def test_a_run_that_a_stop_came_before_is_suspended(bench: Bench) -> None:
+    """Who waits for it is told so, and not that something failed."""
+    bench.stop.set()
+    future = bench.runner.request(Trigger.SYNC)
+    bench.runner.start()
+    report = future.result(WAIT)
+    assert (report.outcome, report.counts.added) == (Outcome.SUSPENDED, 0)
 
 
 def test_the_hints_of_a_move_are_one_run(bench: Bench) -> None:

@@ -35,6 +35,9 @@ class SettledPump:
     def settled(self) -> bool:
         return True
 
+    def sound(self) -> bool:
+        return True
+
     def trouble(self, _lasting_s: float = 0.0) -> str:
         return ""
 
