@@ -61,18 +61,33 @@ class Upkeep(Checks):
         seq, removed = int(rows[0][0]), 0
         if seq == 0:
             return 0
-        for table in ("cut", "layout", "binding", "acl_principal"):
+        removed += self._forget_cuts(seq)
+        for table in ("layout", "binding", "acl_principal"):
             removed += self._delete_in_batches(
                 f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE died <= ? LIMIT {_BATCH})", (seq,)
             )
-        removed += self._delete_in_batches(
-            f"""DELETE FROM chunk WHERE id IN (
-                SELECT chunk.id FROM chunk
-                WHERE NOT EXISTS (SELECT 1 FROM cut WHERE cut.chunk = chunk.id)
-                  AND NOT EXISTS (SELECT 1 FROM index_state WHERE index_state.chunk = chunk.id) LIMIT {_BATCH})""",
-            (),
-        )
         return removed
+
+    def _forget_cuts(self, seq: int) -> int:
+        """A chunk's text goes with its last cut, in one transaction: text that nothing leads to would be nobody's.
+        One that an index has still to delete keeps its cut until it did."""
+        removed = 0
+        while True:
+            with self._db.write() as tx:
+                gone = tx.execute(
+                    "SELECT id, chunk FROM cut WHERE died <= ? AND NOT EXISTS"
+                    " (SELECT 1 FROM index_state WHERE index_state.chunk = cut.chunk AND alive = 0) LIMIT ?",
+                    (seq, _BATCH),
+                ).fetchall()
+                tx.executemany("DELETE FROM cut WHERE id = ?", [(cut,) for cut, _ in gone])
+                chunks = tx.executemany(
+                    "DELETE FROM chunk WHERE id = ? AND NOT EXISTS (SELECT 1 FROM cut WHERE cut.chunk = chunk.id)"
+                    " AND NOT EXISTS (SELECT 1 FROM index_state WHERE index_state.chunk = chunk.id)",
+                    [(chunk,) for chunk in dict.fromkeys(chunk for _, chunk in gone)],
+                )
+                removed += len(gone) + max(0, chunks.rowcount)
+            if len(gone) < _BATCH:
+                return removed
 
     def drop_unused_units(self) -> list[UnitId]:
         """Delete the units that no kept cut uses; their ids, so that their vectors can follow. A commit

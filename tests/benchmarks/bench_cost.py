@@ -24,10 +24,12 @@ from connectors.files.source import FilesSource
 from ingestor.chunking.cutter import SemanticCutter, Settings
 from ingestor.embedding.worker import EmbedStep
 from ingestor.index.projector import Projector
-from ingestor.model import Outcome
+from ingestor.model import GenerationState, ModelId, Outcome
 from ingestor.parsing.pool import InlineParser
 from ingestor.sync.engine import SyncEngine
 from tests.benchmarks.tables import Table, commit, machine, p50, today
+from tests.support.memory_index import MemoryIndex
+from tests.support.stub_embedder import StubEmbedder
 from tests.support.world import SOURCE, World
 
 QUICK = ("--documents", "300", "--edits", "60")
@@ -190,6 +192,12 @@ class Costs:
         for name in names:
             (self.root / name).chmod(0o600)
 
+    def switch_model(self) -> None:
+        """A generation of another model, to be filled from the ledger; what served is replaced by it."""
+        model, world = ModelId("another"), self.world
+        world.embedder, world.vectors, world.index = StubEmbedder(model), world.ledger.vectors(model), MemoryIndex()
+        world.generation = world.ledger.index.add_generation(model, "memory-2", GenerationState.SERVING)
+
     def remove(self, names: list[str]) -> None:
         for name in names:
             (self.root / name).unlink()
@@ -224,6 +232,7 @@ def changes(costs: Costs) -> dict[str, Callable[[], object]]:
         "removal of 10 files": lambda: costs.remove(sample(10)),
         "new recipe, equal cuts": lambda: costs.with_cutter(Recut()),
         "new recipe, other lengths": lambda: costs.with_cutter(SemanticCutter(Settings(target=500))),
+        "switch of the model": costs.switch_model,
     }
 
 

@@ -72,6 +72,14 @@ def test_a_new_recipe_embeds_only_what_is_new(found: dict[str, Cost]) -> None:
     assert other.chunk_rows > 0
 
 
+def test_another_model_reads_no_source(found: dict[str, Cost]) -> None:
+    """Every unit is embedded once with it and every chunk written once, from the ledger; nothing is read or cut."""
+    cost = found["switch of the model"]
+    assert (cost.documents, cost.bytes_read, cost.chunk_rows, cost.layouts) == (0, 0, 0, 0)
+    assert cost.embedded > 0
+    assert cost.index_writes > 0
+
+
 def test_many_edits_keep_the_promise(costs: Costs) -> None:
     """Each edit of one sentence embeds one unit and writes one layout; that it changes more than 4 rows is rare (one in
     some hundreds), and then they are few."""
