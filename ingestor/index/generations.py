@@ -28,6 +28,7 @@ from ingestor import log, space
 from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked
 from ingestor.faultpoint import reached
 from ingestor.index.leftovers import condemn_expired, remove_leftovers
+from ingestor.index.mending import mend
 from ingestor.index.models import Models
 from ingestor.index.opened import Opened
 from ingestor.index.place import MIB, Limits, in_folder, new_location
@@ -297,7 +298,7 @@ class GenerationManager:
             active = {GenerationState.SERVING, GenerationState.BUILDING}
             if not any(g.model == model and g.state in active for g in generations):
                 self._add(GenerationState.BUILDING, model)
-        live = [generation for generation in self._generations() if follows(generation)]
+        live = [generation for generation in self._generations() if generation.follows]
         order = [GenerationState.SERVING, GenerationState.BUILDING, GenerationState.KEPT]
         live.sort(key=lambda generation: order.index(generation.state))
         targets = [self._stores.get(generation) for generation in live]
@@ -329,12 +330,8 @@ class GenerationManager:
         if report.wrecked:
             _log.warning("index_wrecked", generation=opened.generation.location, reason=report.reason)
             self._condemn(opened)
-        elif ids := report.to_mend():
-            opened.mending = True
-            _log.warning("index_mended", generation=opened.generation.location, rows=len(ids))
-            reached("index.unsettle")
-            self._ledger.unsettle(opened.generation.generation_id, ids)
-            reached("index.unsettle.done")
+        else:
+            mend(opened, report, self._ledger)
 
     def _condemn(self, opened: Opened) -> None:
         """The new generation first: a kill in between finds the wreck again, not an index without heir."""
@@ -401,10 +398,3 @@ class GenerationManager:
         self._failures += 1
         self._note = error.message
         self._retry_at = self._clock() + min(_LONGEST_WAIT_S, 2.0 ** min(self._failures - 1, 9))
-
-
-def follows(generation: Generation) -> bool:
-    """Whether it is kept equal to the ledger."""
-    if generation.state is GenerationState.KEPT:
-        return generation.kept_until is not None
-    return generation.state in {GenerationState.SERVING, GenerationState.BUILDING}

@@ -44,6 +44,13 @@ class Generation:
     manifest: str | None = None
     kept_until: float | None = None
 
+    @property
+    def follows(self) -> bool:
+        """Whether it is kept equal to the ledger."""
+        if self.state is GenerationState.KEPT:
+            return self.kept_until is not None
+        return self.state is not GenerationState.CONDEMNED
+
 
 class SwitchOutcome(StrEnum):
     DONE = "done"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ingestor import log
 from ingestor.embedding.worker import EmbedStep
 from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMissing
-from ingestor.index.generations import GenerationManager, follows
+from ingestor.index.generations import GenerationManager
 from ingestor.ledger.index import IndexStates
 from ingestor.model import Generation, ModelId
 from ingestor.space import NoSpace
@@ -216,7 +216,7 @@ class Pump:
     def _generations(self) -> list[Generation]:
         """Those that follow the ledger, the model that search goes by first."""
         model = self._index.model()
-        followers = [g for g in self._ledger.generations() if follows(g) and self._index.tends(g)]
+        followers = [g for g in self._ledger.generations() if g.follows and self._index.tends(g)]
         return sorted(followers, key=lambda generation: generation.model != model)
 
     def _primary(self) -> list[Generation]:

@@ -24,7 +24,6 @@ _SETTLE_S = 600.0
 _DETAILS = 1_000
 _ROUNDS = 3  # mending the ledger may show that the index was written from what was wrong
 _LOOKS = 3
-_DELETED = 1_000  # rows a call
 
 Report = Callable[[wire.Progress], None]
 
@@ -243,20 +242,9 @@ def _mend(service: Service, found: _Found) -> list[str]:
             if generation.model == one.model and (one.missing or one.unsound):
                 ledger.index.unready(generation.generation_id)
     if not found.index.clean:
-        _delete_altered(service, found.index)
         service.parts.index.verify(repair=True, stopping=service.stop.is_set)
     service.parts.pump.kick()
     return notes
-
-
-def _delete_altered(service: Service, report: ProbeReport) -> None:
-    """Rows whose metadata differ are deleted before they are written again: Chroma merges metadata, so a key that
-    somebody added would stay for good."""
-    index = service.parts.index.serving()
-    altered = [finding.chunk_id for finding in report.findings if finding.note == "metadata"]
-    for start in range(0, len(altered), _DELETED):
-        if index is not None:
-            index.delete(altered[start : start + _DELETED])
 
 
 def _list_anew(service: Service, sources: Sequence[str]) -> list[str]:
