@@ -53,6 +53,8 @@ format = "auto"
 # exclude = ["**/drafts/**"]          # also by .ingestignore files inside the folder
 # hidden = false                      # names that begin with a dot
 # max_size = "100 MiB"                # larger files are left out
+# ignore_files = true                 # whether .ingestignore files are heeded
+# marker = ""                         # a file that you placed below path; without it the folder is not mounted
 # schedule = "5m"                     # a full look this often, besides watching; or: cron = "30 2 * * 1-5"
 # permissions = "posix"               # who may read: as the files say; or a list: ["group:staff"], ["public"]
 """

@@ -281,11 +281,11 @@ class Checks:
         return {row[2] for row in self._pages(_TEXTS) if not units.isdisjoint(unit for unit, _ in unpack_units(row[5]))}
 
     def _unlike_wanted(self, generation: int, model: Any) -> list[int]:
-        """Live chunks whose wanted state is not the digest of what they are."""
+        """Live chunks whose wanted state is not the digest of what they are; an empty one is yet to be made."""
         return [
             chunk
             for chunk, digest, units, section, page, *facts in self._pages(_WANTED, generation)
-            if digest != wanted(model, units, metadata(_facts(facts), section, page))
+            if digest not in {b"", wanted(model, units, metadata(_facts(facts), section, page))}
         ]
 
     def _generations(self) -> list[tuple[int, str]]:

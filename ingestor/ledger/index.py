@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ingestor.ledger.database import Database
@@ -111,22 +112,25 @@ class IndexStates:
                 (model, location, state.value, tx.at),
             )
             row = made.lastrowid
+            # What each should be there is digested when it is written: digests for all of them would make every
+            # edit wait for seconds.
             tx.execute(
                 "INSERT INTO index_state (generation, chunk, wanted, alive)"
                 " SELECT ?, chunk, x'', 1 FROM cut WHERE died IS NULL",
                 (row,),
             )
-            self._rewant(tx.connection, row, model)
         return Generation(generation_id=GenerationId(row or 0), model=model, location=location, state=state)
 
     def rewant(self, generation: GenerationId) -> None:
         """Compute anew what every live chunk should be there (after a repair of rows)."""
-        model = next(known.model for known in self.generations() if known.generation_id == generation)
+        model = self._model(generation)
         with self._db.write() as tx:
             self._rewant(tx.connection, generation, model)
 
+    def _model(self, generation: GenerationId) -> ModelId:
+        return next(known.model for known in self.generations() if known.generation_id == generation)
+
     def _rewant(self, connection: Any, generation: int | None, model: ModelId) -> None:
-        """Compute what every live chunk should be in a generation; in the transaction that made it."""
         rows = connection.execute(_EVERY + " WHERE index_state.generation = ? AND alive = 1", (generation,))
         while batch := rows.fetchmany(_PAGE):
             connection.executemany(
@@ -227,7 +231,8 @@ class IndexStates:
             parameters,
         )
         if rows:
-            return [_pending(row) for row in rows]
+            model = self._model(generation)
+            return [_digested(_pending(row), model, row[3]) for row in rows]
         strays = self._db.read("SELECT chunk_id FROM stray WHERE generation = :generation LIMIT :limit", parameters)
         return [*self._tombstones(parameters, "index_state_dead"), *(_tombstone(key) for (key,) in strays)][:limit]
 
@@ -255,9 +260,9 @@ class IndexStates:
                         dead += gone.rowcount
                 elif found is not None:
                     tx.execute(
-                        "UPDATE index_state SET written = ?"
-                        " WHERE generation = ? AND chunk = ? AND alive = 1 AND wanted = ?",
-                        (row.wanted, generation, found[0], row.wanted),
+                        "UPDATE index_state SET written = ?1, wanted = ?1"
+                        " WHERE generation = ?2 AND chunk = ?3 AND alive = 1 AND (wanted = ?1 OR wanted = x'')",
+                        (row.wanted, generation, found[0]),
                     )
                     docs.add(found[1])
             if dead:
@@ -360,6 +365,11 @@ def _pending(row: tuple[Any, ...]) -> PendingRow:
         metadata=_metadata(row),
         units=unpack_units(row[3]),
     )
+
+
+def _digested(row: PendingRow, model: ModelId, units: bytes) -> PendingRow:
+    """With its digest, where the generation was made after the chunk and nobody needed it yet."""
+    return row if row.wanted else replace(row, wanted=wanted(model, units, row.metadata))
 
 
 def _tombstone(key: str, source: str = "") -> PendingRow:

@@ -415,6 +415,17 @@ def test_init_writes_a_file_that_is_valid_and_replaces_none(invoke: Invoke, tmp_
     assert (handbook.name, handbook.settings["path"]) == ("handbook", "/srv/handbook")
 
 
+def test_the_example_names_every_key_of_a_source() -> None:
+    """What a person may set stands in the file that they start from."""
+    from dataclasses import fields
+
+    from connectors.files.config import FilesConfig
+    from ingestor.cli.init import TEMPLATE
+
+    keys = {*(field.name for field in fields(FilesConfig)), "kind", "schedule", "cron"}
+    assert {key for key in keys if f"# {key} = " not in TEMPLATE and f"{key} = " not in TEMPLATE} == set()
+
+
 def test_the_example_in_the_repository_is_what_init_writes() -> None:
     """One text, so that they cannot differ."""
     from ingestor.cli.init import TEMPLATE
