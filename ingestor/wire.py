@@ -80,6 +80,14 @@ class SourceRemoveRequest(Wire):
     purge: bool = False
 
 
+class QuarantineRequest(Wire):
+    """``documents`` by their ids, all of ``sources``, or ``everything``; ignored ones only by their ids."""
+
+    documents: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    everything: bool = False
+
+
 class PlanRequest(Wire):
     source: str
 
@@ -181,13 +189,15 @@ class SourceStatus(Wire):
 
 
 class StatusReply(Wire):
-    """``model`` is what search goes by, ``switch`` the model that is being switched to."""
+    """``model`` is what search goes by, ``switch`` the model that is being switched to, ``parsers`` why the kernel does
+    not keep parsers from the network, where that is so."""
 
     sources: tuple[SourceStatus, ...]
     service: str = ""
     generation: str = ""
     model: str = ""
     switch: str = ""
+    parsers: str = ""
 
 
 class Quality(Wire):
@@ -290,6 +300,43 @@ class SourceReply(Wire):
 
 class SourcesReply(Wire):
     sources: tuple[SourceReply, ...]
+
+
+class QuarantineItem(Wire):
+    """``message`` says what is wrong, ``hint`` what to do. ``next_try``: None until content or parser change. ``uri``
+    names the item, ``url`` opens it."""
+
+    document_id: str
+    source: str
+    uri: str
+    reason: str
+    hint: str
+    attempts: int
+    next_try: float | None
+    message: str = ""
+    since: float = 0.0
+    ignored: bool = False
+    url: str = ""
+
+
+class QuarantineReply(Wire):
+    """``ignored`` counts those that a person wants to be left alone, listed or not."""
+
+    items: tuple[QuarantineItem, ...]
+    ignored: int = 0
+
+
+class FormatReply(Wire):
+    """``missing`` names what has to be installed, or says why the format is not taken."""
+
+    format: str
+    extensions: tuple[str, ...]
+    works: bool
+    missing: str = ""
+
+
+class FormatsReply(Wire):
+    formats: tuple[FormatReply, ...]
 
 
 class PlanReply(Wire):

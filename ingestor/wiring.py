@@ -146,7 +146,8 @@ def _build(context: Context) -> Service:
     from ingestor.chunking.cutter import SemanticCutter, Settings
     from ingestor.embedding.embedder import SentenceEmbedder
     from ingestor.index.generations import GenerationManager
-    from ingestor.parsing.pool import Limits, ParserPool
+    from ingestor.parsing.limits import Limits
+    from ingestor.parsing.pool import ParserPool
     from ingestor.search.searcher import Searcher
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
@@ -190,7 +191,7 @@ def _build(context: Context) -> Service:
             ledger=ledger,
             parser=ParserPool(
                 workers=config.parsing.workers or None,
-                limits=Limits(seconds=config.parsing.timeout_s),
+                limits=Limits(seconds=config.parsing.timeout_s, processor=config.parsing.timeout_s),
                 scratch=context.state.root / "parsing",
             ),
             cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),

@@ -24,6 +24,11 @@ class Reading(Protocol):
 
     def models(self) -> wire.ModelsReply: ...
 
+    def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply: ...
+
+    def set_aside(self, target: str, path: str) -> wire.QuarantineItem:
+        """A document's id, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
+
     def why(self, path: str) -> wire.WhyReply: ...
 
 

@@ -53,6 +53,7 @@ def examine(context: Context, folders: Sequence[str] = ()) -> Iterator[Check]:
     yield state_folder(context)
     yield disk(context.state.root)
     yield from formats()
+    yield parsers()
     try:
         config = context.config
     except ConfigError as error:
@@ -136,6 +137,20 @@ def formats() -> Iterator[Check]:
     lacking = [f"{fmt.format} ({fmt.missing})" for fmt in listed if not fmt.works]
     if lacking:
         yield Check(name="formats not taken", level=Level.OK, message=", ".join(lacking))
+
+
+def parsers() -> Check:
+    """Whether the kernel keeps parsers, and what they start, from the network."""
+    from ingestor.parsing.sandbox_filter import trouble
+
+    if not (why := trouble()):
+        return Check(name="parsers", level=Level.OK, message="kept from the network by the kernel")
+    return Check(
+        name="parsers",
+        level=Level.WARN,
+        message=f"Parsers are kept from the network by Python alone: {why}.",
+        hint="Run ingestor where it needs no network, or on a kernel with seccomp filters.",
+    )
 
 
 def model(config: Config) -> Check:

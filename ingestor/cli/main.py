@@ -20,8 +20,10 @@ from ingestor.cli import (
     backup,
     config,
     doctor,
+    formats,
     init,
     model,
+    quarantine,
     rebuild,
     restore,
     run,
@@ -93,10 +95,12 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "restore": restore.command,
     "init": init.command,
     "doctor": doctor.command,
+    "formats": formats.command,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, help=help_of(_command))(_command)
 app.add_typer(source.app, name="source")
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(model.app, name="model")
 app.add_typer(config.app, name="config")
 app.callback(help=help_of(options))(options)

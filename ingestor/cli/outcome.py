@@ -67,7 +67,7 @@ def advice(runs: Sequence[RunReply]) -> list[str]:
             case _:
                 if run.documents.failed:
                     lines.append(f"{name}: {run.documents.failed:,} documents could not be read.{said}")
-                    lines.append("  ingestor why PATH says the reason for one of them")
+                    lines.append("  ingestor quarantine list shows them with their reasons")
     return lines
 
 

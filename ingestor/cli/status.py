@@ -43,6 +43,10 @@ def _show(reply: StatusReply) -> None:
         emit_line(f"Index: {clean(reply.generation)}")
     if reply.model:
         emit_line(f"Model: {clean(reply.model)}" + (f"; switching to {clean(reply.switch)}" if reply.switch else ""))
+    if reply.parsers:
+        sys.stderr.write(f"Parsers are kept from the network by Python alone: {reply.parsers}.\n")
+    if any(source.quarantined for source in reply.sources):
+        sys.stderr.write("Documents are set aside: ingestor quarantine list\n")
     for source in reply.sources:
         if source.note:
             sys.stderr.write(f"{clean(source.name)}: {clean(source.note)}\n")

@@ -14,7 +14,7 @@ from ingestor.model import Deceased, KnownItem
 _KNOWN = """
 SELECT item.item_id, item.doc, item.version, item.recipe, item.content_hash, item.size, item.file_key,
        item.move_key, item.doubtful, binding.name, binding.url, binding.parent, acl.place,
-       quarantine.doc IS NOT NULL, quarantine.retry_at, quarantine.attempts
+       quarantine.doc IS NOT NULL, quarantine.retry_at, quarantine.attempts, quarantine.ignored
 FROM item
 CROSS JOIN binding ON binding.doc = item.doc AND binding.died IS NULL
 CROSS JOIN acl ON acl.id = binding.acl
@@ -73,7 +73,7 @@ def departed(db: Database, source: int, since: float) -> Sequence[Deceased]:
 def _known(row: tuple[Any, ...]) -> KnownItem:
     """Columns as ``_KNOWN`` selects them, types as the schema says."""
     (item_id, doc, version, recipe, digest, size, file_key, move_key, doubtful, name, url, parent, place) = row[:13]
-    failed, retry_at, attempts = row[13:]
+    failed, retry_at, attempts, ignored = row[13:]
     return KnownItem(
         item_id=item_id,
         doc=doc,
@@ -91,4 +91,5 @@ def _known(row: tuple[Any, ...]) -> KnownItem:
         failed=bool(failed),
         retry_at=retry_at,
         attempts=attempts or 0,
+        ignored=bool(ignored),
     )

@@ -13,6 +13,7 @@ from ingestor.ledger.copying import Copied, Copy, copy_files
 from ingestor.ledger.database import Database, LedgerDamaged
 from ingestor.ledger.index import IndexStates
 from ingestor.ledger.models import Models
+from ingestor.ledger.quarantine import Quarantine
 from ingestor.ledger.runs import Runs
 from ingestor.ledger.search import SearchReads
 from ingestor.ledger.sources import PURGE, Sources
@@ -43,6 +44,7 @@ class Ledger:
         self.index = IndexStates(self._db)
         self.models = Models(self._db)
         self.runs = Runs(self._db, self.sources)
+        self.quarantine = Quarantine(self._db)
         self.search = SearchReads(self._db)
         self.upkeep = Upkeep(self._db, retention_s=retention_s)
 

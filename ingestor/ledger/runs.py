@@ -35,7 +35,7 @@ WHERE generation.state = 'serving' AND {condition} AND document.source = ?
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SourceFigures:
-    """What stands in the ledger of one source."""
+    """What stands in the ledger of one source. ``quarantined`` leaves out what a person ignores."""
 
     documents: int
     chunks: int
@@ -56,6 +56,7 @@ class ItemFacts:
     version: str
     doubtful: bool
     quarantine: tuple[str, str, str] | None
+    ignored: bool
     pending_embed: int
     pending_index: int
     committed_at: float
@@ -144,7 +145,9 @@ class Runs:
                    (SELECT count(*) FROM document JOIN chunk ON chunk.doc = document.id
                         JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL WHERE document.source = :s),
                    (SELECT count(*) FROM quarantine JOIN document ON document.id = quarantine.doc
-                        WHERE document.source = :s)
+                        WHERE document.source = :s),
+                   (SELECT count(*) FROM quarantine JOIN document ON document.id = quarantine.doc
+                        WHERE document.source = :s AND quarantine.ignored)
             """,
             {"s": row},
         )
@@ -163,7 +166,7 @@ class Runs:
         return SourceFigures(
             documents=counts[0] - counts[2],
             chunks=counts[1],
-            quarantined=counts[2],
+            quarantined=counts[2] - counts[3],
             pending_embed=embed,
             pending_index=write + dead,
             lag_s=tuple(max(0.0, lag) for (lag,) in lags),
@@ -174,7 +177,7 @@ class Runs:
             """
             SELECT item.doc, document.doc_id, item.content_hash, item.version, item.doubtful,
                    revision.number, revision.committed_at, revision.searchable_at, revision.edited_at,
-                   quarantine.reason, quarantine.message, quarantine.hint
+                   quarantine.reason, quarantine.message, quarantine.hint, quarantine.ignored
             FROM item JOIN document ON document.id = item.doc
             JOIN revision ON revision.doc = item.doc
             LEFT JOIN quarantine ON quarantine.doc = item.doc
@@ -184,7 +187,7 @@ class Runs:
         )
         if not rows:
             return None
-        doc, doc_id, digest, version, doubtful, number, committed, searchable, edited, reason, message, hint = rows[0]
+        doc, doc_id, digest, version, doubtful, number, committed, searchable, edited, *aside = rows[0]
         (counts,) = self._db.read(
             f"""
             SELECT (SELECT count(*) FROM chunk JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL WHERE doc = :doc),
@@ -200,7 +203,8 @@ class Runs:
             content_hash=digest,
             version=version,
             doubtful=bool(doubtful),
-            quarantine=(reason, message, hint) if reason is not None else None,
+            quarantine=(aside[0], aside[1], aside[2]) if aside[0] is not None else None,
+            ignored=bool(aside[3]),
             pending_embed=counts[1],
             pending_index=counts[2],
             committed_at=committed,

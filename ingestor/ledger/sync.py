@@ -148,7 +148,8 @@ class _Writer(PassageRows):
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (doc) DO UPDATE SET content_hash = excluded.content_hash, recipe = excluded.recipe,
                 reason = excluded.reason, message = excluded.message, hint = excluded.hint,
-                attempts = excluded.attempts, retry_at = excluded.retry_at
+                attempts = excluded.attempts, retry_at = excluded.retry_at,
+                ignored = ignored AND content_hash = excluded.content_hash
             """,
             (doc, op.content_hash, op.recipe, op.reason, op.message, op.hint, op.attempts, op.retry_at, self._tx.at),
         )

@@ -15,7 +15,7 @@ class KnownItem:
 
     ``doc`` is the document's row; ``version`` is that of the content last processed; ``recipe`` is
     what it was parsed with; ``doubtful`` asks for one more read (R9); ``failed`` marks quarantine
-    (its ``content_hash`` and ``recipe`` say of what).
+    (its ``content_hash`` and ``recipe`` say of what), ``ignored`` that a person wants to hear no more of it.
     """
 
     item_id: ItemId
@@ -34,6 +34,7 @@ class KnownItem:
     failed: bool = False
     retry_at: float | None = None
     attempts: int = 0
+    ignored: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

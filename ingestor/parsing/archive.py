@@ -24,6 +24,10 @@ _MIMETYPES = {
     "application/epub+zip": Format.EPUB,
     "application/vnd.oasis.opendocument.text": Format.ODT,
     "application/vnd.oasis.opendocument.text-template": Format.ODT,
+    "application/vnd.oasis.opendocument.spreadsheet": Format.ODS,
+    "application/vnd.oasis.opendocument.spreadsheet-template": Format.ODS,
+    "application/vnd.oasis.opendocument.presentation": Format.ODP,
+    "application/vnd.oasis.opendocument.presentation-template": Format.ODP,
 }
 _TITLE_PARTS = ("docProps/core.xml", "meta.xml")
 _TITLE = re.compile(rb"<(?:\w+:)?title\b[^>]*>([^<]{1,1000})</(?:\w+:)?title>")

@@ -21,11 +21,11 @@ _WHITE = b" \t\r\n\x0c"
 
 # Streams of an OLE container, and what they make it.
 _OLE_STREAMS = {
-    "WordDocument": ".doc",
-    "Workbook": ".xls",
-    "Book": ".xls",
-    "PowerPoint Document": ".ppt",
-    "__properties_version1.0": ".msg",
+    "WordDocument": Format.DOC,
+    "Workbook": Format.XLS,
+    "Book": Format.XLS,
+    "PowerPoint Document": Format.PPT,
+    "__properties_version1.0": Format.MSG,
 }
 _BINARY = (
     (b"\x89PNG\r\n\x1a\n", "PNG image"),
@@ -45,7 +45,11 @@ _MAIL = re.compile(rb"(?:[!-9;-~]+:[^\n]*\n(?:[ \t][^\n]*\n)*){2,}", re.ASCII)
 _MAIL_HEADS = re.compile(rb"^(from|received|message-id|mime-version|return-path):", re.IGNORECASE | re.MULTILINE)
 
 # Formats whose content has a signature of its own; a name alone does not make them.
-_SIGNED = frozenset({Format.DOCX, Format.PPTX, Format.XLSX, Format.PDF, Format.EPUB, Format.ODT, Format.RTF})
+_SIGNED = frozenset(
+    {Format.DOCX, Format.PPTX, Format.XLSX, Format.PDF, Format.EPUB, Format.ODT, Format.RTF}
+    | {Format.ODS, Format.ODP, Format.XLS, Format.MSG, Format.DOC, Format.PPT}
+)
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
 
 
 def detect(name: str, content: bytes, media_type: str | None = None) -> Format:
@@ -65,7 +69,7 @@ def detect(name: str, content: bytes, media_type: str | None = None) -> Format:
 
 def _by_signature(content: bytes, name: str) -> Format | None:
     if content.startswith(_OLE):
-        raise _ole_failure(content, name)
+        return _ole_format(content, name)
     if content.startswith(_ZIP):
         fmt = archive_format(open_archive(content, "zip"))
         if fmt is None:
@@ -96,7 +100,7 @@ def _textual(content: bytes, named: Format | None) -> Format:
 
 def _empty(named: Format | None) -> Format:
     """An empty text is a valid text; an empty office file is a lost document."""
-    if named is None or named in {Format.TEXT, Format.MARKDOWN}:
+    if named is None or named in _EMPTY_IS_VALID:
         return named or Format.TEXT
     raise ParseFailure(
         ParseReason.NO_TEXT,
@@ -105,23 +109,29 @@ def _empty(named: Format | None) -> Format:
     )
 
 
-def _ole_failure(content: bytes, name: str) -> ParseFailure:
-    """Nothing in an OLE container is read: encrypted office files, and formats of before 2007."""
+def _ole_format(content: bytes, name: str) -> Format:
+    """What an OLE container holds: a document of before 2007, or a current one that is encrypted."""
     import olefile
 
     try:
         with olefile.OleFileIO(io.BytesIO(content)) as ole:
             streams = {"/".join(path) for path in ole.listdir()}
-    except Exception:  # a damaged container can fail anywhere in the reader
-        return ParseFailure(
+            head = ole.openstream("WordDocument").read(12) if "WordDocument" in streams else b""
+    except Exception as error:  # a damaged container can fail anywhere in the reader
+        raise ParseFailure(
             ParseReason.CORRUPT,
             "The file is not a whole office container.",
             hint="Restore or export the file again.",
-        )
+        ) from error
     if "EncryptedPackage" in streams:
-        return encrypted("office")
-    extension = next((ext for stream, ext in _OLE_STREAMS.items() if stream in streams), _extension(name))
-    return _unsupported(FOREIGN.get(extension, "OLE container"))
+        raise encrypted("office")
+    fmt = next((fmt for stream, fmt in _OLE_STREAMS.items() if stream in streams), None)
+    if fmt is None:
+        raise _unsupported(FOREIGN.get(_extension(name), "OLE container"))
+    # The flag in the head of a Word file, the summary that PowerPoint encrypts apart; Excel's is in its records.
+    if (len(head) == 12 and head[11] & 0x01) or "EncryptedSummary" in streams:
+        raise encrypted(fmt.value)
+    return fmt
 
 
 def _not_what_it_says(named: Format) -> ParseFailure:
@@ -133,7 +143,7 @@ def _not_what_it_says(named: Format) -> ParseFailure:
 
 
 def _unsupported(what: str) -> ParseFailure:
-    hint = "Save it in a current format (docx, xlsx, pptx, eml)." if what in FOREIGN.values() else ""
+    hint = "Save it in a current office format or as PDF, or exclude it." if what in FOREIGN.values() else ""
     return ParseFailure(
         ParseReason.UNSUPPORTED,
         f"There is no parser for this kind of file ({what}).",

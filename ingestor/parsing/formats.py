@@ -27,11 +27,20 @@ class Format(StrEnum):
     EPUB = "epub"
     ODT = "odt"
     RTF = "rtf"
+    NOTEBOOK = "ipynb"
+    RST = "rst"
+    ORG = "org"
+    ODS = "ods"
+    ODP = "odp"
+    XLS = "xls"
+    MSG = "msg"
+    DOC = "doc"
+    PPT = "ppt"
 
 
 EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.TEXT: (
-        *(".txt", ".text", ".log", ".rst", ".org", ".adoc", ".asciidoc", ".tex", ".toml", ".ini", ".cfg", ".conf"),
+        *(".txt", ".text", ".log", ".adoc", ".asciidoc", ".tex", ".toml", ".ini", ".cfg", ".conf"),
         *(".yaml", ".yml", ".properties", ".sql", ".py", ".sh", ".js", ".ts", ".java", ".c", ".h", ".cpp"),
         *(".go", ".rs", ".rb", ".php", ".pl", ".cs", ".css", ".srt", ".vtt"),
     ),
@@ -48,6 +57,15 @@ EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.EPUB: (".epub",),
     Format.ODT: (".odt", ".ott"),
     Format.RTF: (".rtf",),
+    Format.NOTEBOOK: (".ipynb",),
+    Format.RST: (".rst", ".rest"),
+    Format.ORG: (".org",),
+    Format.ODS: (".ods", ".ots"),
+    Format.ODP: (".odp", ".otp"),
+    Format.XLS: (".xls", ".xlt"),
+    Format.MSG: (".msg",),
+    Format.DOC: (".doc", ".dot"),
+    Format.PPT: (".ppt", ".pps", ".pot"),
 }
 
 MEDIA_TYPES: dict[str, Format] = {
@@ -70,16 +88,30 @@ MEDIA_TYPES: dict[str, Format] = {
     "application/vnd.oasis.opendocument.text": Format.ODT,
     "application/rtf": Format.RTF,
     "text/rtf": Format.RTF,
+    "application/x-ipynb+json": Format.NOTEBOOK,
+    "text/x-rst": Format.RST,
+    "text/prs.fallenstein.rst": Format.RST,
+    "text/org": Format.ORG,
+    "text/x-org": Format.ORG,
+    "application/vnd.oasis.opendocument.spreadsheet": Format.ODS,
+    "application/vnd.oasis.opendocument.presentation": Format.ODP,
+    "application/vnd.ms-excel": Format.XLS,
+    "application/vnd.ms-outlook": Format.MSG,
+    "application/msword": Format.DOC,
+    "application/vnd.ms-powerpoint": Format.PPT,
 }
 
-# Recognised, and refused with their name: a person can do something about "a Word 97 document".
+# Recognised, and refused with their name: a person can do something about "a Visio drawing".
 FOREIGN: dict[str, str] = {
-    ".doc": "Word 97-2003",
-    ".xls": "Excel 97-2003",
-    ".ppt": "PowerPoint 97-2003",
-    ".msg": "Outlook message",
-    ".ods": "OpenDocument spreadsheet",
-    ".odp": "OpenDocument presentation",
+    ".xlsb": "Excel binary workbook",
+    ".vsd": "Visio drawing",
+    ".vsdx": "Visio drawing (current)",
+    ".pub": "Publisher document",
+    ".mpp": "Project plan",
+    ".one": "OneNote section",
+    ".pages": "Pages document",
+    ".numbers": "Numbers spreadsheet",
+    ".odg": "OpenDocument drawing",
 }
 
 # What each format needs beyond the standard library: modules, and programs that a module may carry.
@@ -95,6 +127,14 @@ _NEEDS: dict[Format, tuple[str, ...]] = {
     Format.EPUB: ("unstructured", "pypandoc", "pandoc"),
     Format.ODT: ("unstructured", "pypandoc", "pandoc"),
     Format.RTF: ("unstructured", "pypandoc", "pandoc"),
+    Format.NOTEBOOK: ("markdown_it",),
+    Format.RST: ("docutils",),
+    Format.ODS: ("lxml",),
+    Format.ODP: ("lxml",),
+    Format.XLS: ("xlrd",),
+    Format.MSG: ("oxmsg", "unstructured", "lxml"),
+    Format.DOC: ("soffice", "unstructured", "docx"),
+    Format.PPT: ("soffice", "unstructured", "pptx"),
 }
 
 _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for extension in extensions}
@@ -138,6 +178,8 @@ def formats() -> tuple[FormatStatus, ...]:
 
 @cache
 def _present(need: str) -> bool:
+    if need == "soffice":
+        return shutil.which("soffice") is not None
     if need != "pandoc":
         return find_spec(need) is not None
     if shutil.which("pandoc"):

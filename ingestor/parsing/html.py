@@ -33,10 +33,16 @@ _AS_BLOCK = {"form", "figure", "figcaption", "details", "summary", "fieldset", "
 _AS_SPAN = {"label", "button", "font", "ins"}
 _TABLE_PARTS = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
 _ROLES = {"navigation", "banner", "contentinfo", "search", "menu", "menubar", "doc-toc"}
+# What wikis and sites put around a page, where they do not say so by tag or role.
+_IDS = frozenset(
+    "toc mw-navigation mw-head mw-panel mw-page-base mw-head-base siteSub contentSub jump-to-nav footer site-footer"
+    " colophon dokuwiki__header dokuwiki__aside dokuwiki__footer dokuwiki__usertools dokuwiki__sitetools"
+    " dokuwiki__pagetools breadcrumb-section".split()
+)
 # Marks of the common generators: heading links, edit links, tables of contents, skip links.
 _CLASSES = re.compile(
     r"(?:^|\s)(?:headerlink|anchor-link|mw-editsection|mw-jump-link|toc|printfooter|catlinks|navbox"
-    r"|noprint|skip-link|sr-only|breadcrumbs?|sectionedit\d*|secedit)(?:\s|$)"
+    r"|noprint|skip-link|sr-only|breadcrumbs?|sphinxsidebar|sectionedit\d*|secedit)(?:\s|$)"
 )
 
 
@@ -179,7 +185,7 @@ def _fragment(heading: HtmlElement) -> str | None:
 def _is_furniture(node: HtmlElement, *, h1_elsewhere: bool) -> bool:
     if node.get("aria-hidden") == "true" or node.get("hidden") is not None:
         return node.tag not in _HEADINGS
-    if node.get("role") in _ROLES or node.get("id") == "toc" or _CLASSES.search(node.get("class") or ""):
+    if node.get("role") in _ROLES or node.get("id") in _IDS or _CLASSES.search(node.get("class") or ""):
         return True
     if node.tag in _PAGE_FURNITURE and _inside(node.getparent(), _CONTENT) is None:
         # Some sites put the only title of the page into its header.

@@ -49,11 +49,11 @@ def _add_message(assembly: Assembly, message: Message, *, level: int) -> None:
             if level < _DEPTH and isinstance(inner, list) and isinstance(inner[0], Message):
                 _add_message(assembly, inner[0], level=level + 1)
         elif part.get_filename() or part.get_content_disposition() == "attachment":
-            names.append(_words(part.get_filename() or "unnamed"))
+            names.append(header_words(part.get_filename() or "unnamed"))
         elif part.get_content_type() == "text/html":
             add_html(assembly, _body(part))
         elif part.get_content_maintype() == "text":
-            _add_plain(assembly, _body(part))
+            add_plain(assembly, _body(part))
     if names:
         assembly.block(ElementKind.PARAGRAPH, "Attachments: " + ", ".join(names))
 
@@ -74,7 +74,8 @@ def _parts(message: Message) -> Iterator[Message]:
         yield from _parts(part)
 
 
-def _add_plain(assembly: Assembly, text: str) -> None:
+def add_plain(assembly: Assembly, text: str) -> None:
+    """A plain body by paragraphs; those that are quoted whole are quotes."""
     for start, end in paragraphs(text):
         piece = text[start:end]
         assembly.block(ElementKind.QUOTE if _QUOTED.match(piece) else ElementKind.PARAGRAPH, piece)
@@ -93,10 +94,11 @@ def _header(message: Message, name: str) -> str:
         raw = message.get(name)
     except Exception:  # the header parser fails in many ways on hostile input
         return ""
-    return _words(str(raw)) if raw is not None else ""
+    return header_words(str(raw)) if raw is not None else ""
 
 
-def _words(raw: str) -> str:
+def header_words(raw: str) -> str:
+    """The value of a header, decoded, on one line."""
     words = []
     try:
         for piece, charset in decode_header(raw):

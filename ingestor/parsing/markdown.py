@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ingestor.model import Document, Element, ElementKind, ParseRequest
-from ingestor.parsing.assembly import with_lead_ins
+from ingestor.parsing.blocks import Block, elements_of, heading
 from ingestor.parsing.formats import Format
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
@@ -34,13 +34,17 @@ _NESTING = 60
 
 def parse_markdown(request: ParseRequest) -> Document:
     """Elements with heading path, level and anchor; ``has_lines`` is true."""
-    text = decode(request.content)
+    return read_markdown(decode(request.content))
+
+
+def read_markdown(text: str) -> Document:
+    """The document of a canonical text."""
     matter, front_title = _front_matter(text)
     source = "\n" * matter.count("\n") + text[len(matter) :]
     env: dict[str, Any] = {}
     reader = _Reader(text=text, env=env, first_line=matter.count("\n"))
     reader.read(_block_parser().parse(source, env))
-    elements = with_lead_ins(reader.result(), text)
+    elements = reader.result()
     first = next((e.section[-1] for e in elements if e.level == 1), "")
     return Document(
         text=text,
@@ -52,19 +56,6 @@ def parse_markdown(request: ParseRequest) -> Document:
 
 
 @dataclass(slots=True)
-class _Block:
-    """A leaf block by its lines, half open, counted from 0."""
-
-    kind: ElementKind
-    first: int
-    last: int
-    level: int | None = None
-    title: str = ""
-    anchor: str | None = None
-    context: str = ""
-
-
-@dataclass(slots=True)
 class _Reader:
     """Turns tokens into blocks, then blocks into elements."""
 
@@ -72,7 +63,7 @@ class _Reader:
     env: dict[str, Any]
     first_line: int
     lines: list[str] = field(default_factory=list)
-    blocks: list[_Block] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     slugs: dict[str, int] = field(default_factory=dict)
 
     def read(self, tokens: Sequence[Token]) -> None:
@@ -94,37 +85,9 @@ class _Reader:
 
     def result(self) -> tuple[Element, ...]:
         """Elements in order, with those lines that no block claimed (nested too deeply) as paragraphs."""
-        starts = [0]
-        for line in self.lines:
-            starts.append(starts[-1] + len(line) + 1)
-        outline: list[tuple[int, str]] = []
-        anchor: str | None = None
-        elements = []
-        for block in sorted((*self.blocks, *self._unclaimed()), key=lambda b: b.first):
-            start, end = starts[block.first], min(starts[block.last] - 1, len(self.text))
-            raw = self.text[start:end]
-            start, end = start + len(raw) - len(raw.lstrip()), start + len(raw.rstrip())
-            if start >= end:
-                continue
-            if block.level is not None:
-                while outline and outline[-1][0] >= block.level:
-                    outline.pop()
-                outline.append((block.level, block.title))
-                anchor = block.anchor
-            elements.append(
-                Element(
-                    kind=block.kind,
-                    start=start,
-                    end=end,
-                    section=tuple(title for _, title in outline),
-                    level=block.level,
-                    anchor=anchor,
-                    context=block.context,
-                )
-            )
-        return tuple(elements)
+        return elements_of(self.text, (*self.blocks, *self._unclaimed()))
 
-    def _leaf(self, tokens: Sequence[Token], index: int, quotes: int, fresh_item: bool) -> _Block | None:
+    def _leaf(self, tokens: Sequence[Token], index: int, quotes: int, fresh_item: bool) -> Block | None:
         token = tokens[index]
         if token.map is None:
             return None
@@ -135,26 +98,24 @@ class _Reader:
                 return None
             if quotes or token.level:  # inside a quote or a list a heading opens no section
                 kind = ElementKind.QUOTE if quotes else ElementKind.LIST_ITEM
-                return _Block(kind=kind, first=first, last=last)
+                return Block(kind=kind, first=first, last=last)
             anchor = explicit or self._slug(title)
             level = int(token.tag[1:])
-            return _Block(
-                kind=ElementKind.HEADING, first=first, last=last, level=level, title=title[:200], anchor=anchor
-            )
+            return heading(first, last, level=level, title=title, anchor=anchor)
         if token.type == "paragraph_open":
             kind = ElementKind.LIST_ITEM if fresh_item else ElementKind.QUOTE if quotes else ElementKind.PARAGRAPH
-            return _Block(kind=kind, first=first, last=last)
+            return Block(kind=kind, first=first, last=last)
         if token.type in {"fence", "code_block"}:
-            return _Block(kind=ElementKind.CODE, first=first, last=last) if token.content.strip() else None
+            return Block(kind=ElementKind.CODE, first=first, last=last) if token.content.strip() else None
         if token.type == "table_open":
-            return _Block(
+            return Block(
                 kind=ElementKind.TABLE, first=first, last=last, context=self.lines[first].lstrip("> \t").rstrip()
             )
         if token.type == "html_block" and _TAGS.sub("", token.content).strip():
-            return _Block(kind=ElementKind.PARAGRAPH, first=first, last=last)
+            return Block(kind=ElementKind.PARAGRAPH, first=first, last=last)
         return None
 
-    def _unclaimed(self) -> Iterator[_Block]:
+    def _unclaimed(self) -> Iterator[Block]:
         """Lines with words in them that no token covers. Link definitions and markup are covered."""
         claimed = bytearray(len(self.lines))
         claimed[: self.first_line] = b"\1" * self.first_line
@@ -171,7 +132,7 @@ class _Reader:
             if wanted and run is None:
                 run = number
             elif not wanted and run is not None:
-                yield _Block(kind=ElementKind.PARAGRAPH, first=run, last=number)
+                yield Block(kind=ElementKind.PARAGRAPH, first=run, last=number)
                 run = None
 
     def _heading_words(self, content: str) -> tuple[str, str | None]:

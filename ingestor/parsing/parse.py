@@ -16,8 +16,10 @@ from ingestor.parsing.formats import Format
 MAX_BYTES = 256 * 2**20
 """Larger content is refused unread; the connectors' own limit is usually far below."""
 
-_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN})
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
 _NO_TEXT_HINTS = {
+    Format.PPT: "The slides may hold pictures only: add text, or exclude the file.",
+    Format.ODP: "The slides may hold pictures only: add text, or exclude the file.",
     Format.PPTX: "The slides may hold pictures only: add text, or exclude the file.",
     Format.HTML: "The page may be filled by a script: export it from the browser, or exclude it.",
 }
@@ -97,4 +99,22 @@ def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
             from ingestor.parsing.converted import parse_converted
 
             return lambda request: parse_converted(request, fmt)
+        case Format.NOTEBOOK:
+            from ingestor.parsing.notebook import parse_notebook as adapter
+        case Format.RST:
+            from ingestor.parsing.rest import parse_rst as adapter
+        case Format.ORG:
+            from ingestor.parsing.org import parse_org as adapter
+        case Format.ODS:
+            from ingestor.parsing.opendocument import parse_ods as adapter
+        case Format.ODP:
+            from ingestor.parsing.opendocument import parse_odp as adapter
+        case Format.XLS:
+            from ingestor.parsing.spreadsheet import parse_xls as adapter
+        case Format.MSG:
+            from ingestor.parsing.outlook import parse_msg as adapter
+        case Format.DOC:
+            from ingestor.parsing.soffice import parse_doc as adapter
+        case Format.PPT:
+            from ingestor.parsing.soffice import parse_ppt as adapter
     return adapter

@@ -29,6 +29,9 @@ _HEADING_WORDS = 20
 _HEADING_LEVELS = 3
 # A line shorter than this share of the long ones was ended on purpose and not by the margin.
 _FULL_LINE = 0.6
+# A running title or foot may have so many lines.
+_EDGE_LINES = 3
+_EDGE_GAP = 1.8
 _DIGITS = re.compile(r"\d+")
 # Lines further apart than this many times the usual step are of two paragraphs.
 _PARAGRAPH_GAP = 1.3
@@ -97,19 +100,41 @@ def parse_pdf(request: ParseRequest) -> Document:
 
 
 def _without_furniture(pages: Sequence[Sequence[_Line]]) -> list[_Line]:
-    """The lines of all pages, less those that stand first or last on most pages and differ in numbers
-    alone (running titles, page numbers)."""
-    edges: Counter[str] = Counter()
+    """The lines of all pages, less those at their edges that many pages repeat and that differ in numbers
+    alone (running titles, page numbers). Left and right pages have titles of their own, so nearly half of the
+    pages suffice."""
+    seen: Counter[str] = Counter()
     for page in pages:
-        edges.update({_DIGITS.sub("#", line.text.strip()) for line in (*page[:1], *page[-1:])})
-    repeated = {text for text, count in edges.items() if count >= 3 and count * 2 > len(pages)}
-    kept = []
+        seen.update({_shape(line) for line in (*page[:_EDGE_LINES], *page[-_EDGE_LINES:])})
+    repeated = {shape for shape, count in seen.items() if count >= 3 and count * 5 >= 2 * len(pages)}
+    kept: list[_Line] = []
     for page in pages:
-        for number, line in enumerate(page):
-            at_edge = number in {0, len(page) - 1}
-            if not (at_edge and _DIGITS.sub("#", line.text.strip()) in repeated):
-                kept.append(line)
+        first = _edge(page, repeated)
+        last = len(page) - _edge(page[first:][::-1], repeated)
+        kept.extend(page[first:last])
     return kept or [line for page in pages for line in page]
+
+
+def _edge(inwards: Sequence[_Line], repeated: set[str]) -> int:
+    """How many lines at an edge are furniture. More than one only where a gap parts them from the body: forms
+    repeat lines of their body, too."""
+    found = 0
+    for number, line in enumerate(inwards[:_EDGE_LINES], start=1):
+        if _shape(line) not in repeated:
+            break
+        if number == 1 or (number < len(inwards) and _parted(line, inwards[number])):
+            found = number
+    return found
+
+
+def _parted(line: _Line, following: _Line) -> bool:
+    return bool(line.top and following.top) and abs(line.top - following.top) > _EDGE_GAP * max(
+        line.size, following.size
+    )
+
+
+def _shape(line: _Line) -> str:
+    return _DIGITS.sub("#", line.text.strip())
 
 
 def _page_lines(pdf: Any, index: int) -> Iterator[_Line]:

@@ -6,6 +6,7 @@ for every item of every listing. The number of an adapter is raised with every c
 
 from __future__ import annotations
 
+import shutil
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -14,21 +15,34 @@ from ingestor.parsing.formats import Format, named_format
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
 _SHARED = 1
 
+SOFFICE = "soffice"
+"""A program and no library: that it is here is all that can be told without starting it. What waits for it is
+tried again when it is installed."""
+
 _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.TEXT: (1, ()),
     Format.MARKDOWN: (1, ("markdown-it-py",)),
-    Format.HTML: (1, ("unstructured", "lxml")),
+    Format.HTML: (2, ("unstructured", "lxml")),
     Format.XML: (1, ("lxml",)),
     Format.JSON: (1, ()),
     Format.CSV: (1, ()),
     Format.DOCX: (1, ("unstructured", "python-docx")),
     Format.PPTX: (1, ("unstructured", "python-pptx")),
     Format.XLSX: (1, ("openpyxl",)),
-    Format.PDF: (1, ("pypdfium2",)),
-    Format.EMAIL: (1, ("unstructured", "lxml")),
-    Format.EPUB: (1, ("unstructured", "lxml", "pypandoc-binary")),
-    Format.ODT: (1, ("unstructured", "lxml", "pypandoc-binary")),
-    Format.RTF: (1, ("unstructured", "lxml", "pypandoc-binary")),
+    Format.PDF: (2, ("pypdfium2",)),
+    Format.EMAIL: (2, ("unstructured", "lxml")),
+    Format.EPUB: (2, ("unstructured", "lxml", "pypandoc-binary")),
+    Format.ODT: (2, ("unstructured", "lxml", "pypandoc-binary")),
+    Format.RTF: (2, ("unstructured", "lxml", "pypandoc-binary")),
+    Format.NOTEBOOK: (1, ("markdown-it-py",)),
+    Format.RST: (1, ("docutils",)),
+    Format.ORG: (1, ()),
+    Format.ODS: (1, ("lxml",)),
+    Format.ODP: (1, ("lxml",)),
+    Format.XLS: (1, ("xlrd",)),
+    Format.MSG: (1, ("python-oxmsg", "unstructured", "lxml")),
+    Format.DOC: (1, (SOFFICE, "unstructured", "python-docx")),
+    Format.PPT: (1, (SOFFICE, "unstructured", "python-pptx")),
 }
 
 
@@ -50,6 +64,8 @@ def _fingerprint(fmt: Format | None) -> str:
 
 @cache
 def _version(library: str) -> str:
+    if library == SOFFICE:
+        return "here" if shutil.which(SOFFICE) else "none"
     try:
         return version(library)
     except PackageNotFoundError:

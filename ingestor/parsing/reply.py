@@ -41,6 +41,15 @@ def encode_failure(failure: ParseFailure) -> bytes:
     )
 
 
+def too_much_scratch() -> ParseFailure:
+    """Said by a worker that may not write more, or by its parent, which looks at the whole."""
+    return ParseFailure(
+        ParseReason.EXPANSION,
+        "Reading the file takes more temporary space than a parser is allowed.",
+        hint="Check the file, or exclude it.",
+    )
+
+
 def decode(answer: bytes) -> Document:
     """The document, checked; raises the ``ParseFailure`` that was sent, or one for a ruined answer."""
     try:

@@ -1,7 +1,7 @@
-"""Excel workbooks: each sheet a section and a page, its blocks of rows as tables.
+"""Workbooks: each sheet a section and a page, its blocks of rows as tables.
 
-Read with openpyxl: unstructured reads through pandas, which drops cells that say NA and rewrites numbers
-and dates.
+Read with openpyxl, and xlrd for the format of before 2007: unstructured reads through pandas, which drops cells
+that say NA and rewrites numbers and dates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
-from ingestor.parsing.archive import archive_title, open_archive
+from ingestor.parsing.archive import archive_title, encrypted, open_archive
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.tables import table_text
@@ -29,33 +29,69 @@ def parse_xlsx(request: ParseRequest) -> Document:
 
     book = openpyxl.load_workbook(io.BytesIO(request.content), read_only=True, data_only=True)
     assembly = Assembly()
-    budget = _CELLS
+    budget = SheetBudget()
     for page, sheet in enumerate(book.worksheets, start=1):
         sheet.reset_dimensions()  # a file may claim a million empty rows
         rows = []
         for row in sheet.iter_rows():
-            cells = [_cell_text(cell) for cell in row]
-            budget -= len(cells)
-            if budget < 0:
-                raise ParseFailure(
-                    ParseReason.TOO_LARGE,
-                    f"The workbook has more than {_CELLS:,} cells.",
-                    hint="Split it, or exclude it.",
-                )
-            rows.append(cells)
-        blocks = list(_blocks(rows))
-        if not blocks:
-            continue
-        assembly.close_sections()
-        assembly.heading(sheet.title, 1, page=page)
-        for block in blocks:
-            _add_block(assembly, block, page)
+            budget.take(len(row))
+            rows.append([_cell_text(cell.value, cell.number_format) for cell in row])
+        add_sheet(assembly, sheet.title, rows, page=page)
     book.close()
-    if not any(e.level is None for e in assembly.elements):
-        assembly = Assembly()  # names of empty sheets are no text
     with open_archive(request.content, Format.XLSX.value) as archive:
         own = archive_title(archive)
     return assembly.document(title=best_title((own,)), kind=Format.XLSX.value)
+
+
+def parse_xls(request: ParseRequest) -> Document:
+    """As ``parse_xlsx``, for workbooks of Excel 5 to 2003."""
+    import xlrd
+
+    try:
+        book = xlrd.open_workbook(
+            file_contents=request.content, formatting_info=True, ragged_rows=True, logfile=io.StringIO()
+        )
+    except xlrd.XLRDError as error:
+        if "encrypted" in str(error):
+            raise encrypted(Format.XLS.value) from error
+        raise
+    assembly = Assembly()
+    budget = SheetBudget()
+    for page, sheet in enumerate(book.sheets(), start=1):
+        rows = []
+        for number in range(sheet.nrows):
+            row = sheet.row(number)
+            budget.take(len(row))
+            rows.append([_old_cell_text(book, cell) for cell in row])
+        add_sheet(assembly, sheet.name, rows, page=page)
+    return assembly.document(title="", kind=Format.XLS.value)
+
+
+class SheetBudget:
+    """Counts the cells of a workbook down; ``take`` raises ``ParseFailure`` (too_large) at the end."""
+
+    def __init__(self) -> None:
+        self._left = _CELLS
+
+    def take(self, cells: int) -> None:
+        self._left -= cells + 1  # a row without cells is not free either
+        if self._left < 0:
+            raise ParseFailure(
+                ParseReason.TOO_LARGE,
+                f"The workbook has more than {_CELLS:,} cells.",
+                hint="Split it, or exclude it.",
+            )
+
+
+def add_sheet(assembly: Assembly, name: str, rows: Iterable[list[str]], *, page: int) -> None:
+    """A section of the sheet's name; a sheet without text adds nothing, not even its name."""
+    blocks = list(_blocks(rows))
+    if not blocks:
+        return
+    assembly.close_sections()
+    assembly.heading(name, 1, page=page)
+    for block in blocks:
+        _add_block(assembly, block, page)
 
 
 def _add_block(assembly: Assembly, block: list[list[str]], page: int) -> None:
@@ -87,17 +123,43 @@ def _is_prose(row: list[str]) -> bool:
     return len("".join(row).split()) > 8
 
 
-def _cell_text(cell: Any) -> str:
+def _cell_text(value: Any, number_format: str | None) -> str:
     """The value as a person reads it, without the cell's cosmetics, except percent."""
-    value = cell.value
     if value is None:
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, float):
-        if "%" in (cell.number_format or ""):
+        if "%" in (number_format or ""):
             return f"{round(value * 100, 6):g}%"
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, dt.datetime):
         return value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")
     return str(value)
+
+
+def _old_cell_text(book: Any, cell: Any) -> str:
+    import xlrd
+
+    match cell.ctype:
+        case xlrd.XL_CELL_DATE:
+            try:
+                return _cell_text(xlrd.xldate_as_datetime(cell.value, book.datemode), None)
+            except (xlrd.XLDateError, ValueError, OverflowError):
+                return _cell_text(cell.value, None)
+        case xlrd.XL_CELL_BOOLEAN:
+            return _cell_text(bool(cell.value), None)
+        case xlrd.XL_CELL_ERROR:
+            return str(xlrd.error_text_from_code.get(cell.value, ""))
+        case xlrd.XL_CELL_NUMBER:
+            return _cell_text(cell.value, _old_format(book, cell.xf_index))
+        case _:
+            return str(cell.value)
+
+
+def _old_format(book: Any, index: int | None) -> str:
+    """The number format of a cell; empty where the file does not say."""
+    if index is None or not 0 <= index < len(book.xf_list):
+        return ""
+    found = book.format_map.get(book.xf_list[index].format_key)
+    return "" if found is None else str(found.format_str)

@@ -1,41 +1,28 @@
 """The process that parses: takes one request at a time from its parent, answers, and holds no state.
 
-It is expendable. Everything that limits it is set here, before the first request: memory, core dumps, file
-size, niceness, signals, the network. It leads its own process group, so that what it starts (pandoc) ends
-with it, and it dies with its parent.
+It is expendable. ``sandbox`` limits it before the first request and around each; it leads its own process group, so
+that what it starts (pandoc) ends with it, and it dies with its parent.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
+import errno
 import json
-import os
-import resource
-import signal
-import sys
 from collections.abc import Callable
 from importlib import import_module
 from multiprocessing.connection import Connection
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import reply
+from ingestor.parsing import reply, sandbox
 
-_PR_SET_PDEATHSIG = 1
-_TEMPORARY_BYTES = 2 * 2**30
-_NICENESS = 10
-_DENIED = frozenset({"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"})
-
-
-class NetworkDenied(PermissionError):
-    """A parsing library wanted to talk to the network."""
+_CAUSES = 10  # of an error, looked through for one of the sandbox
 
 
 def main(descriptor: int, parent: int, settings: str) -> None:
     """Serve until the parent closes the connection or nothing was asked for a while."""
     limits = json.loads(settings)
-    _confine(parent, int(limits["memory"]))
+    sandbox.confine(parent, memory=int(limits["memory"]), scratch=int(limits["scratch"]))
     parse = _imported(limits["parse"])
     with Connection(descriptor) as connection:
         connection.send_bytes(b"ready")
@@ -46,14 +33,17 @@ def main(descriptor: int, parent: int, settings: str) -> None:
                 content = connection.recv_bytes()
             except EOFError:
                 return
-            connection.send_bytes(_answer(parse, ParseRequest(content=content, **head)))
+            sandbox.allow_processor(float(limits["processor"]))
+            answer = _answer(parse, ParseRequest(content=content, **head))
+            sandbox.end_children()
+            connection.send_bytes(answer)
 
 
 def _answer(parse: Callable[[ParseRequest], Document], request: ParseRequest) -> bytes:
     try:
         return reply.encode_document(parse(request))
     except ParseFailure as failure:
-        return reply.encode_failure(failure)
+        return reply.encode_failure(_refused(failure) or failure)
     except MemoryError:
         return reply.encode_failure(
             ParseFailure(
@@ -62,34 +52,28 @@ def _answer(parse: Callable[[ParseRequest], Document], request: ParseRequest) ->
                 hint="Split the file, or exclude it.",
             )
         )
+    except OSError as error:
+        if (refused := _refused(error)) is None:
+            raise
+        return reply.encode_failure(refused)
 
 
-def _confine(parent: int, memory: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with contextlib.suppress(OSError, AttributeError):  # where there is no prctl the closed pipe has to do
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before we asked to die with it
-        os._exit(1)
-    with contextlib.suppress(OSError):
-        os.nice(_NICENESS)
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, _TEMPORARY_BYTES)
-    # Data, not address space: pandoc and pdfium reserve far more addresses than they ever use.
-    _limit(resource.RLIMIT_DATA, memory)
-    # spaCy takes torch along when it finds it: 2 s and 180 MB for nothing in a process that parses.
-    sys.modules["torch"] = None  # type: ignore[assignment]  # the documented way to make an import fail
-    sys.addaudithook(_deny_network)
-
-
-def _limit(what: int, wanted: int) -> None:
-    _, hard = resource.getrlimit(what)
-    resource.setrlimit(what, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
-
-
-def _deny_network(event: str, _args: tuple[object, ...]) -> None:
-    if event in _DENIED:
-        raise NetworkDenied(event)
+def _refused(error: BaseException) -> ParseFailure | None:
+    """The failure to report where a limit of ours is behind the error: a library sees only a call that fails."""
+    cause: BaseException | None = error
+    for _ in range(_CAUSES):
+        if isinstance(cause, sandbox.NetworkDenied):
+            return ParseFailure(
+                ParseReason.UNSUPPORTED,
+                "To read the file its parser wanted something from the network, which it never gets.",
+                hint="Save the file with everything in it, or exclude it.",
+            )
+        if isinstance(cause, OSError) and cause.errno == errno.EFBIG:
+            return reply.too_much_scratch()
+        if cause is None:
+            break
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 def _imported(path: str) -> Callable[[ParseRequest], Document]:

@@ -8,10 +8,13 @@ from urllib.parse import quote
 from ingestor.model import Hit
 
 _PAGED = frozenset({"pdf"})
+_BROWSED = frozenset({"html"})
+# So many words find the place; more of them would run over the end of a short block.
+_FRAGMENT_WORDS = 8
 
 
 def cite(hit: Hit) -> Hit:
-    """The hit with a ``url`` that opens at its place: page, heading anchor, or lines."""
+    """The hit with a ``url`` that opens at its place: page, heading anchor, lines, or words."""
     return replace(hit, url=place_url(hit))
 
 
@@ -24,4 +27,14 @@ def place_url(hit: Hit) -> str:
         return f"{hit.url}#{quote(hit.anchor, safe='-._~!$&()*+,;=:@/?')}"
     if hit.lines is not None:
         return f"{hit.url}#L{hit.lines[0]}-L{hit.lines[1]}"
+    if hit.kind in _BROWSED and (words := _first_words(hit.text)):
+        return f"{hit.url}#:~:text={words}"
     return hit.url
+
+
+def _first_words(text: str) -> str:
+    """A text fragment: the browser looks for these words, inside one block of the page. The signs that mean
+    something in a fragment are escaped, the hyphen among them."""
+    line = next((line for line in text.splitlines() if any(c.isalnum() for c in line)), "")
+    cell = next((cell for cell in line.split(" | ") if any(c.isalnum() for c in cell)), "")
+    return quote(" ".join(cell.split()[:_FRAGMENT_WORDS]), safe="").replace("-", "%2D")

@@ -19,6 +19,7 @@ from ingestor import wire
 from ingestor.errors import SourceHeld, UserError
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Hit, Outcome, Reader, RunCounts, RunId, RunReport, SearchMode, SourceState, Tally, Trigger
+from ingestor.service import quarantine
 from ingestor.service.backup import backup
 from ingestor.service.core import Service
 from ingestor.service.folders import FILES, name_for, registered
@@ -116,6 +117,16 @@ class ServiceOperations:
         with self._long():
             report = self._wait(runner.request(Trigger.SYNC, approve=plan, watch=watch))
         return wire.RunsReply(runs=(run_reply(report),), index_note=self._index_note())
+
+    # -- quarantine --------------------------------------------------------------------------------------
+
+    def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report, /) -> wire.RunsReply:
+        sources = quarantine.retry(self._ledger, request)
+        with self._long():
+            return self._run_all(sources, Trigger.SYNC, progress)
+
+    def quarantine_ignore(self, request: wire.QuarantineRequest, /) -> wire.QuarantineReply:
+        return quarantine.ignore(self._ledger, request)
 
     # -- search ------------------------------------------------------------------------------------------
 

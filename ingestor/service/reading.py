@@ -13,6 +13,8 @@ from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Generation, GenerationState, ModelId
+from ingestor.parsing.sandbox_filter import trouble
+from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.space import is_full, sentence
 from ingestor.sync.lag import percentiles
@@ -43,7 +45,8 @@ class LedgerReading:
         with self._ledger() as ledger:
             rows = self._rows(ledger)
             if ledger is None:
-                return wire.StatusReply(sources=tuple(_empty_status(row) for row in rows), service=self._holder)
+                empty = tuple(_empty_status(row) for row in rows)
+                return wire.StatusReply(sources=empty, service=self._holder, parsers=trouble())
             known = {row.name for row in ledger.sources.all()}
             serving = next((g for g in ledger.index.generations() if g.state is GenerationState.SERVING), None)
             names, wish = ledger.models.names(), ledger.models.wish()
@@ -53,6 +56,7 @@ class LedgerReading:
                 generation=serving.location if serving is not None else "",
                 model=names.get(serving.model, serving.model) if serving is not None else "",
                 switch=wish.name if wish is not None else "",
+                parsers=trouble(),
             )
 
     def models(self) -> wire.ModelsReply:
@@ -86,21 +90,32 @@ class LedgerReading:
         with self._ledger() as ledger:
             return wire.SourcesReply(sources=tuple(source_reply(row) for row in self._rows(ledger)))
 
+    def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply:
+        with self._ledger() as ledger:
+            return wire.QuarantineReply(items=()) if ledger is None else listed(ledger, source, ignored=ignored)
+
+    def set_aside(self, target: str, path: str) -> wire.QuarantineItem:
+        with self._ledger() as ledger:
+            if ledger is None:
+                raise not_set_aside(target)
+            known = ledger.sources.all()
+            return found(ledger, target, path, lambda place: self._named(known, place))
+
     def why(self, path: str) -> wire.WhyReply:
         with self._ledger() as ledger:
             rows = self._rows(ledger)
             if (root := next((row for row in rows if source_reply(row).place == path), None)) is not None:
                 verdict = f"This is the folder of the source {root.name!r}; ask about a file in it."
                 return wire.WhyReply(path=path, source=root.name, verdict=verdict)
-            found = self._covering(rows, path)
-            if found is None:
+            covering = self._covering(rows, path)
+            if covering is None:
                 return wire.WhyReply(
                     path=path,
                     verdict="No source covers this path.",
                     included=False,
                     hint=f"Add its folder: ingestor source add {Path(path).parent}",
                 )
-            row, item_id = found
+            row, item_id = covering
             if Path(path).is_dir():
                 verdict = f"This is a folder of the source {row.name!r}; ask about a file in it."
                 return wire.WhyReply(path=path, source=row.name, verdict=verdict)
@@ -129,6 +144,10 @@ class LedgerReading:
             if item_id is not None:
                 return row, item_id
         return None
+
+    def _named(self, rows: Sequence[SourceRow], path: str) -> tuple[str, ItemId] | None:
+        covering = self._covering(rows, path)
+        return (covering[0].name, covering[1]) if covering is not None else None
 
     def _rows(self, ledger: Ledger | None) -> list[SourceRow]:
         rows = {row.name: row for row in self._configured()}
@@ -187,7 +206,8 @@ class LedgerReading:
             return _verdict(reply, "The file is included, but no run has taken it in yet.", hint)
         if facts.quarantine is not None:
             reason, message, hint = facts.quarantine
-            return _verdict(reply, f"The file is set aside ({reason}): {message}", hint)
+            how = ", and ignored as a person wished" if facts.ignored else ""
+            return _verdict(reply, f"The file is set aside ({reason}){how}: {message}", hint)
         if reply.stale:
             hint = f"Run `ingestor sync {row.name}`, or wait for the service's next scan."
             return _verdict(reply, "The file has changed since it was taken in.", hint)

@@ -251,7 +251,10 @@ class ContentStage:
             passages = self._cut(document)
         except ParseFailure as failure:
             batch.add(self._failure(parsing, failure), 1)
-            tally.failed += int(counts)
+            known = work.known
+            ignored = known is not None and known.ignored and known.content_hash == parsing.digest
+            tally.failed += int(counts and not ignored)
+            tally.unchanged += int(counts and ignored and not work.moved)
         else:
             op = PutRevision(
                 ref=ref,

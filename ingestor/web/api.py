@@ -40,6 +40,10 @@ class Operations(Protocol):
 
     def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply: ...
 
+    def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report, /) -> wire.RunsReply: ...
+
+    def quarantine_ignore(self, request: wire.QuarantineRequest, /) -> wire.QuarantineReply: ...
+
     def plan(self, request: wire.PlanRequest, /) -> wire.PlanReply: ...
 
     def approve(self, request: wire.ApproveRequest, progress: Report, /) -> wire.RunsReply: ...
@@ -68,6 +72,8 @@ ROUTES: Mapping[str, Route] = {
     "backup": Route(request=wire.BackupRequest, reports=True),
     "source_add": Route(request=wire.SourceAddRequest),
     "source_remove": Route(request=wire.SourceRemoveRequest),
+    "quarantine_retry": Route(request=wire.QuarantineRequest, reports=True),
+    "quarantine_ignore": Route(request=wire.QuarantineRequest),
     "plan": Route(request=wire.PlanRequest),
     "approve": Route(request=wire.ApproveRequest, reports=True),
 }

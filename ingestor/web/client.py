@@ -63,6 +63,12 @@ class RemoteOperations:
     def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply:
         return self._call("source_remove", request, wire.SourceReply)
 
+    def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report, /) -> wire.RunsReply:
+        return self._call("quarantine_retry", request, wire.RunsReply, progress)
+
+    def quarantine_ignore(self, request: wire.QuarantineRequest, /) -> wire.QuarantineReply:
+        return self._call("quarantine_ignore", request, wire.QuarantineReply)
+
     def plan(self, request: wire.PlanRequest, /) -> wire.PlanReply:
         return self._call("plan", request, wire.PlanReply)
 

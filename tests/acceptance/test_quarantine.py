@@ -29,6 +29,10 @@ class Story:
     second: Done
     status: Any
     reasons: dict[str, Any]
+    listed: Done
+    retried: Done
+    ignored: Done
+    after: Any
     mended: Done
 
 
@@ -48,11 +52,26 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     reasons = {
         name: program("why", folder / name, "--json").json for name in ("broken.docx", "locked.docx", "boats.md")
     }
+    listed = program("quarantine", "list", "--json")
+    retried = program("quarantine", "retry", folder / "broken.docx", "--json", expect=None)
+    ignored = program("quarantine", "ignore", listed.json["items"][1]["document_id"], "--json")
+    after = program.status()
+    reasons["ignored"] = program("why", folder / "locked.docx", "--json").json
     (folder / "broken.docx").unlink()
     (folder / "locked.docx").write_bytes(encrypted_document("another password"))
     mended = program("backfill", folder, "--json", expect=None)
     return Story(
-        program=program, folder=folder, first=first, second=second, status=status, reasons=reasons, mended=mended
+        program=program,
+        folder=folder,
+        first=first,
+        second=second,
+        status=status,
+        reasons=reasons,
+        listed=listed,
+        retried=retried,
+        ignored=ignored,
+        after=after,
+        mended=mended,
     )
 
 
@@ -87,6 +106,34 @@ def test_why_says_the_reason(story: Story, name: str, reason: str) -> None:
     assert reason in why["verdict"]
     assert why["hint"]
     assert story.reasons["boats.md"]["quarantine"] is None
+
+
+def test_the_list_is_that_of_the_contract(story: Story) -> None:
+    """Both documents with reason, hint and tries, and no further try of what cannot pass."""
+    items = story.listed.json["items"]
+    assert [(item["uri"].rpartition("/")[2], item["reason"]) for item in items] == [
+        ("broken.docx", "corrupt"),
+        ("locked.docx", "encrypted"),
+    ]
+    for item in items:
+        assert item.keys() >= {"document_id", "source", "uri", "reason", "hint", "attempts", "next_try"}
+        assert (item["attempts"], item["next_try"], item["source"]) == (1, None, "mixed")
+        assert item["hint"]
+
+
+def test_a_retry_parses_it_now_and_ends_like_a_run(story: Story) -> None:
+    """The one that was named is read and fails again; the others are unchanged."""
+    assert story.retried.code == 1
+    documents = story.retried.run["documents"]
+    assert (documents["failed"], documents["unchanged"]) == (1, len(GOOD) + 1)
+
+
+def test_an_ignored_document_is_counted_no_more(story: Story) -> None:
+    """`status` counts the other one only, until new content of the ignored one fails as well."""
+    (item,) = story.ignored.json["items"]
+    assert item["ignored"]
+    assert story.after["quarantined"] == 1
+    assert "ignored as a person wished" in story.reasons["ignored"]["verdict"]
 
 
 def test_new_content_is_tried_again(story: Story) -> None:

@@ -1,22 +1,28 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import gc
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
+from ingestor.parsing import process, sandbox_filter
+from ingestor.parsing.limits import Limits
 from ingestor.parsing.parse import parse
-from ingestor.parsing.pool import Limits, ParserPool
+from ingestor.parsing.pool import ParserPool
 
 MEBIBYTE = 2**20
 
@@ -54,6 +60,36 @@ def poisoned(request: ParseRequest) -> Document:
         except PermissionError:
             return described("denied")
         return described("connected")
+    if request.name == "network":
+        socket.create_connection(("127.0.0.1", 9), timeout=5)
+    if request.name == "network by the kernel":
+        return described(refused_calls())
+    if request.name == "network of a child":
+        done = subprocess.run(["bash", "-c", "echo > /dev/tcp/127.0.0.1/9"], check=False, capture_output=True)
+        return described(done.stderr.decode())
+    if request.name == "threads":
+        burn = "import hashlib\nwhile True: hashlib.sha256(bytes(10**6))"
+        for _ in range(2):
+            threading.Thread(target=exec, args=(burn,), daemon=True).start()
+        time.sleep(600)
+    if request.name == "leave a child":
+        child = subprocess.Popen(["sleep", "600"])
+        return described(child.pid)
+    if request.name == "leave a grandchild":
+        script = "sleep 600 > /dev/null 2>&1 & echo $!"
+        return described(subprocess.run(["sh", "-c", script], check=True, capture_output=True).stdout.decode().strip())
+    if request.name == "one large file":
+        Path("large").write_bytes(bytes(64 * MEBIBYTE))
+    if request.name == "many files":
+        for number in range(64):
+            Path(f"part {number}").write_bytes(bytes(MEBIBYTE))
+        time.sleep(600)
+    if request.name == "half an answer":
+        (pipe,) = [thing for thing in gc.get_objects() if isinstance(thing, Connection)]
+        os.write(pipe.fileno(), (1000).to_bytes(4, "big") + b"and no more")
+        time.sleep(600)
+    if request.name == "files":
+        return described(sorted(path.name for path in Path.cwd().iterdir()))
     if request.name == "print":
         print("noise on stdout", flush=True)
         os.write(1, b"noise\n")
@@ -65,6 +101,24 @@ def poisoned(request: ParseRequest) -> Document:
             f"{os.getcwd()} {'unstructured' in sys.modules}"
         )
     return parse(request)
+
+
+def refused_calls() -> list[str]:
+    """What of this a worker may not do when it goes around Python: sockets, a connection, leaving the group."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    calls = {
+        "inet": lambda: libc.socket(socket.AF_INET, socket.SOCK_STREAM, 0),
+        "inet6": lambda: libc.socket(socket.AF_INET6, socket.SOCK_DGRAM, 0),
+        "netlink": lambda: libc.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0),
+        "packet": lambda: libc.socket(socket.AF_PACKET, socket.SOCK_RAW, 0),
+        "local": lambda: libc.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0),
+        "connect": lambda: libc.connect(0, 0, 0),
+        "setsid": libc.setsid,
+        "setpgid": lambda: libc.setpgid(0, 0),
+        "io_uring": lambda: libc.syscall(425, 1, 0),
+        "getpid": libc.getpid,
+    }
+    return [name for name, call in calls.items() if call() == -1 and ctypes.get_errno() == errno.EPERM]
 
 
 def described(what: object) -> Document:
@@ -172,6 +226,77 @@ def test_a_parser_cannot_talk_to_the_network(make: Callable[..., ParserPool]) ->
         assert ask(make(), "socket", str(port).encode()).text == "denied"
 
 
+def test_a_document_that_wants_the_network_says_so(make: Callable[..., ParserPool]) -> None:
+    """A parser that does not get over the refusal ends its document with that reason, once and for all; the worker
+    goes on."""
+    pool = make()
+    before = where(pool)[0]
+    caught = failure(pool, "network")
+    assert (caught.reason, caught.transient) == (ParseReason.UNSUPPORTED, False)
+    assert "network" in caught.message
+    assert where(pool)[0] == before
+
+
+@pytest.mark.skipif(bool(sandbox_filter.trouble()), reason="this kernel takes no filter; doctor says so")
+def test_the_kernel_refuses_the_network_whatever_the_parser_is_written_in(make: Callable[..., ParserPool]) -> None:
+    """Calls that go around Python are refused too, those of a program that the parser starts, and leaving the
+    process group; what is harmless goes through."""
+    pool = make()
+    refused = ["inet", "inet6", "netlink", "packet", "connect", "setsid", "setpgid", "io_uring"]
+    assert ask(pool, "network by the kernel").text == str(refused)
+    assert "Operation not permitted" in ask(pool, "network of a child").text
+
+
+def test_processor_time_of_all_threads_is_limited(make: Callable[..., ParserPool]) -> None:
+    """Who burns more than allowed is ended by the kernel, well before the wall clock, and not tried again."""
+    pool = make(seconds=60, processor=1)
+    assert ask(pool, "a.txt").text == "words"
+    caught = failure(pool, "threads")
+    assert (caught.reason, caught.transient) == (ParseReason.TIMEOUT, False)
+    assert "more than 1 s of processor time" in caught.message
+    assert ask(pool, "a.txt").text == "words"
+
+
+@pytest.mark.parametrize("name", ["leave a child", "leave a grandchild"])
+def test_what_a_document_left_running_ends_with_it(make: Callable[..., ParserPool], name: str) -> None:
+    """A parser that succeeds and leaves a process behind, be it an orphan, does not keep it; the worker goes on."""
+    pool = make()
+    before = where(pool)[0]
+    assert gone(int(ask(pool, name).text))
+    assert where(pool)[0] == before
+
+
+@pytest.mark.parametrize("name", ["one large file", "many files"])
+def test_temporary_files_are_limited(make: Callable[..., ParserPool], name: str) -> None:
+    """Neither one file nor many together may fill the disk; the document ends with its reason and its files go."""
+    pool = make(scratch=8 * MEBIBYTE, seconds=60)
+    folder = where(pool)[4]
+    caught = failure(pool, name)
+    assert (caught.reason, caught.transient) == (ParseReason.EXPANSION, False)
+    assert "temporary space" in caught.message
+    assert not Path(folder).exists()
+    assert ask(pool, "a.txt").text == "words"
+
+
+def test_an_answer_that_never_ends_is_given_up(
+    make: Callable[..., ParserPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was taken over holds its parent up for no longer than the fuse."""
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 1.0)
+    pool = make(seconds=1)
+    caught = failure(pool, "half an answer")
+    assert (caught.reason, caught.transient) == (ParseReason.CRASHED, True)
+    assert ask(pool, "a.txt").text == "words"
+
+
+def test_a_document_finds_no_files_of_the_one_before(make: Callable[..., ParserPool]) -> None:
+    """What one document wrote is not there for the next, which may be somebody else's."""
+    pool = make()
+    before = where(pool)[0]  # it leaves a file
+    assert ask(pool, "files").text == "[]"
+    assert where(pool)[0] == before
+
+
 def test_workers_are_confined_and_kept_warm(make: Callable[..., ParserPool]) -> None:
     """One worker serves document after document, nicely, in its own group and folder, deaf to Ctrl-C; a
     text document did not make it import unstructured."""
@@ -272,6 +397,26 @@ def test_real_parsing_works_inside_the_limits() -> None:
         assert pool.submit(letter).result(timeout=120).text == "Words in RTF."
     finally:
         pool.close()
+
+
+def test_what_a_killed_predecessor_left_running_is_ended(tmp_path: Path) -> None:
+    """A program that a parser had started outlives a service that is killed, but not its next start; what others run
+    is left alone."""
+    scratch = tmp_path / "scratch"
+    left, other = (
+        subprocess.Popen(["sleep", "600"], env={**os.environ, "TMPDIR": str(folder)})
+        for folder in (scratch / "ingestor-parse-old", tmp_path)
+    )
+    pool = ParserPool(workers=1, scratch=scratch)
+    try:
+        pool.submit(ParseRequest(name="a.md", content=b"# A\n\nText.\n")).result(timeout=60)
+        assert left.wait(timeout=60) == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        pool.close()
+        for process_ in (left, other):
+            process_.kill()
+            process_.wait()
 
 
 def test_what_a_killed_predecessor_left_in_the_scratch_folder_goes(tmp_path: Path) -> None:

@@ -73,6 +73,22 @@ class Scripted:
         self._take(request)
         return wire.BackupReply(path=request.path, bytes=1, files=("ledger.sqlite3",), made_at=1.0, duration_s=0.5)
 
+    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report) -> wire.ModelReply:
+        self._take(request)
+        return wire.ModelReply(outcome="done", name=request.name, model="m2", previous="m1", duration_s=0.5)
+
+    def model_rollback(self, request: wire.ModelRollbackRequest) -> wire.ModelReply:
+        self._take(request)
+        return wire.ModelReply(outcome="done", name="first", model="m1", previous="m2")
+
+    def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report) -> wire.RunsReply:
+        self._take(request)
+        return self.work(progress)
+
+    def quarantine_ignore(self, request: wire.QuarantineRequest) -> wire.QuarantineReply:
+        self._take(request)
+        return wire.QuarantineReply(items=(), ignored=2)
+
     def source_add(self, request: wire.SourceAddRequest) -> wire.SourceReply:
         self._take(request)
         return wire.SourceReply(name="docs", kind="files", place=request.path, origin="added", created=True)
@@ -127,6 +143,10 @@ def test_every_operation_crosses_the_socket_unchanged(remote: RemoteOperations, 
         "verify": wire.VerifyRequest(repair=True),
         "rebuild": wire.RebuildRequest(),
         "backup": wire.BackupRequest(path="/backup/state.tar", overwrite=True),
+        "model_switch": wire.ModelSwitchRequest(name="second", keep_s=60.0, questions=AWKWARD, margin=0.1),
+        "model_rollback": wire.ModelRollbackRequest(),
+        "quarantine_retry": wire.QuarantineRequest(documents=("d1",), sources=("docs",)),
+        "quarantine_ignore": wire.QuarantineRequest(documents=("d1", "d2")),
         "source_add": wire.SourceAddRequest(path="/docs", name="docs"),
         "source_remove": wire.SourceRemoveRequest(name="docs", purge=True),
         "plan": wire.PlanRequest(source="docs"),

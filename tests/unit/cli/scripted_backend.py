@@ -49,6 +49,20 @@ HIT = wire.SearchHit(
 )
 
 
+ASIDE = wire.QuarantineItem(
+    document_id="d7",
+    source="handbook",
+    uri="ingestor:handbook/locked.docx",
+    url="file:///srv/handbook/locked.docx",
+    reason="encrypted",
+    hint="Remove the password, or exclude the file.",
+    attempts=1,
+    next_try=None,
+    message="The file is protected by a password.",
+    since=1_700_000_000.0,
+)
+
+
 @dataclass
 class Scripted:
     """Operations and readings alike; ``answers`` by method name, else sensible ones."""
@@ -99,6 +113,14 @@ class Scripted:
         reply = wire.SourceReply(name=request.name, kind="files", place="/docs", origin="added")
         return self._answer("source_remove", request, reply)
 
+    def quarantine_retry(self, request: wire.QuarantineRequest, progress: Any) -> wire.RunsReply:
+        self.during(progress)
+        return self._answer("quarantine_retry", request, wire.RunsReply(runs=(run_reply(updated=1),)))
+
+    def quarantine_ignore(self, request: wire.QuarantineRequest) -> wire.QuarantineReply:
+        ignored = wire.QuarantineReply(items=(ASIDE.model_copy(update={"ignored": True}),), ignored=1)
+        return self._answer("quarantine_ignore", request, ignored)
+
     def plan(self, request: wire.PlanRequest) -> wire.PlanReply:
         items = tuple(f"old/caf%C3%A9-{number}.md" for number in range(30))
         held = wire.PlanReply(source=request.source, plan_id="5f2c9a", reason="Half is gone.", items=items)
@@ -117,6 +139,12 @@ class Scripted:
     def source_list(self) -> wire.SourcesReply:
         listed = wire.SourceReply(name="docs", kind="files", place="/srv/docs", origin="added")
         return self._answer("source_list", None, wire.SourcesReply(sources=(listed,)))
+
+    def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply:
+        return self._answer("quarantine", (source, ignored), wire.QuarantineReply(items=(ASIDE,)))
+
+    def set_aside(self, target: str, path: str) -> wire.QuarantineItem:
+        return self._answer("set_aside", (target, path), ASIDE)
 
     def why(self, path: str) -> wire.WhyReply:
         return self._answer("why", path, UnknownId(f"{path} lies in no source."))

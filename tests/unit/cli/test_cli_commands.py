@@ -355,12 +355,15 @@ def test_help_and_version(invoke: Invoke) -> None:
     """Every command has help with an example."""
     assert invoke("--version").out == f"ingestor {__version__}\n"
     listing = invoke("--help").out
-    leaves = "backfill run sync search status runs why verify approve rebuild backup restore init doctor".split()
-    for command in [*leaves, "source", "config"]:
+    leaves = (
+        "backfill run sync search status runs why verify approve rebuild backup restore init doctor formats".split()
+    )
+    for command in [*leaves, "source", "quarantine", "config"]:
         assert f"\n  {command} " in listing
     for command in (
         [[leaf] for leaf in leaves]
         + [["source", s] for s in ("list", "add", "remove")]
+        + [["quarantine", s] for s in ("list", "show", "retry", "ignore")]
         + [["config", s] for s in ("show", "check")]
     ):
         result = invoke(*command, "--help")

@@ -23,7 +23,18 @@ def test_doctor_finds_this_machine_sound(invoke: Invoke, tmp_path: Path) -> None
     report = json.loads(result.out)
     assert (result.code, report["ok"]) == (0, True), report
     names = [check["name"] for check in report["checks"]]
-    for name in ("python", "sqlite", "chroma", "state", "disk", "formats", "configuration", "model", "watching"):
+    for name in (
+        "python",
+        "sqlite",
+        "chroma",
+        "state",
+        "disk",
+        "formats",
+        "parsers",
+        "configuration",
+        "model",
+        "watching",
+    ):
         assert name in names
     assert not (tmp_path / "state").exists()
 

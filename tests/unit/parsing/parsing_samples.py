@@ -7,6 +7,8 @@ import io
 import zipfile
 from email.message import EmailMessage
 
+import ole_samples
+
 MARKDOWN = b"""---
 title: "Refund policy"
 ---
@@ -159,6 +161,23 @@ def odt() -> bytes:
     )
 
 
+_NAMES = " ".join(
+    f'xmlns:{prefix}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+    for prefix, name in (
+        *(("office", "office"), ("table", "table"), ("text", "text")),
+        *(("draw", "drawing"), ("presentation", "presentation")),
+    )
+)
+
+
+def opendocument(kind: str, body: str) -> bytes:
+    content = (
+        f"<office:document-content {_NAMES}><office:body><office:{kind}>{body}</office:{kind}></office:body>"
+        "</office:document-content>"
+    )
+    return _zipped({"mimetype": f"application/vnd.oasis.opendocument.{kind}", "content.xml": content})
+
+
 RTF = rb"{\rtf1\ansi\ansicpg1252 {\pard Refunds take 14 days, caf\'e9.\par}{\pard Second.\par}}"
 
 
@@ -298,4 +317,17 @@ def every_format() -> dict[str, bytes]:
         "refunds.epub": epub(),
         "refunds.odt": odt(),
         "refunds.rtf": RTF,
+        "refunds.rst": b"Refunds\n=======\n\nRefunds take 14 days.\n\n- a receipt\n",
+        "refunds.org": b"* Refunds\nRefunds take 14 days.\n- a receipt\n",
+        "refunds.ipynb": b'{"cells": [{"cell_type": "markdown", "source": ["# Refunds\\n", "They take 14 days."]}]}',
+        "refunds.ods": opendocument(
+            "spreadsheet",
+            '<table:table table:name="Refunds"><table:table-row><table:table-cell><text:p>14 days</text:p>'
+            "</table:table-cell></table:table-row></table:table>",
+        ),
+        "refunds.odp": opendocument(
+            "presentation", "<draw:page><draw:frame><text:p>Refunds take 14 days.</text:p></draw:frame></draw:page>"
+        ),
+        "refunds.xls": ole_samples.xls(),
+        "refunds.msg": ole_samples.msg(),
     }

@@ -32,7 +32,7 @@ def test_every_format_gives_a_valid_document(name: str, parsed: Parsed, samples:
         position = element.end
     assert document == parsed(name, samples[name])
     assert "efund" in document.text or "Fees" in document.text
-    assert document.has_lines == name.endswith((".txt", ".md"))
+    assert document.has_lines == name.endswith((".txt", ".md", ".rst", ".org"))
 
 
 def test_html_is_the_page_without_the_site(parsed: Parsed) -> None:
@@ -78,6 +78,10 @@ def test_html_is_the_page_without_the_site(parsed: Parsed) -> None:
         ),
         ('<div class="toctree-wrapper"><p>a whole book</p></div>', ["a whole book"]),
         ("plain words, no tag", ["plain words, no tag"]),
+        (
+            '<div id="mw-navigation">Main</div><div id="footer">Imprint</div><p>x y</p><div class="sphinxsidebar">s</div>',
+            ["x y"],
+        ),
         ("<p>caf\u00e9 &amp; <ins>tea</ins><br>x</p>", ["caf\u00e9 & tea x"]),
     ],
 )
@@ -220,6 +224,26 @@ def test_pdf_running_titles_go_and_short_lines_keep_their_breaks(parsed: Parsed)
         (n, f"{long} {n} and it goes on here.\nClass 007") for n in (1, 2, 3)
     ]
     assert document.elements[0].page == 1
+
+
+def test_pdf_running_titles_of_left_and_right_pages_go(parsed: Parsed) -> None:
+    """Titles of two lines, others on left pages than on right ones, are no content; lines of a form that repeat
+    without a gap are."""
+    pages = [
+        [
+            (9, 750, "Handbook" if n % 2 else "Desk of refunds"),
+            (9, 739, "for everybody" if n % 2 else "edition 7"),
+            (12, 690, f"Words of page {'abcdef'[n]} alone"),
+            (12, 676, "Signed by"),
+            (12, 662, "Date"),
+            (9, 60, f"- {n} -"),
+        ]
+        for n in range(6)
+    ]
+    document = parsed("x.pdf", parsing_samples.pdf(pages))
+    assert [(e.page, t) for e, t in zip(document.elements, words(document), strict=True)] == [
+        (n + 1, f"Words of page {'abcdef'[n]} alone Signed by\nDate") for n in range(6)
+    ]
 
 
 def test_pdf_of_one_size_has_no_heading(parsed: Parsed) -> None:

@@ -111,12 +111,19 @@ def test_of_equal_texts_the_best_is_shown() -> None:
         ({"anchor": "refunds", "lines": (3, 4)}, "file:///x#refunds"),
         ({"anchor": "über uns"}, "file:///x#%C3%BCber%20uns"),
         ({"lines": (3, 4)}, "file:///x#L3-L4"),
+        (
+            {"kind": "html", "text": "***\n- 14 days, \u00fcber all"},
+            "file:///x#:~:text=%2D%2014%20days%2C%20%C3%BCber%20all",
+        ),
+        ({"kind": "html", "text": "eco class | 007"}, "file:///x#:~:text=eco%20class"),
+        ({"kind": "html", "text": "a b c d e f g h i j"}, "file:///x#:~:text=a%20b%20c%20d%20e%20f%20g%20h"),
+        ({"kind": "html", "text": "x", "anchor": "top"}, "file:///x#top"),
         ({"url": ""}, ""),
         ({"url": "https://w/a#b", "anchor": "c"}, "https://w/a#b"),
     ],
 )
 def test_a_link_opens_at_the_place(changes: dict[str, object], url: str) -> None:
-    """A page, else a heading, else lines, else the document."""
+    """A page, else a heading, else lines, else the words of a web page, else the document."""
     assert cite(hit(**changes)).url == url
 
 

@@ -1,0 +1,19 @@
+"""What one document may take of the machine, and what a worker is worth keeping for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """For a document: ``seconds`` of wall clock, ``processor`` seconds of all its threads, ``memory`` bytes of a
+    process, ``scratch`` bytes of temporary files. For a worker: ``documents`` until it is replaced, ``idle`` seconds
+    until it ends by itself."""
+
+    seconds: float = 60.0
+    processor: float = 60.0
+    memory: int = 4 * 2**30
+    scratch: int = 2 * 2**30
+    documents: int = 500
+    idle: float = 120.0

@@ -1,0 +1,213 @@
+"""A worker as its parent sees it: one process with its pipe, its process group and its folder.
+
+Everything that a document can do to its worker ends here as a ``ParseFailure`` with its reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+
+from ingestor.errors import ParseFailure, ParseReason
+from ingestor.model import ParseRequest
+from ingestor.parsing import reply
+from ingestor.parsing.limits import Limits
+from ingestor.parsing.unstructured_adapter import QUIET
+
+# The modules come from where the parent has them: a worker must not find others in its own folder.
+_BOOT = (
+    "import sys; sys.path[:] = {path!r}; from ingestor.parsing.worker import main; main({fd}, {parent}, {settings!r})"
+)
+_START_SECONDS = 60.0
+_LARGEST_ANSWER = 2**31 - 1
+_LOOK_SECONDS = 0.25  # between two looks at what a document has written
+_GRACE_SECONDS = 30.0  # beyond the wall clock, to take a document in and to hand an answer over
+_FOLDER = "ingestor-parse-"
+
+
+class Retired(Exception):
+    """The worker ended itself for want of work just before it was asked."""
+
+
+class Worker:
+    """One process with its pipe and its folder for temporary files. Used by one thread at a time, except
+    ``end``, which any thread may call to stop it."""
+
+    def __init__(self, settings: str, scratch: Path | None) -> None:
+        self.asked = 0
+        self._folder = tempfile.mkdtemp(prefix=_FOLDER, dir=scratch)
+        self._ending = threading.Lock()
+        self._ended = False
+        self._ready = False
+        ours, theirs = Pipe()
+        self._pipe: Connection = ours
+        with theirs:
+            boot = _BOOT.format(path=_module_path(), fd=theirs.fileno(), parent=os.getpid(), settings=settings)
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-c", boot],
+                stdin=subprocess.DEVNULL,
+                # Ours carry answers and progress; what a parsing library prints is neither.
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env={**os.environ, **QUIET, "TMPDIR": self._folder, "OMP_NUM_THREADS": "1"},
+                cwd=self._folder,
+                process_group=0,
+            )
+
+    def ask(self, request: ParseRequest, limits: Limits) -> bytes:
+        """The worker's answer. Raises ``ParseFailure`` (timeout, crashed, expansion); then it is good for nothing."""
+        if not self._ready:
+            self._start()
+        # A worker that a document has taken over may begin an answer and never end it.
+        fuse = threading.Timer(limits.seconds + _GRACE_SECONDS, self.end)
+        fuse.daemon = True
+        fuse.start()
+        try:
+            self.asked += 1
+            head = {"name": request.name, "media_type": request.media_type}
+            self._pipe.send_bytes(json.dumps(head).encode())
+            self._pipe.send_bytes(request.content)
+            self._await(limits)
+            answer = self._pipe.recv_bytes(_LARGEST_ANSWER)
+        except (EOFError, OSError, ValueError) as error:
+            raise self._gone(limits) from error
+        finally:
+            fuse.cancel()
+        self._clear_scratch()
+        return answer
+
+    def alive(self) -> bool:
+        """False once it gave itself up for want of work."""
+        return not self._ended and self._exit_status() is None
+
+    def end(self) -> None:
+        """Kill the process group and remove its files. Safe to call twice and from any thread."""
+        with self._ending:
+            if self._ended:
+                return
+            self._ended = True
+            # Until it is waited for, nobody else can get its number.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        # Not the pipe: another thread may be reading it, and finds its end there.
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        try:
+            if not self._pipe.poll(_START_SECONDS) or self._pipe.recv_bytes() != b"ready":
+                raise not_started()
+        except (EOFError, OSError) as error:
+            raise not_started() from error
+        self._ready = True
+
+    def _await(self, limits: Limits) -> None:
+        """Until there is an answer, or one limit that only an onlooker can keep is passed."""
+        deadline = time.monotonic() + limits.seconds
+        while not self._pipe.poll(max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic()))):
+            if time.monotonic() >= deadline:
+                raise ParseFailure(
+                    ParseReason.TIMEOUT,
+                    f"Parsing did not end within {limits.seconds:g} s.",
+                    hint="It is tried again later; exclude the file if it never passes.",
+                    transient=True,
+                )
+            if _exceeds(self._folder, limits.scratch):
+                raise reply.too_much_scratch()
+
+    def _clear_scratch(self) -> None:
+        """The next document finds nothing of this one."""
+        with contextlib.suppress(OSError), os.scandir(self._folder) as left:
+            for entry in left:
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    with contextlib.suppress(OSError):
+                        Path(entry.path).unlink()
+
+    def _gone(self, limits: Limits) -> ParseFailure:
+        """Why the pipe broke. Raises ``Retired`` where nothing happened to the document."""
+        status = self._exit_status()
+        patience = time.monotonic() + 1.0  # the pipe closes a moment before the process is over
+        while status is None and time.monotonic() < patience:
+            time.sleep(0.005)
+            status = self._exit_status()
+        if status == 0 and self.asked > 1:
+            raise Retired
+        if status == -signal.SIGXCPU:
+            return ParseFailure(
+                ParseReason.TIMEOUT,
+                f"Parsing took more than {limits.processor:g} s of processor time.",
+                hint="Split the file, or exclude it.",
+            )
+        how = f"was ended by {_signal_name(-status)}" if status is not None and status < 0 else "ended"
+        return ParseFailure(
+            ParseReason.CRASHED,
+            f"The parser process {how} while it read the file.",
+            hint="It is tried again later; exclude the file if it never passes.",
+            transient=True,
+        )
+
+    def _exit_status(self) -> int | None:
+        """None while it runs; a signal is negative. Does not wait for it: ``end`` needs its number."""
+        try:
+            state = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return self._process.returncode
+        if state is None:
+            return None
+        return state.si_status if state.si_code == os.CLD_EXITED else -state.si_status
+
+
+def end_leftovers(scratch: Path) -> None:
+    """Kill what a killed predecessor's documents left running: its workers died with it, what they had started did
+    not. It is known by its folder for temporary files, which nobody else has."""
+    mark = f"TMPDIR={scratch}/{_FOLDER}".encode()
+    for process in Path("/proc").glob("[1-9]*"):
+        with contextlib.suppress(OSError):
+            if any(entry.startswith(mark) for entry in (process / "environ").read_bytes().split(b"\0")):
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def _exceeds(folder: str, limit: int) -> bool:
+    """Whether the files in it take more room than that."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += Path(place, name).lstat().st_blocks * 512
+        if total > limit:
+            return True
+    return False
+
+
+def not_started() -> ParseFailure:
+    return ParseFailure(
+        ParseReason.CRASHED,
+        "A parser process did not start.",
+        hint="Check memory and installation (ingestor doctor); it is tried again later.",
+        transient=True,
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _module_path() -> list[str]:
+    """Where the parent finds modules; an empty entry is its working directory."""
+    return [str(Path(place).absolute()) for place in sys.path]
