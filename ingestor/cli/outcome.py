@@ -66,9 +66,13 @@ def advice(runs: Sequence[RunReply]) -> list[str]:
                 lines.append(f"{name}: the run failed.{said}")
             case _:
                 if run.documents.failed:
-                    lines.append(f"{name}: {run.documents.failed:,} documents could not be read.{said}")
+                    lines.append(f"{name}:{said or f' {_documents(run.documents.failed)} could not be read.'}")
                     lines.append("  ingestor quarantine list shows them with their reasons")
     return lines
+
+
+def _documents(count: int) -> str:
+    return f"{count:,} document" if count == 1 else f"{count:,} documents"
 
 
 def _quoted(name: str) -> str:

@@ -32,7 +32,10 @@ def ended(source: str, listing: Listing, proof: Proof, tally: Tally, plan: Plan 
         kept = f" {len(proof.unproven)} document(s) there are kept as they were." if proof.unproven else ""
         return Ended(outcome=Outcome.PARTIAL, message=f"Could not look into {item_id}{more}: {reason}.{kept}")
     if tally.failed:
-        return Ended(outcome=Outcome.PARTIAL, message=f"{tally.failed} document(s) could not be taken in.")
+        return Ended(
+            outcome=Outcome.PARTIAL,
+            message=f"{tally.failed:,} document{'s' * (tally.failed != 1)} could not be taken in.",
+        )
     return Ended(outcome=Outcome.OK)
 
 
