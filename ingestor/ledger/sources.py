@@ -15,6 +15,12 @@ from ingestor.model import Plan, SourceMemory, SourceState, blake
 PURGE = "purge_wanted"
 """The setting that says that removed sources are to be erased."""
 
+LISTED = (
+    "SELECT count(*) FROM item WHERE source = ?"
+    " AND NOT EXISTS (SELECT 1 FROM document WHERE document.id = item.doc AND container IS NOT NULL)"
+)
+"""How many items of the source live. What hangs on one of them comes and goes with it, and counts for no guard."""
+
 _DAY = 86_400.0  # seconds
 
 
@@ -117,7 +123,7 @@ class Sources:
     def memory(self, source: str) -> SourceMemory:
         row = self.row_id(source)
         (head,) = self._db.read("SELECT cursor, identity, proven_at FROM source WHERE id = ?", (row,))
-        (live,) = self._db.read("SELECT count(*) FROM item WHERE source = ?", (row,))
+        (live,) = self._db.read(LISTED, (row,))
         (peak,) = self._db.read(
             "SELECT coalesce(max(documents), 0) FROM live_count WHERE source = ? AND at >= ?", (row, time.time() - _DAY)
         )
@@ -139,9 +145,13 @@ class Sources:
             grants={place: frozenset(principals) for place, principals in grants.items()},
         )
 
-    def save_bookmark(self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None) -> None:
+    def save_bookmark(
+        self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None, anew: bool = False
+    ) -> None:
         row = self.row_id(source)
         with self._db.write() as tx:
+            if anew:
+                tx.execute("DELETE FROM live_count WHERE source = ?", (row,))
             tx.execute(
                 "UPDATE source SET cursor = coalesce(?, cursor), identity = coalesce(?, identity),"
                 " proven_at = coalesce(?, proven_at) WHERE id = ?",
@@ -149,16 +159,10 @@ class Sources:
             )
             self._note_live_count(tx, row)
 
-    def restart_peak(self, source: str) -> None:
-        row = self.row_id(source)
-        with self._db.write() as tx:
-            tx.execute("DELETE FROM live_count WHERE source = ?", (row,))
-            self._note_live_count(tx, row)
-
     def _note_live_count(self, tx: Transaction, row: int) -> None:
         """The guard measures against the largest of these: a row when the count differs from the last,
         and now and then, so that a steady source has one within each day."""
-        (count,) = tx.execute("SELECT count(*) FROM item WHERE source = ?", (row,)).fetchone()
+        (count,) = tx.execute(LISTED, (row,)).fetchone()
         now = time.time()
         last = tx.execute(
             "SELECT documents, at FROM live_count WHERE source = ? ORDER BY at DESC LIMIT 1", (row,)

@@ -160,14 +160,13 @@ class SyncEngine:
         )
         self._remove(run, decision, tally)
         plan = self._ledger.hold(name, decision.reason, decision.hold)
-        if approve is not None and listing.whole:
-            self._ledger.restart_peak(name)
         steady = proof.root is Root.HOLDS or adopt
         self._ledger.save_bookmark(
             name,
             cursor=None if listing.broken or listing.untold or self._content.unread else listing.cursor,
             identity=None,
             proven_at=started if listing.whole and steady else None,
+            anew=approve is not None and listing.whole,
         )
         return ended(name, listing, proof, tally, plan)
 
