@@ -32,11 +32,15 @@ class SyncRequest(Wire):
 
 
 class SearchRequest(Wire):
+    """``merge``: neighbours are one hit. ``passage``: about so many characters around the best sentence."""
+
     query: str
     top: int = 10
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
     sources: tuple[str, ...] = ()
     principals: tuple[str, ...] | None = None
+    merge: bool = False
+    passage: int | None = None
 
 
 class VerifyRequest(Wire):

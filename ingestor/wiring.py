@@ -184,7 +184,7 @@ def _build(context: Context) -> Service:
         require_room=ledger.require_room,
     )
     lenses = Lenses(index, models, context.stop)
-    searcher = Searcher(ledger=ledger.search, lens=lenses.present)
+    searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
     return Service(
         Parts(

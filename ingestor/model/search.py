@@ -26,7 +26,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """A search result as CONTRACTS promises it."""
+    """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -44,6 +44,7 @@ class Hit:
     ingested_at: float
     kind: str = ""
     anchor: str | None = None
+    place: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -143,6 +143,8 @@ class ServiceOperations:
             top=request.top,
             reader=Reader(principals=principals),
             sources=request.sources,
+            merge=request.merge,
+            passage=request.passage,
         )
         return wire.SearchReply(
             query=request.query,
