@@ -11,6 +11,9 @@ from typing import Any
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, Element, ElementKind
 
+MORE_TIME = b"more"
+"""No answer yet: a page begins that OCR reads, and the clock is put forward by what a page may take."""
+
 _RUINED = "The parser gave an answer that cannot be true."
 
 
