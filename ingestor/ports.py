@@ -171,9 +171,11 @@ class SyncLedger(Protocol):
         state of every generation change with the revision (R1). Idempotent: an op whose effect
         stands already changes no row."""
 
-    def save_bookmark(self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None) -> None:
-        """R4: called after everything before the cursor is committed. None leaves a value as it is.
-        Notes the number of live documents for the guard."""
+    def save_bookmark(
+        self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None, counted: bool
+    ) -> None:
+        """R4: called after everything before the cursor is committed. None leaves a value as it is. ``counted``
+        notes the number of live documents, without those held, for the guard to measure by."""
 
     def hold(self, source: str, reason: str, items: Sequence[ItemId]) -> Plan | None:
         """Make the held plan be exactly ``items`` (none: no plan). The id changes with the items."""

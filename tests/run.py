@@ -7,6 +7,7 @@ test that was skipped and nobody knows.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,9 @@ LINT = [
     ("imports", ["lint-imports"]),
 ]
 SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance")
-OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped")
+# A worker a core, but few: each one that embeds holds a model, and the fault suites start whole services.
+WORKERS = min(os.cpu_count() or 1, 4)
+OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped", "-n", str(WORKERS), "--dist", "worksteal")
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 NOT_RUN = re.compile(r"(?:SKIPPED(?: \[\d+\])?|XFAIL) (.+)")
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ingestor import wire
@@ -30,6 +31,12 @@ class Reading(Protocol):
         """A document's id, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
 
     def why(self, path: str) -> wire.WhyReply: ...
+
+    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire.TraceReply:
+        """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
+
+    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire.HistoryReply:
+        """A document's id or uri, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
 
 
 class Backend(Protocol):

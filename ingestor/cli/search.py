@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ingestor.cli.output import emit_json
+from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
 
 if TYPE_CHECKING:
@@ -30,10 +31,7 @@ def command(
     source: Annotated[
         list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
     ] = None,
-    principals: Annotated[
-        str | None,
-        typer.Option("--as", metavar="PRINCIPALS", help="Only what they may read: user:NAME,group:NAME,public."),
-    ] = None,
+    principals: As = None,
     queries: Annotated[
         Path | None,
         typer.Option("--queries", metavar="FILE", help='A query a line, or JSON lines {"query": ...}; - for stdin.'),
@@ -52,7 +50,7 @@ def command(
     from ingestor.cli.hits import show
 
     asked = _queries(query, queries)
-    who = None if principals is None else _principals(principals)
+    who = principals_of(principals)
     with operations(ctx) as opened:
         for text in asked:
             reply = opened.operations.search(_request(text, top, mode, source, who))
@@ -104,17 +102,3 @@ def _query_of(line: str, number: int) -> str:
     if not isinstance(query, str) or not query.strip():
         raise UserError(f"The query in line {number} is empty or no text.")
     return query
-
-
-def _principals(text: str) -> tuple[str, ...]:
-    """``--as``: who asks. Nobody by mistake: an empty or odd list is refused, not read as everybody."""
-    from ingestor.errors import UserError
-
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    odd = [name for name in names if name != "public" and name.partition(":")[0] not in {"user", "group"}]
-    odd += [name for name in names if name.endswith(":")]
-    if odd or not names:
-        raise UserError(
-            f"--as takes user:NAME, group:NAME and public, separated by commas, not {', '.join(odd) or 'nothing'}."
-        )
-    return names

@@ -62,8 +62,10 @@ class SyncWrites:
     def memory(self, source: str) -> SourceMemory:
         return self._sources.memory(source)
 
-    def save_bookmark(self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None) -> None:
-        self._sources.save_bookmark(source, cursor=cursor, identity=identity, proven_at=proven_at)
+    def save_bookmark(
+        self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None, counted: bool
+    ) -> None:
+        self._sources.save_bookmark(source, cursor=cursor, identity=identity, proven_at=proven_at, counted=counted)
 
     def hold(self, source: str, reason: str, items: Sequence[ItemId]) -> Plan | None:
         return self._sources.hold(source, reason, items)

@@ -107,7 +107,11 @@ def save_the_cursor_first(patch: pytest.MonkeyPatch) -> None:
     def saving(self: SyncEngine, *args: Any) -> Any:
         listing = whole_list(self, *args)
         self._ledger.save_bookmark(
-            SOURCE, cursor=listing.checkpoints[-1].cursor, identity=listing.identity_after, proven_at=None
+            SOURCE,
+            cursor=listing.checkpoints[-1].cursor,
+            identity=listing.identity_after,
+            proven_at=None,
+            counted=False,
         )
         return listing
 

@@ -41,7 +41,12 @@ def install(names: Iterable[str]) -> str:
     for step in (["update"], ["install", "-y", "--no-install-recommends", *wanted]):
         try:
             done = subprocess.run(
-                [*quiet, *step], env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS
+                [*quiet, *step],
+                check=False,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_SECONDS,
             )
         except subprocess.TimeoutExpired:
             return f"system packages not installed in {_SECONDS} s: {' '.join(wanted)}"

@@ -64,6 +64,43 @@ ASIDE = wire.QuarantineItem(
 )
 
 
+TRACED = wire.TraceReply(
+    chunk_id="c1",
+    current=False,
+    document_id="d1",
+    uri="ingestor:handbook/refunds.md",
+    url="file:///srv/handbook/refunds.md#how-long",
+    revision=2,
+    superseded_at=1_700_000_000.0,
+    run="r1",
+    recipe="e1",
+    model="m1",
+    text="A refund takes\nfive working days.",
+    source="handbook",
+    title="Refunds",
+    section=("Refunds", "How long"),
+    page=None,
+    lines=(12, 18),
+    ingested_at=1_700_000_000.0,
+)
+
+PAST = wire.HistoryReply(
+    document_id="d1",
+    source="handbook",
+    title="Refunds",
+    uri="ingestor:handbook/b.md",
+    url="file:///srv/handbook/b.md",
+    current=True,
+    events=(
+        wire.HistoryEvent(kind="revision", at=1.7e9, revision=1, run="r1", added=("Five days.",)),
+        wire.HistoryEvent(
+            kind="revision", at=1.7e9 + 1, revision=2, run="r2", added=("Six days.",), removed=("Five days.",), kept=3
+        ),
+        wire.HistoryEvent(kind="moved", at=1.7e9 + 2, uri="ingestor:handbook/b.md", was="ingestor:handbook/a.md"),
+    ),
+)
+
+
 @dataclass
 class Scripted:
     """Operations and readings alike; ``answers`` by method name, else sensible ones."""
@@ -164,6 +201,12 @@ class Scripted:
 
     def why(self, path: str) -> wire.WhyReply:
         return self._answer("why", path, UnknownId(f"{path} lies in no source."))
+
+    def trace(self, chunk_id: str, principals: Any) -> wire.TraceReply:
+        return self._answer("trace", (chunk_id, principals), TRACED)
+
+    def history(self, target: str, path: str, principals: Any) -> wire.HistoryReply:
+        return self._answer("history", (target, path, principals), PAST)
 
     # -- the backend ---------------------------------------------------------------------------
 
