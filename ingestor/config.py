@@ -137,6 +137,16 @@ class Config:
     file: Path | None = None
     explicit: frozenset[str] = frozenset()
 
+    def lasting(self, other: Config) -> list[str]:
+        """The keys outside of sources and log that ``other`` sets otherwise: what a running service does not change."""
+        return [
+            f"{section}.{key}"
+            for section in _SECTIONS
+            if section != "log"
+            for key, value in getattr(self, section).model_dump().items()
+            if getattr(other, section).model_dump()[key] != value
+        ]
+
     def shown(self) -> list[tuple[str, object, str]]:
         """(key, value, where it comes from) of everything, secrets masked, in the order of the file."""
         rows: list[tuple[str, object, str]] = []

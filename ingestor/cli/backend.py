@@ -50,6 +50,9 @@ class Backend(Protocol):
     def restore(self, context: Context, archive: Path, progress: Report, /) -> wire.RestoreReply:
         """Fill the state folder, which nobody may hold, from a backup."""
 
+    def running_service(self, context: Context, /) -> Operations:
+        """The operations of a service, which must run."""
+
     def run_service(self, context: Context, /) -> int:
         """Serve until a signal; the exit code."""
 

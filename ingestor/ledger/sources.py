@@ -108,6 +108,13 @@ class Sources:
                 (state.value, note, source, state.value, note),
             )
 
+    def set_paused(self, source: str, paused: bool) -> bool:
+        """Whether a source is to be left alone; True when that is new."""
+        row = self.row_id(source)
+        with self._db.write() as tx:
+            changed = tx.execute("UPDATE source SET paused = ? WHERE id = ? AND paused IS NOT ?", (paused, row, paused))
+            return changed.rowcount > 0
+
     def set_next_run(self, source: str, at: float | None) -> None:
         with self._db.write() as tx:
             tx.execute("UPDATE source SET next_run = ? WHERE name = ? AND removed_at IS NULL", (at, source))

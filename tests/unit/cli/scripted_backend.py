@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingestor import wire
+from ingestor import wire, wire_service
 from ingestor.context import Context
 from ingestor.errors import UnknownId
 
@@ -150,6 +151,21 @@ class Scripted:
         reply = wire.SourceReply(name=request.name, kind="files", place="/docs", origin="added")
         return self._answer("source_remove", request, reply)
 
+    def pause(self, request: wire_service.PauseRequest) -> wire_service.PausedReply:
+        paused = [wire_service.PausedSource(name=name, paused=True, changed=True) for name in request.sources]
+        return self._answer("pause", request, wire_service.PausedReply(sources=tuple(paused)))
+
+    def resume(self, request: wire_service.PauseRequest) -> wire_service.PausedReply:
+        due = time.time() + 299.0
+        resumed = [
+            wire_service.PausedSource(name=name, paused=False, changed=True, next_run=due) for name in request.sources
+        ]
+        return self._answer("resume", request, wire_service.PausedReply(sources=tuple(resumed)))
+
+    def reload(self, request: wire_service.ReloadRequest) -> wire_service.ReloadReply:
+        reply = wire_service.ReloadReply(added=("wiki",), changed=("docs",), left=("old",), restart=("index.url",))
+        return self._answer("reload", request, reply)
+
     def quarantine_retry(self, request: wire.QuarantineRequest, progress: Any) -> wire.RunsReply:
         self.during(progress)
         return self._answer("quarantine_retry", request, wire.RunsReply(runs=(run_reply(updated=1),)))
@@ -211,6 +227,13 @@ class Scripted:
         self.during(progress)
         reply = wire.RestoreReply(state_dir="/state", made_at=1.7e9, program="1", sources=1, documents=21)
         return self._answer("restore", archive, reply)
+
+    def running_service(self, context: Context) -> Scripted:
+        self.context = context
+        answer = self.answers.get("running_service")
+        if isinstance(answer, Exception):
+            raise answer
+        return self
 
     def run_service(self, context: Context) -> int:
         self.context = context
