@@ -156,6 +156,8 @@ class SearchHit(Wire):
     text: str
     revision: int
     ingested_at: float
+    parent: str = ""  # the uri of what it is attached to
+    parent_title: str = ""
 
 
 class SearchReply(Wire):

@@ -33,7 +33,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.PPTX: (1, ("unstructured", "python-pptx")),
     Format.XLSX: (1, ("openpyxl",)),
     Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
-    Format.EMAIL: (2, ("unstructured", "lxml")),
+    Format.EMAIL: (3, ("unstructured", "lxml")),
     Format.EPUB: (2, ("unstructured", "lxml", "pypandoc-binary")),
     Format.ODT: (2, ("unstructured", "lxml", "pypandoc-binary")),
     Format.RTF: (2, ("unstructured", "lxml", "pypandoc-binary")),
@@ -43,11 +43,15 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.ODS: (1, ("lxml",)),
     Format.ODP: (1, ("lxml",)),
     Format.XLS: (1, ("xlrd",)),
-    Format.MSG: (1, ("python-oxmsg", "unstructured", "lxml")),
+    Format.MSG: (2, ("python-oxmsg", "unstructured", "lxml")),
     Format.DOC: (1, (SOFFICE, "unstructured", "python-docx")),
     Format.PPT: (1, (SOFFICE, "unstructured", "python-pptx")),
     Format.IMAGE: (1, ("pillow", OCR)),
 }
+
+
+# What they hold may be anything: a new parser for it is a reason to read them again.
+_HOLDERS = frozenset({Format.EMAIL, Format.MSG})
 
 
 def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
@@ -57,7 +61,7 @@ def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
 
 @cache
 def _fingerprint(fmt: Format | None, ocr: Ocr) -> str:
-    if fmt is None:
+    if fmt is None or fmt in _HOLDERS:
         parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
         libraries = sorted({library for _, needed in _ADAPTERS.values() for library in needed})
     else:

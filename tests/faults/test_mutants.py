@@ -68,6 +68,10 @@ def forget_what_is_wanted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Writer, "_rewant", lambda _self, _doc: None)
 
 
+def leave_attachments_behind(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_Writer, "_attachments", lambda *_: [])
+
+
 def forget_tombstones(patch: pytest.MonkeyPatch) -> None:
     end_cuts = _Writer._end_cuts
 
@@ -233,6 +237,7 @@ MUTANTS = [
     Mutant("R1", commit_halfway, checks.deaths_at_commits),
     Mutant("R1", keep_keyword_rows, checks.edits),
     Mutant("R1", forget_what_is_wanted, checks.edits),
+    Mutant("R1", leave_attachments_behind, checks.edits),
     Mutant("R2", forget_tombstones, checks.deaths_beside_the_index),
     Mutant("R2", settle_first, checks.deaths_beside_the_index),
     Mutant("R2", settle_whatever_is_wanted, checks.a_rename_during_the_write),
