@@ -81,6 +81,10 @@ class Embedder(Protocol):
     def dimensions(self) -> int:
         """Length of a vector; loads the model."""
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory."""
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """``(len(texts), dimensions)``, rows of length 1, in order. A text longer than the model reads
         is embedded in windows and pooled. Same text, same vector (within rounding), whatever the batch.
@@ -175,11 +179,18 @@ class SyncLedger(Protocol):
         follow wherever the document goes. Idempotent: an op whose effect stands already changes no row."""
 
     def save_bookmark(
-        self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None, anew: bool = False
+        self,
+        source: str,
+        *,
+        cursor: str | None,
+        identity: str | None,
+        proven_at: float | None,
+        counted: bool,
+        anew: bool = False,
     ) -> None:
-        """R4: called after everything before the cursor is committed. None leaves a value as it is.
-        Notes the number of live documents for the guard; ``anew``: a person approved deletions, and the
-        guard's day starts here."""
+        """R4: called after everything before the cursor is committed. None leaves a value as it is. ``counted``
+        notes the number of live documents, without those held, for the guard to measure by; ``anew``: a person
+        approved deletions, and the guard's day starts here."""
 
     def hold(self, source: str, reason: str, items: Sequence[ItemId]) -> Plan | None:
         """Make the held plan be exactly ``items`` (none: no plan). The id changes with the items."""

@@ -6,11 +6,15 @@ process that holds the state folder), ``read_only``, and ``run_service``.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +25,6 @@ from ingestor.errors import ConfigError, LedgerError, UserError
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
-from ingestor.service.folders import FILES, registered
 from ingestor.space import NoSpace
 from ingestor.state import StateLock
 
@@ -30,10 +33,13 @@ if TYPE_CHECKING:
     from ingestor.config import Config
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
+    from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
+    from ingestor.service.notify import Notifier
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
     from ingestor.web.api import Operations
+    from ingestor.web.server import Health
 
 _HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
 _LOOK_S = 0.1
@@ -70,30 +76,63 @@ def open_operations(context: Context) -> Iterator[Operations]:
             operations.await_idle()  # somebody else's work by way of our socket
 
 
+def running_service(context: Context) -> Operations:
+    """The operations of a service, which must run. Raises ``UserError``."""
+    from ingestor.web.client import service_at
+
+    return service_at(context.state)
+
+
 def run_service(context: Context) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code."""
+    """Serve until SIGTERM or Ctrl-C; the exit code. SIGHUP reads the configuration again, or ends a service whose
+    terminal was closed."""
+    from ingestor.service.notify import Notifier
+
+    faulthandler.enable()  # systemd ends a frozen service by SIGABRT: then the log says where its threads were
+    reload, notifier = threading.Event(), Notifier()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
     with _own_lock(context):
         if _await_room(context):
-            _serve_until_stopped(context)
+            _serve_until_stopped(context, reload, notifier)
     _log.info("service_stopped")
     return 0
 
 
-def _serve_until_stopped(context: Context) -> None:
+def _serve_until_stopped(context: Context, reload: threading.Event, notifier: Notifier) -> None:
     with _opened(context) as service:
+        from ingestor.service.health import Keeper
         from ingestor.service.operations import ServiceOperations
 
-        operations = ServiceOperations(service)
-        with _served(context, service, operations, as_service=True):
+        operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
+        with (
+            _served(context, service, operations, as_service=True, health=keeper.health),
+            _health_port(context, keeper.health),
+        ):
             service.watch()
+            notifier.ready()
             _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
             while not context.stop.wait(1.0):  # in slices, so that a signal is handled at once
-                if (damage := service.ledger.damage) is not None:
-                    raise damage  # nothing more is written; the next start checks the files
+                keeper.look()
+                if reload.is_set():
+                    reload.clear()
+                    threading.Thread(target=_reload, args=(operations,), name="reload", daemon=True).start()
+            notifier.stopping()
             _log.info("service_stopping")
             operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
+
+
+def _reload(operations: Operations) -> None:
+    """For a signal: nobody waits for the answer, and the log has it."""
+    from ingestor import wire_service
+
+    try:
+        operations.reload(wire_service.ReloadRequest())
+    except ConfigError:
+        pass  # told by who refused it
+    except Exception:
+        _log.error("operation_crashed", operation="reload", exc_info=True)
 
 
 def loops_still_run() -> bool:
@@ -147,13 +186,14 @@ def _build(context: Context) -> Service:
     from ingestor.embedding.embedder import SentenceEmbedder
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.limits import Limits
+    from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
     from ingestor.search.searcher import Searcher
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
+    from ingestor.service.life import Life
     from ingestor.service.models import DEFAULT_KEEP_S, ModelRegistry
     from ingestor.service.pump import Pump
-    from ingestor.service.schedule import Timing
     from ingestor.service.switching import Judge
 
     config = context.config
@@ -168,7 +208,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
-    models = ModelRegistry(ledger, embedder, SentenceEmbedder)
+    models, life = ModelRegistry(ledger, embedder, SentenceEmbedder), Life()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,
@@ -182,9 +222,10 @@ def _build(context: Context) -> Service:
         index=index,
         stop=context.stop,
         require_room=ledger.require_room,
+        life=life,
     )
     lenses = Lenses(index, models, context.stop)
-    searcher = Searcher(ledger=ledger.search, lens=lenses.present)
+    searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
     return Service(
         Parts(
@@ -193,6 +234,7 @@ def _build(context: Context) -> Service:
                 workers=config.parsing.workers or None,
                 limits=Limits(seconds=config.parsing.timeout_s, processor=config.parsing.timeout_s),
                 scratch=context.state.root / "parsing",
+                ocr=ocr_settings(config.parsing),
             ),
             cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
             pump=pump,
@@ -200,7 +242,8 @@ def _build(context: Context) -> Service:
             models=models,
             searcher=searcher,
             make_source=_make_source,
-            timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+            timings=_wanted(config).timings,
+            life=life,
             stop=context.stop,
         )
     )
@@ -246,24 +289,36 @@ def _configured(config: Config) -> Sequence[SourceRow]:
     ]
 
 
+def _wanted(config: Config) -> Wanted:
+    from ingestor.service.configured import Wanted
+    from ingestor.service.schedule import Timing
+
+    return Wanted(
+        rows=_configured(config),
+        timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+        where=str(config.file),
+    )
+
+
 def _register_configured(ledger: Ledger, config: Config) -> None:
-    """The configuration's sources stand in the ledger as it says now. One that left the configuration is
-    kept as a registered source: documents are never dropped because a line of a file is missing."""
-    rows = _configured(config)
-    names = {row.name for row in rows}
-    others = [row for row in ledger.sources.all() if row.name not in names and row.origin == "registered"]
-    for row in rows:
-        path = row.settings.get("path")
-        if row.kind == FILES and isinstance(path, str) and (same := registered(others, path)) is not None:
-            raise ConfigError(
-                [f"source {row.name!r}: its folder is the source {same.name!r} already; name it so, or remove that"],
-                where=str(config.file),
-            )
-        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
-    for row in ledger.sources.all():
-        if row.origin == "configured" and row.name not in names:
-            ledger.sources.put(row.name, row.kind, row.settings, "registered")
-            _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
+    """The configuration's sources stand in the ledger as it says now."""
+    from ingestor.service.configured import compare, record
+
+    record(ledger, compare(ledger.sources.all(), _wanted(config)))
+
+
+def _reread(context: Context) -> Wanted:
+    """The configuration as its file is now, compared with what the process began with."""
+    from ingestor.config import load
+
+    began, now = context.config, load(context.config_file)
+    if now.file is None and began.file is not None:
+        raise ConfigError(["the file is gone"], where=str(began.file))
+    return replace(
+        _wanted(now),
+        adopt=lambda: log.configure(level=now.log.level, form=now.log.format),
+        restart=tuple(began.lasting(now)),
+    )
 
 
 def _await_room(context: Context) -> bool:
@@ -284,14 +339,42 @@ def _await_room(context: Context) -> bool:
 
 
 @contextmanager
-def _served(context: Context, service: Service, operations: Operations, *, as_service: bool) -> Iterator[None]:
+def _served(
+    context: Context, service: Service, operations: Operations, *, as_service: bool, health: Health | None = None
+) -> Iterator[None]:
     from ingestor.web.server import serve
 
-    server = serve(operations, context.state.socket_path, ready=lambda: service.ready, service=as_service)
+    server = serve(
+        operations,
+        context.state.socket_path,
+        ready=lambda: service.ready,
+        service=as_service,
+        health=health,
+    )
     try:
         yield
     finally:
         server.stop()
+
+
+@contextmanager
+def _health_port(context: Context, health: Health) -> Iterator[None]:
+    """The health pages on the configured port; without one nothing."""
+    from ingestor.web.server import serve_health
+
+    port = context.config.health.port
+    try:
+        server = serve_health(health, port) if port else None
+    except OSError as error:
+        raise UserError(
+            f"The port {port} of health.port cannot be had: {error.strerror}.",
+            hint="Choose another one, or 0 for none.",
+        ) from error
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.stop()
 
 
 def _own_lock(context: Context) -> StateLock:

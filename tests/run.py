@@ -1,4 +1,5 @@
 """Run every suite in its short form, print the seconds of each and what did not run, end with one line of counts.
+First the programs of the system that some tests need are installed, where that is allowed (``support/packages.py``).
 
 A suite is a folder. One that collects nothing is an error: a suite that silently vanished is a hole. So is a
 test that was skipped and nobody knows.
@@ -6,6 +7,7 @@ test that was skipped and nobody knows.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +22,9 @@ LINT = [
     ("imports", ["lint-imports"]),
 ]
 SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance")
-OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped")
+# A worker a core, but few: each one that embeds holds a model, and the fault suites start whole services.
+WORKERS = min(os.cpu_count() or 1, 4)
+OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped", "-n", str(WORKERS), "--dist", "worksteal")
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 NOT_RUN = re.compile(r"(?:SKIPPED(?: \[\d+\])?|XFAIL) (.+)")
 
@@ -28,6 +32,7 @@ NOT_RUN = re.compile(r"(?:SKIPPED(?: \[\d+\])?|XFAIL) (.+)")
 def main() -> int:
     binaries, rows, totals, failed = Path(sys.executable).parent, [], {"passed": 0, "failed": 0, "skipped": 0}, False
     not_run: list[str] = []
+    subprocess.run([sys.executable, "-m", "tests.support.packages"], cwd=HERE.parent, check=False)
     for name, command in LINT:
         began = time.monotonic()
         code = subprocess.run([str(binaries / command[0]), *command[1:]], cwd=HERE.parent, check=False).returncode

@@ -61,6 +61,7 @@ def examine(context: Context, folders: Sequence[str] = ()) -> Iterator[Check]:
         return
     where = str(config.file) if config.file else "no file; defaults"
     yield Check(name="configuration", level=Level.OK, message=where)
+    yield ocr(config)
     yield model(config)
     configured = [str(source.settings["path"]) for source in config.sources if source.kind == "files"]
     yield from inotify(sorted({*configured, *folders}))
@@ -158,6 +159,36 @@ def parsers() -> Check:
     )
 
 
+def ocr(config: Config) -> Check:
+    """Whether pictures and scanned pages can be read, and in which languages."""
+    from ingestor.parsing.ocr import OcrMode, ocr_settings
+    from ingestor.parsing.tesseract import installed
+
+    settings = ocr_settings(config.parsing)
+    if settings.mode is OcrMode.OFF:
+        return Check(name="ocr", level=Level.OK, message="off; pictures and scanned pages are set aside")
+    if (found := installed()) is None:
+        return Check(
+            name="ocr",
+            level=Level.WARN,
+            message="tesseract is not installed; pictures and scanned pages are set aside",
+            hint='Install tesseract and its languages, or set ocr = "off" under [parsing].',
+        )
+    used = settings.here().languages
+    missing = [language for language in settings.languages if language not in found.languages]
+    message = f"tesseract {found.version}, reading {', '.join(used) or 'nothing'}"
+    if missing or not used:
+        return Check(
+            name="ocr",
+            level=Level.WARN,
+            message=message,
+            hint=f"Install what tesseract lacks: {', '.join(missing) or 'a language'}.",
+        )
+    if left := [language for language in found.languages if language not in used and not settings.languages]:
+        message += f"; also installed: {', '.join(left)} (ocr_languages under [parsing] chooses)"
+    return Check(name="ocr", level=Level.OK, message=message)
+
+
 def model(config: Config) -> Check:
     """Whether the embedding model is there and is what it should be; it is neither loaded nor fetched."""
     from ingestor.embedding.models import DEFAULT_MODEL, check_weights, resolve_model
@@ -193,8 +224,13 @@ def inotify(roots: Sequence[str]) -> Iterator[Check]:
         )
         return
     for root in roots:
-        if not os.access(root, os.R_OK | os.X_OK):
-            yield Check(name="source", level=Level.WARN, message=f"{root} is not there or cannot be read")
+        if why := in_the_way(root):
+            yield Check(
+                name="source",
+                level=Level.WARN,
+                message=f"{root}: {why}",
+                hint=f"Run `namei -l {root}`; a group or an access control list opens a folder for this user.",
+            )
     count, whole = count_folders(roots)
     message = f"{limit:,} watches and {instances:,} instances allowed; the sources have "
     message += f"{'' if whole else 'at least '}{count:,} folders"
@@ -214,6 +250,27 @@ def inotify(roots: Sequence[str]) -> Iterator[Check]:
         )
     else:
         yield Check(name="watching", level=Level.OK, message=message)
+
+
+def in_the_way(root: str) -> str:
+    """Why this user cannot list a folder: the first one on its path that is not there or shut; empty when it can."""
+    for folder in (*reversed(Path(root).parents), Path(root)):
+        if not os.access(folder, os.F_OK):
+            return f"{folder} is not there"
+        if not folder.is_dir():
+            return f"{folder} is not a folder"
+        if not os.access(folder, os.X_OK):
+            return f"{_user()} may not enter {folder}"
+    return "" if os.access(root, os.R_OK) else f"{_user()} may not list {root}"
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
 
 
 def count_folders(roots: Sequence[str], *, seconds: float = _COUNT_SECONDS) -> tuple[int, bool]:

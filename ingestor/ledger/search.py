@@ -127,7 +127,7 @@ class SearchReads:
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
         visible, parameters = _visible(reader, ())
-        spots: dict[int, dict[int, Spot]] = {}
+        spots: dict[int, dict[int, tuple[int, Spot]]] = {}
         found: list[Hit] = []
         for chunk, score in scored:
             rows = self._db.read(
@@ -147,10 +147,10 @@ class SearchReads:
             (key, text, doc, section, page, doc_id, source, item_id, name, title, url, kind) = rows[0][:12]
             revision, packed, committed_at, source_row, parent = rows[0][12:]
             if doc not in spots:
-                spots[doc] = {spot.chunk: spot for spot in unpack_layout(packed)}
-            spot = spots[doc].get(chunk)
-            if spot is None:
+                spots[doc] = {spot.chunk: (place, spot) for place, spot in enumerate(unpack_layout(packed))}
+            if chunk not in spots[doc]:
                 continue  # the document changed between two reads; its new chunks are found by the next search
+            place, spot = spots[doc][chunk]
             found.append(
                 Hit(
                     chunk_id=ChunkId(key),
@@ -169,6 +169,7 @@ class SearchReads:
                     ingested_at=committed_at,
                     kind=kind,
                     anchor=spot.anchor,
+                    place=place,
                     parent=self._parent(source_row, parent, reader) if parent is not None else None,
                 )
             )

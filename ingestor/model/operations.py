@@ -108,7 +108,7 @@ class Touch:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
     """The document now stands at ``ref``: same DocId, same content (edits follow as PutRevision). ``seen``: its
-    content was read there and is the same; else another version means that it is in doubt."""
+    content was read there without a doubt and is the same; else another version means that it is in doubt."""
 
     doc: int
     item_id: ItemId

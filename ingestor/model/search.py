@@ -34,8 +34,8 @@ class Parent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """A search result as CONTRACTS promises it. ``url`` is that of the parent where the document has none of its own
-    (an attachment of a mail)."""
+    """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0. ``url`` is that of
+    the parent where the document has none of its own (an attachment of a mail)."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -53,6 +53,7 @@ class Hit:
     ingested_at: float
     kind: str = ""
     anchor: str | None = None
+    place: int = 0
     parent: Parent | None = None
 
 

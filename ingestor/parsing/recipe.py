@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from ingestor.parsing.formats import Format, claimed, named_format
+from ingestor.parsing.ocr import Ocr
 from ingestor.parsing.third_party import installed
 
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
@@ -19,6 +20,8 @@ _SHARED = 1
 SOFFICE = "soffice"
 """A program and no library: that it is here is all that can be told without starting it. What waits for it is
 tried again when it is installed."""
+OCR = "ocr"
+"""No library either: tesseract with its version and languages, and how it is used."""
 
 _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.TEXT: (1, ()),
@@ -30,7 +33,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.DOCX: (1, ("unstructured", "python-docx")),
     Format.PPTX: (1, ("unstructured", "python-pptx")),
     Format.XLSX: (1, ("openpyxl",)),
-    Format.PDF: (2, ("pypdfium2",)),
+    Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
     Format.EMAIL: (3, ("unstructured", "lxml")),
     Format.EPUB: (2, ("unstructured", "lxml", "pypandoc-binary")),
     Format.ODT: (2, ("unstructured", "lxml", "pypandoc-binary")),
@@ -44,6 +47,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.MSG: (2, ("python-oxmsg", "unstructured", "lxml")),
     Format.DOC: (1, (SOFFICE, "unstructured", "python-docx")),
     Format.PPT: (1, (SOFFICE, "unstructured", "python-pptx")),
+    Format.IMAGE: (1, ("pillow", OCR)),
 }
 
 
@@ -51,15 +55,15 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
 _HOLDERS = frozenset({Format.EMAIL, Format.MSG})
 
 
-def recipe(name: str, media_type: str | None) -> str:
+def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
     """``format.version`` and the libraries; what has no known name may turn out to be anything."""
     if (other := claimed(name, media_type)) is not None:
         return f"parse.{_SHARED} {other.name}.{other.recipe}"
-    return _fingerprint(named_format(name, media_type))
+    return _fingerprint(named_format(name, media_type), ocr or Ocr())
 
 
 @cache
-def _fingerprint(fmt: Format | None) -> str:
+def _fingerprint(fmt: Format | None, ocr: Ocr) -> str:
     if fmt is None or fmt in _HOLDERS:
         parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
         parts += [f"{other.name}.{other.recipe}" for other in installed() if not other.trouble]
@@ -67,7 +71,8 @@ def _fingerprint(fmt: Format | None) -> str:
     else:
         number, needed = _ADAPTERS[fmt]
         parts, libraries = [f"{fmt.value}.{number}"], sorted(needed)
-    return " ".join([f"parse.{_SHARED}", *parts, *(f"{library}-{_version(library)}" for library in libraries)])
+    named = [ocr.fingerprint() if library == OCR else f"{library}-{_version(library)}" for library in libraries]
+    return " ".join([f"parse.{_SHARED}", *parts, *named])
 
 
 @cache

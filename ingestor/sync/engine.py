@@ -135,7 +135,9 @@ class SyncEngine:
         if adopt:
             # On record before the first item from there is: what a run commits that then dies or is suspended
             # could not be proven gone by the next one (R5).
-            self._ledger.save_bookmark(name, cursor=None, identity=listing.identity_after, proven_at=None)
+            self._ledger.save_bookmark(
+                name, cursor=None, identity=listing.identity_after, proven_at=None, counted=False
+            )
         tally.unchanged += difference.unchanged
         self._regrant(run, difference, listing, memory)
         gone = self._gone(proof, difference, listing)
@@ -155,7 +157,7 @@ class SyncEngine:
             moved=moved,
             complete=listing.whole,
             root=proof.root,
-            peak_live=memory.live_peak,
+            peak_live=max(memory.live_peak, len(listing.listed) if listing.whole else 0),
             live=memory.live + tally.added,
         )
         self._remove(run, decision, tally)
@@ -166,6 +168,9 @@ class SyncEngine:
             cursor=None if listing.broken or listing.untold or self._content.unread else listing.cursor,
             identity=None,
             proven_at=started if listing.whole and steady else None,
+            # Only here every absence was judged: a run of a part, or one that dies, takes in what came and not yet
+            # out what went, and so large a count would let too much go (R5).
+            counted=WHOLE in listing.scopes and not listing.broken,
             anew=approve is not None and listing.whole,
         )
         return ended(name, listing, proof, tally, plan)
@@ -287,7 +292,12 @@ class SyncEngine:
     ) -> None:
         """Moves and metadata: rows change, nothing is parsed or embedded."""
         ops: list[Op] = [
-            Move(doc=match.known.doc, item_id=match.known.item_id, ref=match.ref, seen=match.by is not Evidence.FILE)
+            Move(
+                doc=match.known.doc,
+                item_id=match.known.item_id,
+                ref=match.ref,
+                seen=match.by is not Evidence.FILE and not self._content.in_doubt(match.ref),
+            )
             for match in matches
         ]
         ops += [Touch(doc=item.doc, item_id=item.item_id, ref=ref) for item, ref in metadata]

@@ -126,7 +126,7 @@ def make(state: Path) -> None:
     ledger.index.mark_ready(generation.generation_id, [row for row, _ in waiting])
     ledger.index.settle(generation.generation_id, ledger.index.pending(generation.generation_id, 10))
     ledger.sync.hold("handbook", "Too many are gone.", [ItemId("tide.md")])
-    ledger.sync.save_bookmark("handbook", cursor="c1", identity="root-1", proven_at=time.time())
+    ledger.sync.save_bookmark("handbook", cursor="c1", identity="root-1", proven_at=time.time(), counted=True)
     ledger.runs.finish_run(
         RunReport(
             run_id=run,

@@ -19,7 +19,7 @@ import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import process, sandbox_filter
+from ingestor.parsing import ocr, process, sandbox_filter
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.parse import parse
 from ingestor.parsing.pool import ParserPool
@@ -88,8 +88,17 @@ def poisoned(request: ParseRequest) -> Document:
         (pipe,) = [thing for thing in gc.get_objects() if isinstance(thing, Connection)]
         os.write(pipe.fileno(), (1000).to_bytes(4, "big") + b"and no more")
         time.sleep(600)
+    if request.name == "ended by the service manager":
+        child = subprocess.Popen(["sleep", "0.5"])
+        os.killpg(0, signal.SIGTERM)
+        return described(child.wait())
     if request.name == "files":
         return described(sorted(path.name for path in Path.cwd().iterdir()))
+    if request.name == "pages":
+        for _ in range(int(request.content)):
+            ocr._process.more_time()
+            time.sleep(0.6)
+        return described("read")
     if request.name == "print":
         print("noise on stdout", flush=True)
         os.write(1, b"noise\n")
@@ -123,6 +132,13 @@ def refused_calls() -> list[str]:
 
 def described(what: object) -> Document:
     return Document(text=str(what), elements=(), title="", kind="test")
+
+
+def test_the_end_of_the_service_is_not_the_documents_fault(make: Callable[..., ParserPool]) -> None:
+    """systemd sends SIGTERM to all processes of a service at once: neither the worker nor what it started dies of it,
+    so that nothing is set aside as crashed; the service ends them when it closes."""
+    request = ParseRequest(name="ended by the service manager", content=b"")
+    assert make(workers=1).submit(request).result(60).text == "0"
 
 
 @pytest.fixture
@@ -287,6 +303,18 @@ def test_an_answer_that_never_ends_is_given_up(
     caught = failure(pool, "half an answer")
     assert (caught.reason, caught.transient) == (ParseReason.CRASHED, True)
     assert ask(pool, "a.txt").text == "words"
+
+
+def test_each_page_for_ocr_puts_the_clock_forward_so_often_and_no_more() -> None:
+    """Three pages take longer than a document may, and are read; a document that asks once more than it has pages is
+    ended."""
+    pool = ParserPool(workers=1, limits=Limits(seconds=1, page=1), parse=poisoned, ocr=ocr.Ocr(pages=3))
+    try:
+        assert ask(pool, "pages", b"3").text == "read"
+        assert failure(pool, "pages", b"4").reason is ParseReason.CRASHED
+        assert ask(pool, "a.txt").text == "words"
+    finally:
+        pool.close()
 
 
 def test_a_document_finds_no_files_of_the_one_before(make: Callable[..., ParserPool]) -> None:
