@@ -119,7 +119,7 @@ def pandoc_html(content: bytes, source: Format) -> str:
         return str(convert_file_to_html_text_using_pandoc(source_format=source.value, file=io.BytesIO(content)))
     except FileNotFoundError as error:
         raise ParseFailure(
-            ParseReason.UNSUPPORTED, "pandoc is missing on this machine.", hint="Install pandoc."
+            ParseReason.UNSUPPORTED, "The program pandoc is missing on this machine.", hint="Install pandoc."
         ) from error
 
 
