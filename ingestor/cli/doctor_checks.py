@@ -131,13 +131,18 @@ def disk(root: Path) -> Check:
 
 def formats() -> Iterator[Check]:
     from ingestor.parsing.formats import formats as known
+    from ingestor.parsing.third_party import installed
 
-    listed = known()
+    brought = {one.name: one.trouble for one in installed() if one.trouble}
+    listed = [fmt for fmt in known() if fmt.works or fmt.format not in brought]
     works = [fmt.format for fmt in listed if fmt.works]
     yield Check(name="formats", level=Level.OK if works else Level.FAIL, message=", ".join(works))
     lacking = [f"{fmt.format} ({fmt.missing})" for fmt in listed if not fmt.works]
     if lacking:
         yield Check(name="formats not taken", level=Level.OK, message=", ".join(lacking))
+    for name, trouble in brought.items():
+        hint = "Mend or remove the package that brings it; what it would read is set aside, or read by another parser."
+        yield Check(name=f"parser {name}", level=Level.WARN, message=f"It is not used: {trouble}.", hint=hint)
 
 
 def parsers() -> Check:

@@ -15,10 +15,13 @@ from ingestor.model import Plan, SourceMemory, SourceState, blake
 PURGE = "purge_wanted"
 """The setting that says that removed sources are to be erased."""
 
-LISTED = (
-    "SELECT count(*) FROM item WHERE source = ?"
-    " AND NOT EXISTS (SELECT 1 FROM document WHERE document.id = item.doc AND container IS NOT NULL)"
+# From the attachments, of which there are few or none, and not by asking of each item whether it is one.
+LISTED = """
+SELECT (SELECT count(*) FROM item WHERE source = ?1) - (
+    SELECT count(*) FROM document CROSS JOIN item ON item.doc = document.id
+    WHERE document.container IS NOT NULL AND item.source = ?1
 )
+"""
 """How many items of the source live. What hangs on one of them comes and goes with it, and counts for no guard."""
 
 _DAY = 86_400.0  # seconds

@@ -10,8 +10,9 @@ import shutil
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from ingestor.parsing.formats import Format, named_format
+from ingestor.parsing.formats import Format, claimed, named_format
 from ingestor.parsing.ocr import Ocr
+from ingestor.parsing.third_party import installed
 
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
 _SHARED = 1
@@ -56,6 +57,8 @@ _HOLDERS = frozenset({Format.EMAIL, Format.MSG})
 
 def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
     """``format.version`` and the libraries; what has no known name may turn out to be anything."""
+    if (other := claimed(name, media_type)) is not None:
+        return f"parse.{_SHARED} {other.name}.{other.recipe}"
     return _fingerprint(named_format(name, media_type), ocr or Ocr())
 
 
@@ -63,6 +66,7 @@ def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
 def _fingerprint(fmt: Format | None, ocr: Ocr) -> str:
     if fmt is None or fmt in _HOLDERS:
         parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
+        parts += [f"{other.name}.{other.recipe}" for other in installed() if not other.trouble]
         libraries = sorted({library for _, needed in _ADAPTERS.values() for library in needed})
     else:
         number, needed = _ADAPTERS[fmt]
