@@ -10,12 +10,9 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Sequence
 from functools import cache
-from types import ModuleType
 from typing import Any
 
-from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.archive import archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
@@ -49,18 +46,6 @@ _VERBS = frozenset(
 _VERB_ENDINGS = re.compile(r"[a-z]{3,}(?:ed|ing|ize|ise|ify)", re.IGNORECASE)
 
 
-def parse_docx(request: ParseRequest) -> Document:
-    """Headings from styles, list items, tables with their rows; pages where Word recorded breaks."""
-    _prepare()
-    from unstructured.partition.docx import partition_docx
-
-    elements = partition_docx(file=io.BytesIO(request.content), include_page_breaks=False, languages=NO_LANGUAGE)
-    assembly = Assembly()
-    for element in elements:
-        add(assembly, element, heading_level=_level(element))
-    return _office_document(request, assembly, Format.DOCX)
-
-
 def parse_pptx(request: ParseRequest) -> Document:
     """``page`` is the slide; its title shape is its only heading and stands first, its notes last."""
     _prepare()
@@ -78,27 +63,19 @@ def parse_pptx(request: ParseRequest) -> Document:
     for number in sorted({*slides, *notes}):
         assembly.close_sections()
         for element in sorted(slides.get(number, ()), key=_is_slide_title, reverse=True):
-            add(assembly, element, heading_level=1 if _is_slide_title(element) else None)
+            _add(assembly, element, heading_level=1 if _is_slide_title(element) else None)
         assembly.block(ElementKind.PARAGRAPH, notes.get(number, ""), page=number)
     return _office_document(request, assembly, Format.PPTX)
 
 
-def partition_markup(markup: str) -> Sequence[Any]:
-    """Unstructured's elements of cleaned HTML."""
-    partition = _html_module()
-    if not markup.strip():
-        return ()
-    return tuple(partition.partition_html(text=markup, languages=NO_LANGUAGE))
-
-
-def add(assembly: Assembly, element: Any, *, heading_level: int | None, anchor: str | None = None) -> None:
+def _add(assembly: Assembly, element: Any, *, heading_level: int | None) -> None:
     """One unstructured element, as a heading where ``heading_level`` says so."""
     category = type(element).__name__
     page = element.metadata.page_number
     if category in _SKIPPED:
         return
     if heading_level is not None:
-        assembly.heading(element.text, heading_level, page=page, anchor=anchor)
+        assembly.heading(element.text, heading_level, page=page)
         return
     kind = _KINDS.get(category, ElementKind.PARAGRAPH)
     if kind is ElementKind.TABLE:
@@ -108,19 +85,6 @@ def add(assembly: Assembly, element: Any, *, heading_level: int | None, anchor: 
         assembly.block(kind, text, page=page, context=header)
         return
     assembly.block(kind, element.text, page=page)
-
-
-def pandoc_html(content: bytes, source: Format) -> str:
-    """The document as HTML, by pandoc in its sandbox (no other file, no network)."""
-    _prepare()
-    from unstructured.file_utils.file_conversion import convert_file_to_html_text_using_pandoc
-
-    try:
-        return str(convert_file_to_html_text_using_pandoc(source_format=source.value, file=io.BytesIO(content)))
-    except FileNotFoundError as error:
-        raise ParseFailure(
-            ParseReason.UNSUPPORTED, "pandoc is missing on this machine.", hint="Install pandoc."
-        ) from error
 
 
 def spacy_pipeline() -> Any:
@@ -154,28 +118,6 @@ def _prepare() -> None:
 
     pipeline = spacy_pipeline()
     tokenize._get_nlp = lambda: pipeline  # noqa: SLF001  (the seam; a test fails when it moves)
-
-
-@cache
-def _html_module() -> ModuleType:
-    _prepare()
-    from unstructured.documents.elements import ListItem, Text
-    from unstructured.partition.html import parser, partition
-
-    def by_bullet(text: str) -> Any:
-        """Unstructured drops paragraphs of one character and guesses at the rest; bullets suffice."""
-        return ListItem if parser.is_bulleted_text(text) else Text
-
-    parser.derive_element_type_from_text = by_bullet
-    module: ModuleType = partition
-    return module
-
-
-def _level(element: Any) -> int | None:
-    """1 for the outermost heading; None where it is no heading."""
-    if type(element).__name__ != "Title":
-        return None
-    return int(element.metadata.category_depth or 0) + 1
 
 
 def _slide_notes(content: bytes) -> dict[int, str]:
