@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from ingestor.parsing.formats import Format, named_format
 
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
-_SHARED = 1
+_SHARED = 2
 
 SOFFICE = "soffice"
 """A program and no library: that it is here is all that can be told without starting it. What waits for it is
@@ -27,8 +27,8 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.JSON: (1, ()),
     Format.CSV: (1, ()),
     Format.DOCX: (2, ("lxml",)),
-    Format.PPTX: (1, ("unstructured", "python-pptx")),
-    Format.XLSX: (1, ("openpyxl",)),
+    Format.PPTX: (2, ("unstructured", "python-pptx")),
+    Format.XLSX: (2, ("openpyxl", "lxml")),
     Format.PDF: (2, ("pypdfium2",)),
     Format.EMAIL: (3, ("lxml",)),
     Format.EPUB: (3, ("lxml", "pypandoc-binary")),
@@ -39,10 +39,10 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.ORG: (1, ()),
     Format.ODS: (1, ("lxml",)),
     Format.ODP: (1, ("lxml",)),
-    Format.XLS: (1, ("xlrd",)),
+    Format.XLS: (2, ("xlrd",)),
     Format.MSG: (2, ("python-oxmsg", "lxml")),
     Format.DOC: (2, (SOFFICE, "lxml")),
-    Format.PPT: (1, (SOFFICE, "unstructured", "python-pptx")),
+    Format.PPT: (2, (SOFFICE, "unstructured", "python-pptx")),
 }
 
 

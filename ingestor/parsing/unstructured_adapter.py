@@ -10,15 +10,20 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.archive import archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.drawings import FIGURES, add_figure, attribute, local_name
 from ingestor.parsing.formats import Format
 from ingestor.parsing.tables import html_rows, table_text
 from ingestor.parsing.titles import best_title
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -39,6 +44,7 @@ _KINDS = {
 }
 # Furniture of the page, repeated on each, and marks without text.
 _SKIPPED = frozenset({"Header", "Footer", "PageBreak", "PageNumber"})
+_BESIDE = ("ppt/notesSlides/", "ppt/charts/", "ppt/diagrams/")
 _VERBS = frozenset(
     "is are was were be been am has have had do does did will would shall should can could may might must"
     " get gets got go goes went make makes made take takes took use uses used need needs see sees give gives".split()
@@ -59,12 +65,15 @@ def parse_pptx(request: ParseRequest) -> Document:
     for element in elements:
         slides.setdefault(element.metadata.page_number, []).append(element)
     # unstructured puts the notes before the slide that they speak of, where nothing tells them apart.
-    notes = _slide_notes(request.content)
-    for number in sorted({*slides, *notes}):
+    beside = _beside(request.content)
+    for number in sorted({*slides, *beside}):
         assembly.close_sections()
         for element in sorted(slides.get(number, ()), key=_is_slide_title, reverse=True):
             _add(assembly, element, heading_level=1 if _is_slide_title(element) else None)
-        assembly.block(ElementKind.PARAGRAPH, notes.get(number, ""), page=number)
+        notes, figures = beside.get(number, ("", ()))
+        for figure in figures:
+            add_figure(assembly, figure, number)
+        assembly.block(ElementKind.PARAGRAPH, notes, page=number)
     return _office_document(request, assembly, Format.PPTX)
 
 
@@ -120,19 +129,26 @@ def _prepare() -> None:
     tokenize._get_nlp = lambda: pipeline  # noqa: SLF001  (the seam; a test fails when it moves)
 
 
-def _slide_notes(content: bytes) -> dict[int, str]:
-    """Speaker notes by slide, from 1."""
+def _beside(content: bytes) -> dict[int, tuple[str, Sequence[_Element]]]:
+    """What unstructured leaves out, by slide from 1: (speaker notes, charts and diagrams in their order)."""
     with open_archive(content, Format.PPTX.value) as archive:
-        if not any(name.startswith("ppt/notesSlides/") for name in archive.namelist()):
+        if not any(name.startswith(_BESIDE) for name in archive.namelist()):
             return {}
+    from lxml import etree
     from pptx import Presentation
 
-    frames = {
-        number: slide.notes_slide.notes_text_frame
-        for number, slide in enumerate(Presentation(io.BytesIO(content)).slides, start=1)
-        if slide.has_notes_slide
-    }
-    return {number: frame.text for number, frame in frames.items() if frame is not None and frame.text.strip()}
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    found: dict[int, tuple[str, Sequence[_Element]]] = {}
+    for number, slide in enumerate(Presentation(io.BytesIO(content)).slides, start=1):
+        frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+        related = slide.part.rels
+        figures = [
+            etree.fromstring(related[identity].target_part.blob, parser)
+            for node in slide.element.iter()
+            if (identity := attribute(node, FIGURES.get(local_name(node), ""))) in related
+        ]
+        found[number] = ("" if frame is None else frame.text, figures)
+    return found
 
 
 def _is_slide_title(element: Any) -> bool:

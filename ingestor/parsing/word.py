@@ -7,8 +7,6 @@ brings no more than this tree. Headings come from styles and outline levels, nev
 
 from __future__ import annotations
 
-import posixpath
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,7 +15,9 @@ from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.archive import archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.drawings import FIGURES, add_figure, attribute, local_name
 from ingestor.parsing.formats import Format
+from ingestor.parsing.ooxml import Package
 from ingestor.parsing.tables import table_text
 from ingestor.parsing.titles import best_title
 
@@ -41,55 +41,10 @@ _QUOTES = frozenset({"quote", "intense quote", "block text"})
 def parse_docx(request: ParseRequest) -> Document:
     """Headings from styles, list items, tables with their rows; pages where Word recorded breaks."""
     with open_archive(request.content, Format.DOCX.value) as archive:
-        package = _Package(archive)
         assembly = Assembly()
-        _Reader(package, assembly).read()
+        _Reader(Package(archive), assembly).read()
         own = archive_title(archive)
     return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.DOCX.value)
-
-
-class _Package:
-    """The parts of the file that we read, by their relations; a part that is not there is None."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        from lxml import etree
-
-        self._archive = archive
-        self._names = set(archive.namelist())
-        self._parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
-        main = [target for kind, target in self._relations("").values() if kind == "officeDocument"]
-        self.main = main[0] if main and main[0] in self._names else "word/document.xml"
-        self._related = self._relations(self.main)
-
-    def document(self) -> _Element:
-        return self._parsed(self.main)
-
-    def kind(self, kind: str) -> _Element | None:
-        """The one part of its kind: styles, footnotes, endnotes."""
-        target = next((target for known, target in self._related.values() if known == kind), "")
-        return self._parsed(target) if target in self._names else None
-
-    def related(self, identity: str) -> _Element | None:
-        target = self._related.get(identity, ("", ""))[1]
-        return self._parsed(target) if target in self._names else None
-
-    def _relations(self, part: str) -> dict[str, tuple[str, str]]:
-        """Id -> (last word of its type, name of the part)."""
-        folder, _, name = part.rpartition("/")
-        source = posixpath.join(folder, "_rels", f"{name}.rels")
-        if source not in self._names:
-            return {}
-        found = {}
-        for node in self._parsed(source):
-            target = posixpath.normpath(posixpath.join("/", folder, node.get("Target") or "")).lstrip("/")
-            if node.get("TargetMode") != "External":
-                found[node.get("Id") or ""] = ((node.get("Type") or "").rpartition("/")[2], target)
-        return found
-
-    def _parsed(self, name: str) -> _Element:
-        from lxml import etree
-
-        return etree.fromstring(self._archive.read(name), self._parser)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,39 +62,51 @@ class _Words:
     pieces: list[str] = field(default_factory=list)
     boxes: list[_Element] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    figures: list[str] = field(default_factory=list)  # the relations of charts and diagrams
     # For each field that is open whether its result is left out; None while its instruction is read.
     fields: list[bool | None] = field(default_factory=list)
     instruction: str = ""
 
 
 class _Reader:
-    def __init__(self, package: _Package, assembly: Assembly) -> None:
+    def __init__(self, package: Package, assembly: Assembly) -> None:
         self._package = package
         self._assembly = assembly
-        self._styles = _styles(package.kind("styles"))
-        self._notes = {kind: _notes(package.kind(kind)) for kind in _NOTES.values()}
+        self._main = package.main("word/document.xml")
+        self._related = package.relations(self._main)
+        self._styles = _styles(self._only("styles"))
+        self._notes = {kind: _notes(self._only(kind)) for kind in _NOTES.values()}
         self._page: int | None = None
 
     def read(self) -> None:
-        root = self._package.document()
-        body = next((node for node in root if _name(node) == "body"), root)
+        root = self._package.part(self._main)
+        if root is None:
+            return
+        body = next((node for node in root if local_name(node) == "body"), root)
         heads, feet = self._margins(root)
         for text in heads:
             self._assembly.block(ElementKind.PARAGRAPH, text)
-        if next((node for node in body.iter() if _name(node) == "lastRenderedPageBreak"), None) is not None:
+        if next((node for node in body.iter() if local_name(node) == "lastRenderedPageBreak"), None) is not None:
             self._page = 1
         self._blocks(body, 0)
         self._assembly.close_sections()
         for text in feet:
             self._assembly.block(ElementKind.PARAGRAPH, text)
 
+    def _only(self, kind: str) -> _Element | None:
+        """The one part of its kind: styles, footnotes, endnotes."""
+        return self._package.part(next((part for known, part in self._related.values() if known == kind), ""))
+
+    def _part(self, identity: str) -> _Element | None:
+        return self._package.part(self._related.get(identity, ("", ""))[1])
+
     def _margins(self, root: _Element) -> tuple[Sequence[str], Sequence[str]]:
         """The different texts of headers and of footers, without numbers of pages."""
         found: dict[str, dict[str, None]] = {"headerReference": {}, "footerReference": {}}
         seen = set()
         for node in root.iter():
-            kind, identity = _name(node), _attribute(node, "id")
-            if kind in found and identity not in seen and (part := self._package.related(identity)) is not None:
+            kind, identity = local_name(node), attribute(node, "id")
+            if kind in found and identity not in seen and (part := self._part(identity)) is not None:
                 seen.add(identity)
                 text = self._flat(part, 0)
                 if any(c.isalpha() for c in text):
@@ -152,7 +119,7 @@ class _Reader:
         if depth > _DEPTH:
             raise _too_deep()
         for node in parent:
-            match _name(node):
+            match local_name(node):
                 case "p":
                     self._paragraph(node, depth)
                 case "tbl":
@@ -177,9 +144,12 @@ class _Reader:
         self._hanging(words, depth)
 
     def _hanging(self, words: _Words, depth: int) -> None:
-        """Text boxes as the blocks they hold, then the notes that the paragraph refers to."""
+        """Text boxes as the blocks they hold, charts, diagrams, then the notes that the paragraph refers to."""
         for box in words.boxes:
             self._blocks(box, depth + 1)
+        for identity in words.figures:
+            if (figure := self._part(identity)) is not None:
+                add_figure(self._assembly, figure, self._page)
         for kind, identity in words.notes:
             if (note := self._notes[kind].pop(identity, None)) is not None:
                 self._assembly.block(ElementKind.PARAGRAPH, self._flat(note, depth + 1), page=self._page)
@@ -187,7 +157,7 @@ class _Reader:
     def _table(self, table: _Element, depth: int) -> None:
         """As rows of cells; a table that only places things on the page as the blocks of its cells."""
         rows = [list(_within(row, "tc")) for row in _within(table, "tr") if not _deleted(row)]
-        nested = next((node for node in table.iter() if node is not table and _name(node) == "tbl"), None)
+        nested = next((node for node in table.iter() if node is not table and local_name(node) == "tbl"), None)
         if nested is not None or all(len(row) <= 1 for row in rows) or self._has_heading(table):
             for cell in (cell for row in rows for cell in row):
                 self._blocks(cell, depth + 1)
@@ -197,9 +167,9 @@ class _Reader:
         for row in rows:
             line: list[str] = []
             for cell in row:
-                covered = any(_name(n) == "vMerge" and _attribute(n, "val") != "restart" for n in _properties(cell))
+                covered = any(local_name(n) == "vMerge" and attribute(n, "val") != "restart" for n in _properties(cell))
                 line.append("" if covered else self._flat(cell, depth + 1, hanging))
-                spans = (_attribute(n, "val") for n in _properties(cell) if _name(n) == "gridSpan")
+                spans = (attribute(n, "val") for n in _properties(cell) if local_name(n) == "gridSpan")
                 line += [""] * (next((min(int(n), _SPAN) for n in spans if n.isdigit()), 1) - 1)
             lines.append(line)
         text, header = table_text(lines)
@@ -208,7 +178,7 @@ class _Reader:
             self._hanging(words, depth)
 
     def _has_heading(self, table: _Element) -> bool:
-        return any(self._level(node, _style_of(node)) is not None for node in table.iter() if _name(node) == "p")
+        return any(self._level(node, _style_of(node)) is not None for node in table.iter() if local_name(node) == "p")
 
     def _flat(self, parent: _Element, depth: int, hanging: list[_Words] | None = None) -> str:
         """The paragraphs below as lines. Without ``hanging`` text boxes follow their paragraph, notes are left."""
@@ -216,7 +186,7 @@ class _Reader:
             raise _too_deep()
         lines = []
         for node in parent.iter():
-            if _name(node) != "p" or _apart(node, parent):
+            if local_name(node) != "p" or _apart(node, parent):
                 continue
             words = self._words(node)
             lines.append("".join(words.pieces).strip())
@@ -237,12 +207,12 @@ class _Reader:
         if depth > _DEPTH:
             raise _too_deep()
         for node in parent:
-            name = _name(node)
+            name = local_name(node)
             if name == "fldChar":
-                _field(words, _attribute(node, "fldCharType"))
+                _field(words, attribute(node, "fldCharType"))
             elif name == "instrText" and words.fields and words.fields[-1] is None:
                 words.instruction += node.text or ""
-            elif name in _GONE or (name == "fldSimple" and _is_page(_attribute(node, "instr"))):
+            elif name in _GONE or (name == "fldSimple" and _is_page(attribute(node, "instr"))):
                 continue
             elif name == "t":
                 if not any(words.fields):
@@ -250,13 +220,14 @@ class _Reader:
             elif name in _AS_TEXT:
                 words.pieces.append(_AS_TEXT[name])
             elif name == "br":
-                words.pieces.append("\n" if _attribute(node, "type") in {"", "textWrapping"} else " ")
+                words.pieces.append("\n" if attribute(node, "type") in {"", "textWrapping"} else " ")
             elif name == "lastRenderedPageBreak":
                 self._page = None if self._page is None else self._page + 1
             elif name in _NOTES:
-                words.notes.append((_NOTES[name], _attribute(node, "id")))
+                words.notes.append((_NOTES[name], attribute(node, "id")))
             elif name in _PICTURES:
                 words.boxes += _boxes(node)
+                words.figures += [attribute(n, FIGURES[k]) for n in node.iter() if (k := local_name(n)) in FIGURES]
             elif name == "AlternateContent":
                 self._inline(_choice(node), words, depth + 1)
             else:  # runs, links, content controls, insertions, formulas
@@ -266,7 +237,7 @@ class _Reader:
 
     def _level(self, paragraph: _Element, style: str) -> int | None:
         """The level of a heading from 1; None for what is none."""
-        own = next((_attribute(n, "val") for n in _properties(paragraph) if _name(n) == "outlineLvl"), "")
+        own = next((attribute(n, "val") for n in _properties(paragraph) if local_name(n) == "outlineLvl"), "")
         if own.isdigit():
             return int(own) + 1 if int(own) < _HEADING_LEVELS else None
         for known in self._chain(style):
@@ -280,7 +251,7 @@ class _Reader:
         return None
 
     def _kind(self, paragraph: _Element, style: str) -> ElementKind:
-        number = next((n for n in _properties(paragraph) if _name(n) == "numPr"), None)
+        number = next((n for n in _properties(paragraph) if local_name(n) == "numPr"), None)
         if number is not None:
             return ElementKind.LIST_ITEM if _is_numbered(number) else ElementKind.PARAGRAPH
         chain = list(self._chain(style))
@@ -306,51 +277,42 @@ class _Reader:
 # -- the tree ----------------------------------------------------------------------------------------
 
 
-def _name(node: _Element) -> str:
-    """Without its namespace: there are two for each, transitional and strict."""
-    return node.tag.rpartition("}")[2] if isinstance(node.tag, str) else ""
-
-
-def _attribute(node: _Element, name: str) -> str:
-    return next((str(value) for key, value in node.attrib.items() if str(key).rpartition("}")[2] == name), "")
-
-
 def _properties(node: _Element) -> Iterable[_Element]:
-    return next((child for child in node if _name(child) in {"pPr", "tcPr", "trPr"}), ())
+    return next((child for child in node if local_name(child) in {"pPr", "tcPr", "trPr"}), ())
 
 
 def _style_of(paragraph: _Element) -> str:
-    return next((_attribute(node, "val") for node in _properties(paragraph) if _name(node) == "pStyle"), "Normal")
+    return next((attribute(node, "val") for node in _properties(paragraph) if local_name(node) == "pStyle"), "Normal")
 
 
 def _within(parent: _Element, name: str) -> Iterator[_Element]:
     """Rows of a table or cells of a row, through the wrappers that may stand between."""
     for node in parent:
-        if _name(node) == name:
+        if local_name(node) == name:
             yield node
-        elif _name(node) in {"sdt", "sdtContent", "customXml", "ins"}:
+        elif local_name(node) in {"sdt", "sdtContent", "customXml", "ins"}:
             yield from _within(node, name)
 
 
 def _deleted(row: _Element) -> bool:
-    return any(_name(node) == "del" for node in _properties(row))
+    return any(local_name(node) == "del" for node in _properties(row))
 
 
 def _apart(node: _Element, top: _Element) -> bool:
     """Whether it stands in a text box or in what is gone, and is not read as part of ``top`` itself."""
     while (node := node.getparent()) is not None and node is not top:
-        if _name(node) == "txbxContent" or _name(node) in _GONE:
+        if local_name(node) == "txbxContent" or local_name(node) in _GONE:
             return True
     return False
 
 
 def _choice(node: _Element) -> _Element:
     """What a current program shows of the forms that are offered."""
-    return next((child for child in node if _name(child) == "Choice"), node)
+    return next((child for child in node if local_name(child) == "Choice"), node)
 
 
 def _boxes(picture: _Element) -> list[_Element]:
-    return [n for n in picture.iter() if _name(n) == "txbxContent" and not _apart(n, picture)]
+    return [n for n in picture.iter() if local_name(n) == "txbxContent" and not _apart(n, picture)]
 
 
 def _field(words: _Words, what: str) -> None:
@@ -369,19 +331,19 @@ def _is_page(instruction: str) -> bool:
 
 def _is_numbered(number: _Element) -> bool:
     """A number of 0 takes a paragraph out of the list of its style."""
-    return next((_attribute(node, "val") != "0" for node in number if _name(node) == "numId"), False)
+    return next((attribute(node, "val") != "0" for node in number if local_name(node) == "numId"), False)
 
 
 def _styles(root: _Element | None) -> dict[str, _Style]:
     found = {}
     for node in () if root is None else root:
-        if _name(node) != "style":
+        if local_name(node) != "style":
             continue
-        values = {_name(child): _attribute(child, "val") for child in node}
+        values = {local_name(child): attribute(child, "val") for child in node}
         own = list(_properties(node))
-        outline = next((_attribute(child, "val") for child in own if _name(child) == "outlineLvl"), "")
-        listed = next((_is_numbered(child) for child in own if _name(child) == "numPr"), None)
-        found[_attribute(node, "styleId")] = _Style(
+        outline = next((attribute(child, "val") for child in own if local_name(child) == "outlineLvl"), "")
+        listed = next((_is_numbered(child) for child in own if local_name(child) == "numPr"), None)
+        found[attribute(node, "styleId")] = _Style(
             name=values.get("name", ""),
             parent=values.get("basedOn", ""),
             outline=int(outline) if outline.isdigit() else None,
@@ -393,7 +355,7 @@ def _styles(root: _Element | None) -> dict[str, _Style]:
 def _notes(root: _Element | None) -> dict[str, _Element]:
     """Notes by id, without the lines that separate them from the page."""
     notes = () if root is None else root
-    return {_attribute(node, "id"): node for node in notes if _attribute(node, "type") in {"", "normal"}}
+    return {attribute(node, "id"): node for node in notes if attribute(node, "type") in {"", "normal"}}
 
 
 def _too_deep() -> ParseFailure:

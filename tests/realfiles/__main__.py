@@ -90,7 +90,9 @@ def _tried(pool: ParserPool, file: RealFile) -> Outcome:
             hung = True
     seconds = time.monotonic() - began
     share, lost = None, ()
-    if document is not None and (theirs := reference(file)) is not None:
+    if failure is ParseReason.NO_TEXT and (theirs := reference(file)) is not None:
+        share = recall(theirs, "", file.kind)
+    elif document is not None and (theirs := reference(file)) is not None:
         ours = "\n".join([document.title, *(document.text[e.start : e.end] for e in document.elements)])
         share = recall(theirs, ours, file.kind)
         lost = tuple(f"{word}x{n}" for word, n in (words(theirs) - words(ours)).most_common(12))

@@ -122,7 +122,7 @@ def _pptx(file: RealFile) -> str:
 
 def _xlsx(file: RealFile) -> str:
     shared = [
-        "".join(t.text or "" for t in item.iter(f"{_S}t"))
+        "".join(t.text or "" for t in (*item.iterfind(f"{_S}t"), *item.iterfind(f"{_S}r/{_S}t")))  # no phonetic guide
         for root in _parts(file, r"xl/sharedStrings\.xml")
         for item in root.iter(f"{_S}si")
     ]
@@ -149,7 +149,14 @@ def _opendocument(file: RealFile) -> str:
         for child in node:
             yield from texts(child)
             yield child.tail or ""
-        if node.tag in {f"{_TEXT}p", f"{_TEXT}h", f"{_TEXT}tab", f"{_TEXT}s", f"{_TEXT}line-break"}:
+        if node.tag in {
+            f"{_TEXT}p",
+            f"{_TEXT}h",
+            f"{_TEXT}note-citation",
+            f"{_TEXT}tab",
+            f"{_TEXT}s",
+            f"{_TEXT}line-break",
+        }:
             yield "\n"
 
     return "\n".join("".join(texts(b)) for root in _parts(file, r"content\.xml") for b in root.iter(f"{_OFFICE}body"))
