@@ -127,23 +127,23 @@ FOREIGN: dict[str, str] = {
 # What each format needs beyond the standard library: modules, and programs that a module may carry.
 _NEEDS: dict[Format, tuple[str, ...]] = {
     Format.MARKDOWN: ("markdown_it",),
-    Format.HTML: ("unstructured", "lxml"),
+    Format.HTML: ("lxml",),
     Format.XML: ("lxml",),
-    Format.DOCX: ("unstructured", "docx"),
+    Format.DOCX: ("lxml",),
     Format.PPTX: ("unstructured", "pptx"),
     Format.XLSX: ("openpyxl",),
     Format.PDF: ("pypdfium2",),
-    Format.EMAIL: ("unstructured", "lxml"),
-    Format.EPUB: ("unstructured", "pypandoc", "pandoc"),
-    Format.ODT: ("unstructured", "pypandoc", "pandoc"),
-    Format.RTF: ("unstructured", "pypandoc", "pandoc"),
+    Format.EMAIL: ("lxml",),
+    Format.EPUB: ("pypandoc", "pandoc", "lxml"),
+    Format.ODT: ("pypandoc", "pandoc", "lxml"),
+    Format.RTF: ("pypandoc", "pandoc", "lxml"),
     Format.NOTEBOOK: ("markdown_it",),
     Format.RST: ("docutils",),
     Format.ODS: ("lxml",),
     Format.ODP: ("lxml",),
     Format.XLS: ("xlrd",),
-    Format.MSG: ("oxmsg", "unstructured", "lxml"),
-    Format.DOC: ("soffice", "unstructured", "docx"),
+    Format.MSG: ("oxmsg", "lxml"),
+    Format.DOC: ("soffice", "lxml"),
     Format.PPT: ("soffice", "unstructured", "pptx"),
     Format.IMAGE: ("tesseract", "PIL"),
 }
@@ -158,8 +158,8 @@ _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for ex
 class FormatStatus:
     """One line of ``doctor``: whether files with these extensions can be parsed here.
 
-    ``missing`` names what has to be installed, or says why the format or the parser is not taken at all; ``partly`` what
-    has to be installed for a part of such files (scanned pages of a PDF).
+    ``missing`` names what has to be installed, or says why the format or the parser is not taken at all; ``partly``
+    what has to be installed for a part of such files (scanned pages of a PDF).
     """
 
     format: str
