@@ -1,6 +1,6 @@
 """Local folders and mounts. Here stands what a kind promises the registry; the rest by module:
 
-- ``config`` settings, checked; ``paths`` bytes and ids; ``mount`` where a folder is mounted
+- ``config`` settings, checked; ``mount`` where a folder is mounted
 - ``signature`` versions, keys, identity, grain; ``rules`` what is left out, and why
 - ``grants`` permission bits to principals; ``tree`` opens folders without following links
 - ``view`` one entry to one item; ``scan`` the listing; ``source`` the protocol
@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from connectors.base import ItemId
-from connectors.files.config import SettingsError, parse_settings
-from connectors.files.paths import display, item_id
+from connectors.files.config import parse_settings
+from connectors.paths import display, item_id
+from connectors.settings import SettingsError
 
 if TYPE_CHECKING:
     from connectors.base import Source

@@ -11,7 +11,8 @@ import pytest
 
 from connectors import registry
 from connectors.base import Source
-from connectors.files.config import FilesConfig, SettingsError, parse_settings
+from connectors.files.config import FilesConfig, parse_settings
+from connectors.settings import SettingsError
 
 
 def test_a_path_is_enough() -> None:
