@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.base import ItemId
@@ -31,7 +32,7 @@ def check(name: str, settings: Mapping[str, object]) -> list[str]:
     return []
 
 
-def make(name: str, settings: Mapping[str, object]) -> Source:
+def make(name: str, settings: Mapping[str, object], cache: Path) -> Source:  # noqa: ARG001 - a folder is at hand
     """The source. Raises ``SettingsError``; opens nothing, so an absent folder is no error here."""
     from connectors.files.source import FilesSource
 

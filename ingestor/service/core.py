@@ -21,6 +21,7 @@ from ingestor.ledger.sources import SourceRow
 from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
+from ingestor.service.caches import Caches
 from ingestor.service.models import ModelRegistry
 from ingestor.service.pump import Pump
 from ingestor.service.rebuilding import rebuild_when_bloated
@@ -60,6 +61,7 @@ class Parts:
     models: ModelRegistry
     searcher: Searcher
     make_source: Callable[[SourceRow], Source]
+    caches: Caches
     timings: Mapping[str, Timing]
     stop: threading.Event
 
@@ -92,6 +94,7 @@ class Service:
         with contextlib.suppress(NoSpace):  # the loops wait for room, and searches need none
             self.ledger.mark_clean(False)
             self.ledger.finish_removals()
+        self.sweep_caches()
         self.parts.pump.start()
         self.ready = True
 
@@ -205,6 +208,10 @@ class Service:
         if runner is not None:
             runner.end(GRACE_S)
             runner.source.close()
+
+    def sweep_caches(self) -> None:
+        """What connectors kept for sources that are no more."""
+        self.parts.caches.sweep(row.name for row in self.ledger.sources.all())
 
     def runners(self) -> Sequence[Runner]:
         with self._lock:
