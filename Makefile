@@ -34,6 +34,7 @@ bench: $(VENV)/.installed-dev  ## Measure: ledger, cutting, embedding, first and
 	$(BIN)/python -m tests.benchmarks
 
 faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
+	$(BIN)/python -m tests.support.packages
 	$(BIN)/python -m pytest -q -m long tests/faults tests/property -p no:randomly -s
 
 install: $(VENV)/.installed

@@ -32,11 +32,15 @@ class SyncRequest(Wire):
 
 
 class SearchRequest(Wire):
+    """``merge``: neighbours are one hit. ``passage``: about so many characters around the best sentence."""
+
     query: str
     top: int = 10
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
     sources: tuple[str, ...] = ()
     principals: tuple[str, ...] | None = None
+    merge: bool = False
+    passage: int | None = None
 
 
 class VerifyRequest(Wire):
@@ -152,6 +156,8 @@ class SearchHit(Wire):
     text: str
     revision: int
     ingested_at: float
+    parent: str = ""  # the uri of what it is attached to
+    parent_title: str = ""
 
 
 class SearchReply(Wire):
@@ -159,6 +165,57 @@ class SearchReply(Wire):
     took_ms: float
     hits: tuple[SearchHit, ...]
     note: str = ""
+
+
+class TraceReply(Wire):
+    """A chunk as it was last cited: its revision is 0, and run and recipe are empty, where that is past retention."""
+
+    chunk_id: str
+    current: bool
+    document_id: str
+    uri: str
+    url: str
+    revision: int
+    superseded_at: float | None
+    run: str
+    recipe: str
+    model: str
+    text: str
+    source: str
+    title: str
+    section: tuple[str, ...]
+    page: int | None
+    lines: tuple[int, int] | None
+    ingested_at: float
+
+
+class HistoryEvent(Wire):
+    """One thing that happened to a document. ``added`` and ``removed`` are passages; ``known`` is false where what
+    changed is past retention, or is not for this reader."""
+
+    kind: Literal["revision", "cut", "moved", "deleted", "returned"]
+    at: float
+    revision: int | None = None
+    run: str | None = None
+    edited_at: float | None = None
+    known: bool = True
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    kept: int = 0
+    uri: str = ""
+    was: str = ""
+
+
+class HistoryReply(Wire):
+    """``events``: oldest first."""
+
+    document_id: str
+    source: str
+    title: str
+    uri: str
+    url: str
+    current: bool
+    events: tuple[HistoryEvent, ...]
 
 
 class Pending(Wire):
@@ -327,12 +384,14 @@ class QuarantineReply(Wire):
 
 
 class FormatReply(Wire):
-    """``missing`` names what has to be installed, or says why the format is not taken."""
+    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
+    a part of such files."""
 
     format: str
     extensions: tuple[str, ...]
     works: bool
     missing: str = ""
+    partly: str = ""
 
 
 class FormatsReply(Wire):

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +24,6 @@ from ingestor.errors import ConfigError, LedgerError, UserError
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
-from ingestor.service.folders import FILES, registered
 from ingestor.space import NoSpace
 from ingestor.state import StateLock
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ingestor.config import Config
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
+    from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
@@ -71,30 +74,55 @@ def open_operations(context: Context) -> Iterator[Operations]:
             operations.await_idle()  # somebody else's work by way of our socket
 
 
+def running_service(context: Context) -> Operations:
+    """The operations of a service, which must run. Raises ``UserError``."""
+    from ingestor.web.client import service_at
+
+    return service_at(context.state)
+
+
 def run_service(context: Context) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code."""
+    """Serve until SIGTERM or Ctrl-C; the exit code. SIGHUP reads the configuration again, or ends a service whose
+    terminal was closed."""
+    reload = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
+    signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
     with _own_lock(context):
         if _await_room(context):
-            _serve_until_stopped(context)
+            _serve_until_stopped(context, reload)
     _log.info("service_stopped")
     return 0
 
 
-def _serve_until_stopped(context: Context) -> None:
+def _serve_until_stopped(context: Context, reload: threading.Event) -> None:
     with _opened(context) as service:
         from ingestor.service.operations import ServiceOperations
 
-        operations = ServiceOperations(service)
+        operations = ServiceOperations(service, reread=lambda: _reread(context))
         with _served(context, service, operations, as_service=True):
             service.watch()
             _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
             while not context.stop.wait(1.0):  # in slices, so that a signal is handled at once
                 if (damage := service.ledger.damage) is not None:
                     raise damage  # nothing more is written; the next start checks the files
+                if reload.is_set():
+                    reload.clear()
+                    threading.Thread(target=_reload, args=(operations,), name="reload", daemon=True).start()
             _log.info("service_stopping")
             operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
+
+
+def _reload(operations: Operations) -> None:
+    """For a signal: nobody waits for the answer, and the log has it."""
+    from ingestor import wire_service
+
+    try:
+        operations.reload(wire_service.ReloadRequest())
+    except ConfigError:
+        pass  # told by who refused it
+    except Exception:
+        _log.error("operation_crashed", operation="reload", exc_info=True)
 
 
 def loops_still_run() -> bool:
@@ -149,6 +177,7 @@ def _build(context: Context) -> Service:
     from ingestor.embedding.embedder import SentenceEmbedder
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.limits import Limits
+    from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
     from ingestor.search.searcher import Searcher
     from ingestor.service.caches import Caches
@@ -156,7 +185,6 @@ def _build(context: Context) -> Service:
     from ingestor.service.lens import Lenses
     from ingestor.service.models import DEFAULT_KEEP_S, ModelRegistry
     from ingestor.service.pump import Pump
-    from ingestor.service.schedule import Timing
     from ingestor.service.switching import Judge
 
     config = context.config
@@ -188,7 +216,7 @@ def _build(context: Context) -> Service:
     )
     make, caches = _make_source, Caches(context.state.root / _CACHE)
     lenses = Lenses(index, models, context.stop)
-    searcher = Searcher(ledger=ledger.search, lens=lenses.present)
+    searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
     return Service(
         Parts(
@@ -197,6 +225,7 @@ def _build(context: Context) -> Service:
                 workers=config.parsing.workers or None,
                 limits=Limits(seconds=config.parsing.timeout_s, processor=config.parsing.timeout_s),
                 scratch=context.state.root / "parsing",
+                ocr=ocr_settings(config.parsing),
             ),
             cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
             pump=pump,
@@ -205,7 +234,7 @@ def _build(context: Context) -> Service:
             searcher=searcher,
             make_source=lambda row: make(row, caches.of(row.name)),
             caches=caches,
-            timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+            timings=_wanted(config).timings,
             stop=context.stop,
         )
     )
@@ -251,24 +280,36 @@ def _configured(config: Config) -> Sequence[SourceRow]:
     ]
 
 
+def _wanted(config: Config) -> Wanted:
+    from ingestor.service.configured import Wanted
+    from ingestor.service.schedule import Timing
+
+    return Wanted(
+        rows=_configured(config),
+        timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+        where=str(config.file),
+    )
+
+
 def _register_configured(ledger: Ledger, config: Config) -> None:
-    """The configuration's sources stand in the ledger as it says now. One that left the configuration is
-    kept as a registered source: documents are never dropped because a line of a file is missing."""
-    rows = _configured(config)
-    names = {row.name for row in rows}
-    others = [row for row in ledger.sources.all() if row.name not in names and row.origin == "registered"]
-    for row in rows:
-        path = row.settings.get("path")
-        if row.kind == FILES and isinstance(path, str) and (same := registered(others, path)) is not None:
-            raise ConfigError(
-                [f"source {row.name!r}: its folder is the source {same.name!r} already; name it so, or remove that"],
-                where=str(config.file),
-            )
-        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
-    for row in ledger.sources.all():
-        if row.origin == "configured" and row.name not in names:
-            ledger.sources.put(row.name, row.kind, row.settings, "registered")
-            _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
+    """The configuration's sources stand in the ledger as it says now."""
+    from ingestor.service.configured import compare, record
+
+    record(ledger, compare(ledger.sources.all(), _wanted(config)))
+
+
+def _reread(context: Context) -> Wanted:
+    """The configuration as its file is now, compared with what the process began with."""
+    from ingestor.config import load
+
+    began, now = context.config, load(context.config_file)
+    if now.file is None and began.file is not None:
+        raise ConfigError(["the file is gone"], where=str(began.file))
+    return replace(
+        _wanted(now),
+        adopt=lambda: log.configure(level=now.log.level, form=now.log.format),
+        restart=tuple(began.lasting(now)),
+    )
 
 
 def _await_room(context: Context) -> bool:

@@ -1,4 +1,5 @@
 """Run every suite in its short form, print the seconds of each and what did not run, end with one line of counts.
+First the programs of the system that some tests need are installed, where that is allowed (``support/packages.py``).
 
 A suite is a folder. One that collects nothing is an error: a suite that silently vanished is a hole. So is a
 test that was skipped and nobody knows.
@@ -31,6 +32,7 @@ NOT_RUN = re.compile(r"(?:SKIPPED(?: \[\d+\])?|XFAIL) (.+)")
 def main() -> int:
     binaries, rows, totals, failed = Path(sys.executable).parent, [], {"passed": 0, "failed": 0, "skipped": 0}, False
     not_run: list[str] = []
+    subprocess.run([sys.executable, "-m", "tests.support.packages"], cwd=HERE.parent, check=False)
     for name, command in LINT:
         began = time.monotonic()
         code = subprocess.run([str(binaries / command[0]), *command[1:]], cwd=HERE.parent, check=False).returncode

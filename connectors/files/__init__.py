@@ -49,7 +49,7 @@ def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
     """The id that a path has, or would have, in this source; None when it lies outside. The folders of
     both are compared as written and by their real names, the last step as written: it may be a link."""
     root = settings.get("path")
-    if not isinstance(root, str):
+    if not isinstance(root, str) or ("://" in where and not where.startswith("/")):
         return None
     folder, path = os.fsencode(root), os.path.abspath(os.fsencode(where))  # noqa: PTH100 - a Path holds no bytes
     real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))  # noqa: PTH118, PTH119, PTH120

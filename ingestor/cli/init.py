@@ -32,6 +32,11 @@ days = 30
 # Processes that parse documents; 0 is one per processor. A document that takes longer is set aside.
 workers = 0
 timeout_s = 60.0
+# Pictures and scanned pages are read by tesseract where it is installed; "off" sets them aside.
+ocr = "auto"
+# Languages as tesseract writes them ("eng+deu"); empty: English and up to three more that are installed.
+ocr_languages = ""
+ocr_pages = 100
 
 [chunking]
 # Lengths of passages, in about characters of English: what is aimed at, and the most.
@@ -57,6 +62,17 @@ format = "auto"
 # marker = ""                         # a file that you placed below path; without it the folder is not mounted
 # schedule = "5m"                     # a full look this often, besides watching; or: cron = "30 2 * * 1-5"
 # permissions = "posix"               # who may read: as the files say; or a list: ["group:staff"], ["public"]
+#
+# [[source]]
+# name = "team-wiki"
+# kind = "gitwiki"                    # a git wiki, or documentation in any repository ("Git wikis" in README.md)
+# url = "https://github.com/ORG/REPO.wiki.git"    # or git@host:path with ssh_key_file and known_hosts_file
+# branch = ""                         # empty: the repository's own choice
+# folder = ""                         # only what is in this folder of it
+# token_file = "team-wiki.token"      # or token_env, token_credential; none for a public repository
+# exclude = ["_Sidebar.*", "_Footer.*"]
+# schedule = "30s"                    # one question to the server each time
+# permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
 """
 
 

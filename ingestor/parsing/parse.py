@@ -117,4 +117,6 @@ def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
             from ingestor.parsing.soffice import parse_doc as adapter
         case Format.PPT:
             from ingestor.parsing.soffice import parse_ppt as adapter
+        case Format.IMAGE:
+            from ingestor.parsing.images import parse_image as adapter
     return adapter

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from ingestor.parsing.formats import Format, named_format
+from ingestor.parsing.ocr import Ocr
 
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
 _SHARED = 1
@@ -18,6 +19,8 @@ _SHARED = 1
 SOFFICE = "soffice"
 """A program and no library: that it is here is all that can be told without starting it. What waits for it is
 tried again when it is installed."""
+OCR = "ocr"
+"""No library either: tesseract with its version and languages, and how it is used."""
 
 _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.TEXT: (1, ()),
@@ -29,8 +32,8 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.DOCX: (1, ("unstructured", "python-docx")),
     Format.PPTX: (1, ("unstructured", "python-pptx")),
     Format.XLSX: (1, ("openpyxl",)),
-    Format.PDF: (2, ("pypdfium2",)),
-    Format.EMAIL: (2, ("unstructured", "lxml")),
+    Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
+    Format.EMAIL: (3, ("unstructured", "lxml")),
     Format.EPUB: (2, ("unstructured", "lxml", "pypandoc-binary")),
     Format.ODT: (2, ("unstructured", "lxml", "pypandoc-binary")),
     Format.RTF: (2, ("unstructured", "lxml", "pypandoc-binary")),
@@ -40,26 +43,32 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.ODS: (1, ("lxml",)),
     Format.ODP: (1, ("lxml",)),
     Format.XLS: (1, ("xlrd",)),
-    Format.MSG: (1, ("python-oxmsg", "unstructured", "lxml")),
+    Format.MSG: (2, ("python-oxmsg", "unstructured", "lxml")),
     Format.DOC: (1, (SOFFICE, "unstructured", "python-docx")),
     Format.PPT: (1, (SOFFICE, "unstructured", "python-pptx")),
+    Format.IMAGE: (1, ("pillow", OCR)),
 }
 
 
-def recipe(name: str, media_type: str | None) -> str:
+# What they hold may be anything: a new parser for it is a reason to read them again.
+_HOLDERS = frozenset({Format.EMAIL, Format.MSG})
+
+
+def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
     """``format.version`` and the libraries; what has no known name may turn out to be anything."""
-    return _fingerprint(named_format(name, media_type))
+    return _fingerprint(named_format(name, media_type), ocr or Ocr())
 
 
 @cache
-def _fingerprint(fmt: Format | None) -> str:
-    if fmt is None:
+def _fingerprint(fmt: Format | None, ocr: Ocr) -> str:
+    if fmt is None or fmt in _HOLDERS:
         parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
         libraries = sorted({library for _, needed in _ADAPTERS.values() for library in needed})
     else:
         number, needed = _ADAPTERS[fmt]
         parts, libraries = [f"{fmt.value}.{number}"], sorted(needed)
-    return " ".join([f"parse.{_SHARED}", *parts, *(f"{library}-{_version(library)}" for library in libraries)])
+    named = [ocr.fingerprint() if library == OCR else f"{library}-{_version(library)}" for library in libraries]
+    return " ".join([f"parse.{_SHARED}", *parts, *named])
 
 
 @cache

@@ -81,7 +81,9 @@ class Service:
         self.ready = False
         self.quiet = True  # after close: whether every loop had ended
         self._runners: dict[str, Runner] = {}
+        self._leaving: dict[str, Runner] = {}  # dropped ones that are still in a call that does not return
         self._watches: dict[str, Watch] = {}
+        self._timings = dict(parts.timings)
         self._schedule = Schedule()
         self._watching = False
         self._warm_up: threading.Thread | None = None
@@ -106,7 +108,8 @@ class Service:
         self._schedule.add(_MAINTENANCE, Timing(interval_s=_MAINTENANCE_EVERY_S), self.maintain)
         self._schedule.add(_PROBE, Timing(interval_s=_PROBE_EVERY_S), self.probe)
         for row in self.ledger.sources.all():
-            self._attend(row)
+            if not row.paused:
+                self._attend(row)
         self.warm()
 
     def close(self) -> None:
@@ -121,7 +124,7 @@ class Service:
         for watch in self._watches.values():
             watch.close()
         quiet = True
-        for runner in self._runners.values():
+        for runner in (*self._runners.values(), *self._leaving.values()):
             quiet &= runner.join(max(0.1, deadline - time.monotonic()))
         self.parts.parser.close()
         quiet &= self.parts.pump.join(max(0.1, deadline - time.monotonic()))
@@ -175,10 +178,21 @@ class Service:
             return self._runners[name]
 
     def attend(self, name: str, *, scan: bool = True) -> None:
-        """A source was added: a service watches and schedules it from now on. ``scan`` False: the caller
-        asks for the first run itself."""
-        if self._watching:
-            self._attend(next(row for row in self.ledger.sources.all() if row.name == name), scan=scan)
+        """A source was added, changed or resumed: a service watches and schedules it from now on. ``scan`` False: the
+        caller asks for the first run itself."""
+        row = next(row for row in self.ledger.sources.all() if row.name == name)
+        if self._watching and not row.paused:
+            self._attend(row, scan=scan)
+
+    def retime(self, timings: Mapping[str, Timing]) -> set[str]:
+        """Schedule by these from now on; the names whose timing is another one."""
+        with self._lock:
+            before, self._timings = self._timings, dict(timings)
+            attended = list(self._watches)
+        retimed = {name for name in attended if timings.get(name, Timing()) != before.get(name, Timing())}
+        for name in retimed:
+            self._schedule_source(name)
+        return retimed
 
     def foresee(self, name: str | None, source: Source) -> tuple[RunCounts, str]:
         """What a run of ``source`` would find, and what is wrong with its listing; nothing is read or written.
@@ -199,15 +213,19 @@ class Service:
         return counts, broken
 
     def drop(self, name: str) -> None:
-        """A source is being removed: its loop ends before its documents go."""
+        """Nothing looks after a source any more: it is being removed, is paused, or is started anew. What runs is
+        suspended; its loop ends first."""
         with self._lock:
             watch, runner = self._watches.pop(name, None), self._runners.pop(name, None)
         self._schedule.remove(name)
         if watch is not None:
             watch.close()
         if runner is not None:
-            runner.end(GRACE_S)
+            if not runner.end(GRACE_S):
+                self._leaving[name] = runner  # the next loop of this source begins when this one has ended
             runner.source.close()
+        with contextlib.suppress(LedgerError):  # it is for people
+            self.ledger.sources.set_next_run(name, None)
 
     def sweep_caches(self) -> None:
         """What connectors kept for sources that are no more."""
@@ -233,6 +251,7 @@ class Service:
             pump=self.parts.pump,
             stop=self.stop,
             has_room=self.ledger.has_room,
+            after=self._leaving.get(row.name),
         )
         runner.start()
         return runner
@@ -250,9 +269,11 @@ class Service:
         watch.arm()
         if scan:
             runner.request(Trigger.STARTUP)
-        timing = self.parts.timings.get(row.name, Timing())
-        self._schedule.add(row.name, timing, lambda: self._scheduled(row.name))
-        self._note_next(row.name)
+        self._schedule_source(row.name)
+
+    def _schedule_source(self, name: str) -> None:
+        self._schedule.add(name, self._timings.get(name, Timing()), lambda: self._scheduled(name))
+        self._note_next(name)
 
     def _scheduled(self, name: str) -> None:
         runner = self._runners.get(name)

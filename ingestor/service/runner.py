@@ -53,14 +53,17 @@ class Runner:
         pump: Pump,
         stop: threading.Event,
         has_room: Callable[[], bool] = lambda: True,
+        after: Runner | None = None,
     ) -> None:
-        """``has_room``: whether the disk of the state folder takes more."""
+        """``has_room``: whether the disk of the state folder takes more. ``after``: an earlier loop of this source,
+        which this one waits for."""
         self.source = source
         self._runs = runs
         self._discard = discard
         self._pump = pump
         self._stop = stop
         self._has_room = has_room
+        self._after_that = after
         self._postponed: list[Request] = []
         self._leaving = threading.Event()
         self._wake = threading.Condition()
@@ -138,6 +141,9 @@ class Runner:
     # -- the loop ----------------------------------------------------------------------------------
 
     def _loop(self) -> None:
+        while self._after_that is not None and not self._stop.is_set() and not self._after_that.join(1.0):
+            pass  # two loops of one source would both decide what it holds
+        self._after_that = None
         while True:
             with self._wake:
                 while not self._waiting and not self.stopping():

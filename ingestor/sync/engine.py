@@ -138,7 +138,9 @@ class SyncEngine:
         if adopt:
             # On record before the first item from there is: what a run commits that then dies or is suspended
             # could not be proven gone by the next one (R5).
-            self._ledger.save_bookmark(name, cursor=None, identity=listing.identity_after, proven_at=None)
+            self._ledger.save_bookmark(
+                name, cursor=None, identity=listing.identity_after, proven_at=None, counted=False
+            )
         tally.unchanged += difference.unchanged
         self._regrant(run, difference, listing, memory)
         gone = self._gone(proof, difference, listing)
@@ -158,19 +160,21 @@ class SyncEngine:
             moved=moved,
             complete=listing.whole,
             root=proof.root,
-            peak_live=memory.live_peak,
+            peak_live=max(memory.live_peak, len(listing.listed) if listing.whole else 0),
             live=memory.live + tally.added,
         )
         self._remove(run, decision, tally)
         plan = self._ledger.hold(name, decision.reason, decision.hold)
-        if approve is not None and listing.whole:
-            self._ledger.restart_peak(name)
         steady = proof.root is Root.HOLDS or adopt
         self._ledger.save_bookmark(
             name,
             cursor=None if listing.broken or listing.untold or self._content.unread else listing.cursor,
             identity=None,
             proven_at=started if listing.whole and steady else None,
+            # Only here every absence was judged: a run of a part, or one that dies, takes in what came and not yet
+            # out what went, and so large a count would let too much go (R5).
+            counted=WHOLE in listing.scopes and not listing.broken,
+            anew=approve is not None and listing.whole,
         )
         if not listing.broken and WHOLE in scopes:
             self._looked_at, self._recipes_known = started, True
@@ -309,7 +313,12 @@ class SyncEngine:
     ) -> None:
         """Moves and metadata: rows change, nothing is parsed or embedded."""
         ops: list[Op] = [
-            Move(doc=match.known.doc, item_id=match.known.item_id, ref=match.ref, seen=match.by is not Evidence.FILE)
+            Move(
+                doc=match.known.doc,
+                item_id=match.known.item_id,
+                ref=match.ref,
+                seen=match.by is not Evidence.FILE and not self._content.in_doubt(match.ref),
+            )
             for match in matches
         ]
         ops += [Touch(doc=item.doc, item_id=item.item_id, ref=ref) for item, ref in metadata]

@@ -18,6 +18,7 @@ from tests.support.faults_report import campaign_seed, write_report
 from tests.support.git_churn import Churn
 from tests.support.git_servers import http_server
 from tests.support.git_wiki import Wiki
+from tests.support.program import Program
 from tests.support.served import Served
 from tests.support.world import SOURCE, World
 
@@ -290,6 +291,26 @@ def settled(served: Served, wiki: Wiki) -> None:
     assert served.differs("wiki") == ""
     reply = served.verify()
     assert reply.ok, reply.details
+
+
+def test_the_command_line_knows_a_wiki(tmp_path: Path) -> None:
+    """`sync` takes it in, `why` names the rule that leaves a file out, and a source that is removed leaves nothing of
+    it in the state folder."""
+    wiki = Wiki(tmp_path / "wiki.git")
+    wiki.commit(put={"Home.md": PAGE.format("homes").encode(), "_Sidebar.md": PAGE.format("bars").encode()})
+    config = tmp_path / "ingestor.toml"
+    table = f'[[source]]\nname = "wiki"\nkind = "gitwiki"\nurl = "{wiki.url}"\nexclude = ["_Sidebar.*"]\n'
+    config.write_text(table)
+    program = Program(state=tmp_path / "state", home=tmp_path / "home", config=config)
+    assert program("sync", "--json").run["documents"]["added"] == 1
+    assert program("sync", "--json").run["bytes_read"] == 0
+    assert "searchable" in program("why", f"{wiki.url}/Home.md").stdout
+    assert "_Sidebar.*" in program("why", f"{wiki.url}/_Sidebar.md").stdout
+    (cache,) = (tmp_path / "state" / "cache").iterdir()
+    config.write_text("")
+    program("sync", "--json", expect=None)  # the table is gone: an added source from now on
+    program("source", "remove", "wiki", "--purge")
+    assert not cache.exists()
 
 
 @pytest.mark.slow
