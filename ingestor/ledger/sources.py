@@ -185,7 +185,7 @@ class Sources:
         and now and then, so that a steady source has one within each day. What is held is gone from the source, and
         would together with what came in its place make the loss look small."""
         (count,) = tx.execute(
-            f"SELECT ({LISTED}) - (SELECT count(*) FROM held_item JOIN item USING (source, item_id) WHERE source = ?1)",
+            f"{LISTED} - (SELECT count(*) FROM held_item JOIN item USING (source, item_id) WHERE source = ?1)",
             (row,),
         ).fetchone()
         now = time.time()

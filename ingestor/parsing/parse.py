@@ -92,7 +92,7 @@ def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
         case Format.CSV:
             from ingestor.parsing.delimited import parse_csv as adapter
         case Format.DOCX:
-            from ingestor.parsing.unstructured_adapter import parse_docx as adapter
+            from ingestor.parsing.word import parse_docx as adapter
         case Format.PPTX:
             from ingestor.parsing.unstructured_adapter import parse_pptx as adapter
         case Format.XLSX:

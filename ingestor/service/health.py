@@ -82,7 +82,9 @@ class Keeper:
         except LedgerError as error:
             return str(error)
         states = Counter("paused" if row.paused else row.state.value for row in rows)
-        said = f"{len(rows)} sources: " + ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        said = f"{len(rows)} source{'' if len(rows) == 1 else 's'}: " + ", ".join(
+            f"{count} {state}" for state, count in sorted(states.items())
+        )
         waiting = f"; {embed} passages to embed, {index} to index" if embed or index else ""
         loading = "" if (model := self._service.model_state()) == "ok" else f"; model: {model}"
         return said + waiting + loading + "".join(f"; {_sentence(silence)}" for silence in silences)

@@ -66,7 +66,7 @@ def test_a_service_at_rest_and_at_work_is_live_and_ready(running: Served, tmp_pa
     assert (reply.live, reply.ready, set(reply.checks.values())) == (True, True, {"ok"})
     assert "WATCHDOG=1" in told.said
     assert "WATCHDOG=trigger" not in told.said
-    assert any(said.startswith("STATUS=1 sources: 1 idle") for said in told.said)
+    assert any(said.startswith("STATUS=1 source: 1 idle") for said in told.said)
 
 
 @pytest.mark.parametrize("loop", ["embed", "index", "source-docs"])
