@@ -16,7 +16,7 @@ from ingestor.parsing.formats import Format
 MAX_BYTES = 256 * 2**20
 """Larger content is refused unread; the connectors' own limit is usually far below."""
 
-_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG, Format.ASCIIDOC})
 _NO_TEXT_HINTS = {
     Format.PPT: "The slides may hold pictures only: add text, or exclude the file.",
     Format.ODP: "The slides may hold pictures only: add text, or exclude the file.",
@@ -105,6 +105,8 @@ def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
             from ingestor.parsing.rest import parse_rst as adapter
         case Format.ORG:
             from ingestor.parsing.org import parse_org as adapter
+        case Format.ASCIIDOC:
+            from ingestor.parsing.asciidoc import parse_asciidoc as adapter
         case Format.ODS:
             from ingestor.parsing.opendocument import parse_ods as adapter
         case Format.ODP:
