@@ -9,7 +9,7 @@ DEMO := .demo
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench faults clean install install-dev
+.PHONY: help demo test check bench faults fuzz realfiles deploy-test clean install install-dev
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,12 @@ faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tes
 	$(BIN)/python -m tests.support.packages
 	$(BIN)/python -m pytest -q -m long tests/faults tests/property -p no:randomly -s
 
+fuzz: $(VENV)/.installed-dev  ## Two thousand broken files through the parsers; writes tests/results/fuzz.md
+	$(BIN)/python -m pytest -q -m long tests/faults/test_fuzz.py -s
+
+realfiles: $(VENV)/.installed-dev  ## Real files of public projects against other readers; fetches them into .cache/
+	$(BIN)/python -m tests.realfiles
+
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
@@ -54,6 +60,10 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/pip install --quiet --constraint deploy/constraints.txt --editable '.[dev]'
 	@touch $(VENV)/.installed $@
+
+deploy-test: $(VENV)/.installed-dev  ## Build the container and let it live; the units under a real systemd. Long
+	$(BIN)/python -m tests.support.packages --long
+	$(BIN)/python -m pytest -q tests/deploy -p no:randomly -s
 
 clean:  ## Remove what make made, but not .venv
 	rm -rf $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

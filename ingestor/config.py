@@ -24,6 +24,7 @@ DEFAULT_INTERVAL_S = 300.0
 
 _DURATION = re.compile(r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_CREDENTIAL = "credential:"  # of systemd (LoadCredential=)
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
 _SECRET = re.compile(r"password|passwd|token|secret|api_?key", re.IGNORECASE)
 
@@ -96,6 +97,12 @@ class Log(Section):
     format: Literal["auto", "console", "json"] = "auto"
 
 
+class Health(Section):
+    """``port`` of 127.0.0.1 for the health pages; 0 is none."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
 class Source(BaseModel):
     """One ``[[source]]`` table. Without ``cron`` the source is listed every ``interval_s`` seconds."""
 
@@ -119,6 +126,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "parsing": Parsing,
     "chunking": Chunking,
     "log": Log,
+    "health": Health,
 }
 
 
@@ -133,6 +141,7 @@ class Config:
     parsing: Parsing = field(default_factory=Parsing)
     chunking: Chunking = field(default_factory=Chunking)
     log: Log = field(default_factory=Log)
+    health: Health = field(default_factory=Health)
     sources: tuple[Source, ...] = ()
     file: Path | None = None
     explicit: frozenset[str] = frozenset()
@@ -269,6 +278,10 @@ def _inside(inner: str, outer: str) -> bool:
 
 def _absolute(key: str, value: Any, folder: Path) -> Any:
     """Paths of a configuration are relative to its file, not to where the command happens to run."""
+    if isinstance(value, str) and key.endswith("_file") and value.startswith(_CREDENTIAL):
+        # For commands beside the service: they show the place, which only the service and root may read.
+        place = os.environ.get("CREDENTIALS_DIRECTORY") or "/run/credentials/ingestor.service"
+        return f"{place}/{value.removeprefix(_CREDENTIAL)}"
     if isinstance(value, str) and value and (key == "path" or key.endswith("_file")):
         return os.path.normpath(folder / Path(value).expanduser())
     return value

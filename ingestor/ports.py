@@ -81,6 +81,10 @@ class Embedder(Protocol):
     def dimensions(self) -> int:
         """Length of a vector; loads the model."""
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory."""
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """``(len(texts), dimensions)``, rows of length 1, in order. A text longer than the model reads
         is embedded in windows and pooled. Same text, same vector (within rounding), whatever the batch.

@@ -34,3 +34,13 @@ class ReloadReply(Wire):
     changed: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     restart: tuple[str, ...] = ()
+
+
+class HealthReply(Wire):
+    """``live``: no loop is frozen and the ledger is undamaged, so that no restart is needed. ``ready``: all that it is
+    for can be had. A check says ``ok`` or what is the matter; ``notes`` are for people and decide nothing."""
+
+    live: bool
+    ready: bool
+    checks: dict[str, str]
+    notes: tuple[str, ...] = ()

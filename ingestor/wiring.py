@@ -6,6 +6,7 @@ process that holds the state folder), ``read_only``, and ``run_service``.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from ingestor.index.generations import GenerationManager
     from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
+    from ingestor.service.notify import Notifier
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
     from ingestor.web.api import Operations
+    from ingestor.web.server import Health
 
 _HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
 _LOOK_S = 0.1
@@ -84,31 +87,39 @@ def running_service(context: Context) -> Operations:
 def run_service(context: Context) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code. SIGHUP reads the configuration again, or ends a service whose
     terminal was closed."""
-    reload = threading.Event()
+    from ingestor.service.notify import Notifier
+
+    faulthandler.enable()  # systemd ends a frozen service by SIGABRT: then the log says where its threads were
+    reload, notifier = threading.Event(), Notifier()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
     with _own_lock(context):
         if _await_room(context):
-            _serve_until_stopped(context, reload)
+            _serve_until_stopped(context, reload, notifier)
     _log.info("service_stopped")
     return 0
 
 
-def _serve_until_stopped(context: Context, reload: threading.Event) -> None:
+def _serve_until_stopped(context: Context, reload: threading.Event, notifier: Notifier) -> None:
     with _opened(context) as service:
+        from ingestor.service.health import Keeper
         from ingestor.service.operations import ServiceOperations
 
-        operations = ServiceOperations(service, reread=lambda: _reread(context))
-        with _served(context, service, operations, as_service=True):
+        operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
+        with (
+            _served(context, service, operations, as_service=True, health=keeper.health),
+            _health_port(context, keeper.health),
+        ):
             service.watch()
+            notifier.ready()
             _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
             while not context.stop.wait(1.0):  # in slices, so that a signal is handled at once
-                if (damage := service.ledger.damage) is not None:
-                    raise damage  # nothing more is written; the next start checks the files
+                keeper.look()
                 if reload.is_set():
                     reload.clear()
                     threading.Thread(target=_reload, args=(operations,), name="reload", daemon=True).start()
+            notifier.stopping()
             _log.info("service_stopping")
             operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
 
@@ -183,6 +194,7 @@ def _build(context: Context) -> Service:
     from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
+    from ingestor.service.life import Life
     from ingestor.service.models import DEFAULT_KEEP_S, ModelRegistry
     from ingestor.service.pump import Pump
     from ingestor.service.switching import Judge
@@ -199,7 +211,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
-    models = ModelRegistry(ledger, embedder, SentenceEmbedder)
+    models, life = ModelRegistry(ledger, embedder, SentenceEmbedder), Life()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,
@@ -213,6 +225,7 @@ def _build(context: Context) -> Service:
         index=index,
         stop=context.stop,
         require_room=ledger.require_room,
+        life=life,
     )
     make, caches = _make_source, Caches(context.state.root / _CACHE)
     lenses = Lenses(index, models, context.stop)
@@ -235,6 +248,7 @@ def _build(context: Context) -> Service:
             make_source=lambda row: make(row, caches.of(row.name)),
             caches=caches,
             timings=_wanted(config).timings,
+            life=life,
             stop=context.stop,
         )
     )
@@ -330,14 +344,42 @@ def _await_room(context: Context) -> bool:
 
 
 @contextmanager
-def _served(context: Context, service: Service, operations: Operations, *, as_service: bool) -> Iterator[None]:
+def _served(
+    context: Context, service: Service, operations: Operations, *, as_service: bool, health: Health | None = None
+) -> Iterator[None]:
     from ingestor.web.server import serve
 
-    server = serve(operations, context.state.socket_path, ready=lambda: service.ready, service=as_service)
+    server = serve(
+        operations,
+        context.state.socket_path,
+        ready=lambda: service.ready,
+        service=as_service,
+        health=health,
+    )
     try:
         yield
     finally:
         server.stop()
+
+
+@contextmanager
+def _health_port(context: Context, health: Health) -> Iterator[None]:
+    """The health pages on the configured port; without one nothing."""
+    from ingestor.web.server import serve_health
+
+    port = context.config.health.port
+    try:
+        server = serve_health(health, port) if port else None
+    except OSError as error:
+        raise UserError(
+            f"The port {port} of health.port cannot be had: {error.strerror}.",
+            hint="Choose another one, or 0 for none.",
+        ) from error
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.stop()
 
 
 def _own_lock(context: Context) -> StateLock:

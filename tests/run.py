@@ -21,7 +21,8 @@ LINT = [
     ("mypy", ["mypy"]),
     ("imports", ["lint-imports"]),
 ]
-SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance")
+SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance", "deploy")
+ALONE = {"deploy"}  # one machine is booted for all of its tests
 # A worker a core, but few: each one that embeds holds a model, and the fault suites start whole services.
 WORKERS = min(os.cpu_count() or 1, 4)
 OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped", "-n", str(WORKERS), "--dist", "worksteal")
@@ -42,7 +43,7 @@ def main() -> int:
         began = time.monotonic()
         print(f"\n== {suite}", flush=True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *OPTIONS, str(HERE / suite)],
+            [sys.executable, "-m", "pytest", *OPTIONS, *(("-n", "0") if suite in ALONE else ()), str(HERE / suite)],
             cwd=HERE.parent,
             stdout=subprocess.PIPE,
             text=True,

@@ -48,6 +48,10 @@ limit = 1200
 level = "info"
 format = "auto"
 
+[health]
+# A port of 127.0.0.1 that answers /healthz and /readyz, for probes; 0 is none (`ingestor health` needs none).
+port = 0
+
 # One table per source. `ingestor backfill FOLDER` and `ingestor source add FOLDER` need none.
 #
 # [[source]]

@@ -10,11 +10,13 @@ from connectors.base import WHOLE, ItemId, Scope
 from ingestor.ledger.database import Database
 from ingestor.model import Deceased, KnownItem
 
-# Whatever a mail holds at any depth is read by reading the mail: it is due when the first of them is.
+# Whatever a mail holds at any depth is read by reading the mail: it is due when the first of them is. From the few
+# that wait for another try, not from the attachments.
 _WAITING = """
 WITH RECURSIVE waiting (doc, retry_at) AS (
-    SELECT document.container, retry_at FROM quarantine JOIN document ON document.id = quarantine.doc
-    WHERE container IS NOT NULL AND retry_at IS NOT NULL
+    SELECT document.container, retry_at FROM quarantine INDEXED BY quarantine_due
+    CROSS JOIN document ON document.id = quarantine.doc AND container IS NOT NULL
+    WHERE retry_at IS NOT NULL
     UNION ALL
     SELECT document.container, retry_at FROM waiting JOIN document ON document.id = waiting.doc
     WHERE document.container IS NOT NULL

@@ -15,10 +15,13 @@ from ingestor.model import Plan, SourceMemory, SourceState, blake
 PURGE = "purge_wanted"
 """The setting that says that removed sources are to be erased."""
 
-LISTED = (
-    "SELECT count(*) FROM item WHERE source = ?"
-    " AND NOT EXISTS (SELECT 1 FROM document WHERE document.id = item.doc AND container IS NOT NULL)"
+# From the attachments, of which there are few or none, and not by asking of each item whether it is one.
+LISTED = """
+SELECT (SELECT count(*) FROM item WHERE source = ?1) - (
+    SELECT count(*) FROM document CROSS JOIN item ON item.doc = document.id
+    WHERE document.container IS NOT NULL AND item.source = ?1
 )
+"""
 """How many items of the source live. What hangs on one of them comes and goes with it, and counts for no guard."""
 
 _DAY = 86_400.0  # seconds
@@ -182,8 +185,7 @@ class Sources:
         and now and then, so that a steady source has one within each day. What is held is gone from the source, and
         would together with what came in its place make the loss look small."""
         (count,) = tx.execute(
-            f"{LISTED} AND NOT EXISTS (SELECT 1 FROM held_item"
-            " WHERE held_item.source = item.source AND held_item.item_id = item.item_id)",
+            f"{LISTED} - (SELECT count(*) FROM held_item JOIN item USING (source, item_id) WHERE source = ?1)",
             (row,),
         ).fetchone()
         now = time.time()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from ingestor.model import Attachment
-from ingestor.parsing.formats import named_format
+from ingestor.parsing.formats import claimed, named_format
 
 MOST = 100
 """Attachments of one item. More are told of by a last one that stands for them all."""
@@ -39,7 +39,7 @@ class Attachments:
         if media_type in _SIGNATURES:
             return
         # Most are logos and lines; one that is large enough to hold words is worth reading, where something can.
-        if inline and (content is None or len(content) < _SMALLEST_PICTURE or named_format(name, media_type) is None):
+        if inline and (content is None or len(content) < _SMALLEST_PICTURE or not _is_read(name, media_type)):
             return
         shown = clean_name(name)
         self.names.append(shown)
@@ -56,6 +56,10 @@ class Attachments:
         if not self._over:
             return tuple(self._taken)
         return (*self._taken, Attachment(name=f"{self._over} more attachments", content=None))
+
+
+def _is_read(name: str, media_type: str | None) -> bool:
+    return named_format(name, media_type) is not None or claimed(name, media_type) is not None
 
 
 def clean_name(name: str) -> str:

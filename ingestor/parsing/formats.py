@@ -9,6 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
+from ingestor.parsing.third_party import ThirdParty, by_extension, by_media_type, installed
+
 
 class Format(StrEnum):
     """What a document was parsed as; also ``Document.kind``."""
@@ -129,23 +131,23 @@ FOREIGN: dict[str, str] = {
 # What each format needs beyond the standard library: modules, and programs that a module may carry.
 _NEEDS: dict[Format, tuple[str, ...]] = {
     Format.MARKDOWN: ("markdown_it",),
-    Format.HTML: ("unstructured", "lxml"),
+    Format.HTML: ("lxml",),
     Format.XML: ("lxml",),
-    Format.DOCX: ("unstructured", "docx"),
+    Format.DOCX: ("lxml",),
     Format.PPTX: ("unstructured", "pptx"),
     Format.XLSX: ("openpyxl",),
     Format.PDF: ("pypdfium2",),
-    Format.EMAIL: ("unstructured", "lxml"),
-    Format.EPUB: ("unstructured", "pypandoc", "pandoc"),
-    Format.ODT: ("unstructured", "pypandoc", "pandoc"),
-    Format.RTF: ("unstructured", "pypandoc", "pandoc"),
+    Format.EMAIL: ("lxml",),
+    Format.EPUB: ("pypandoc", "pandoc", "lxml"),
+    Format.ODT: ("pypandoc", "pandoc", "lxml"),
+    Format.RTF: ("pypandoc", "pandoc", "lxml"),
     Format.NOTEBOOK: ("markdown_it",),
     Format.RST: ("docutils",),
     Format.ODS: ("lxml",),
     Format.ODP: ("lxml",),
     Format.XLS: ("xlrd",),
-    Format.MSG: ("oxmsg", "unstructured", "lxml"),
-    Format.DOC: ("soffice", "unstructured", "docx"),
+    Format.MSG: ("oxmsg", "lxml"),
+    Format.DOC: ("soffice", "lxml"),
     Format.PPT: ("soffice", "unstructured", "pptx"),
     Format.IMAGE: ("tesseract", "PIL"),
 }
@@ -160,8 +162,8 @@ _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for ex
 class FormatStatus:
     """One line of ``doctor``: whether files with these extensions can be parsed here.
 
-    ``missing`` names what has to be installed, or says why the format is not taken at all; ``partly`` what has to be
-    installed for a part of such files (scanned pages of a PDF).
+    ``missing`` names what has to be installed, or says why the format or the parser is not taken at all; ``partly``
+    what has to be installed for a part of such files (scanned pages of a PDF).
     """
 
     format: str
@@ -181,8 +183,17 @@ def named_format(name: str, media_type: str | None) -> Format | None:
     return MEDIA_TYPES.get(media_type.partition(";")[0].strip().lower())
 
 
+def claimed(name: str, media_type: str | None) -> ThirdParty | None:
+    """The parser that somebody else brought for this: by the name, or by the media type where the name says nothing."""
+    extension = PurePosixPath(name).suffix.lower()
+    if (one := by_extension(extension)) is not None or extension in _BY_EXTENSION:
+        return one
+    return by_media_type(media_type)
+
+
 def formats() -> tuple[FormatStatus, ...]:
-    """Every known format with what it lacks on this machine; imports none of the libraries."""
+    """Every known format with what it lacks on this machine, and the parsers that others brought; imports none of
+    the libraries."""
     known = []
     for fmt, extensions in EXTENSIONS.items():
         missing, partly = _lacking(_NEEDS.get(fmt, ())), _lacking(_NEEDS_IN_PART.get(fmt, ()))
@@ -193,7 +204,11 @@ def formats() -> tuple[FormatStatus, ...]:
         FormatStatus(format=title, extensions=(extension,), works=False, missing="not supported")
         for extension, title in FOREIGN.items()
     )
-    return (*known, *foreign)
+    others = (
+        FormatStatus(format=one.name, extensions=one.extensions, works=not one.trouble, missing=one.trouble)
+        for one in installed()
+    )
+    return (*known, *others, *foreign)
 
 
 def _lacking(needs: tuple[str, ...]) -> str:

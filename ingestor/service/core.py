@@ -22,6 +22,7 @@ from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
 from ingestor.service.caches import Caches
+from ingestor.service.life import Life, Outside
 from ingestor.service.models import ModelRegistry
 from ingestor.service.pump import Pump
 from ingestor.service.rebuilding import rebuild_when_bloated
@@ -63,6 +64,7 @@ class Parts:
     make_source: Callable[[SourceRow], Source]
     caches: Caches
     timings: Mapping[str, Timing]
+    life: Life
     stop: threading.Event
 
     @property
@@ -77,8 +79,10 @@ class Service:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.ledger = parts.ledger
+        self.life = parts.life
         self.stop = parts.stop
         self.ready = False
+        self.planned = False  # whether the first scan of every source was asked for
         self.quiet = True  # after close: whether every loop had ended
         self._runners: dict[str, Runner] = {}
         self._leaving: dict[str, Runner] = {}  # dropped ones that are still in a call that does not return
@@ -87,6 +91,7 @@ class Service:
         self._schedule = Schedule()
         self._watching = False
         self._warm_up: threading.Thread | None = None
+        self._model_note = "not loaded yet"
         self._lock = threading.RLock()
 
     # -- life ----------------------------------------------------------------------------------------
@@ -110,6 +115,7 @@ class Service:
         for row in self.ledger.sources.all():
             if not row.paused:
                 self._attend(row)
+        self.planned = True
         self.warm()
 
     def close(self) -> None:
@@ -121,6 +127,7 @@ class Service:
         deadline = time.monotonic() + GRACE_S - _CLOSING_S
         self.stop.set()
         self._schedule.stop()
+        self.life.ended("schedule")
         for watch in self._watches.values():
             watch.close()
         quiet = True
@@ -155,6 +162,13 @@ class Service:
         """Whether the model or the index is being loaded still: also after ``close``, for it cannot be interrupted."""
         return self._warm_up is not None and self._warm_up.is_alive()
 
+    def model_state(self) -> str:
+        """``ok`` once the model that search goes by is in memory, else a sentence."""
+        try:
+            return "ok" if self.parts.models.embedder(self.parts.index.model()).loaded else self._model_note
+        except (EmbedderError, LedgerError) as failure:
+            return str(failure)
+
     def _warm(self) -> None:
         try:
             self.parts.index.warm()
@@ -164,6 +178,7 @@ class Service:
         try:
             _ = self.parts.models.embedder(self.parts.index.model()).dimensions  # loads it
         except (EmbedderError, LedgerError) as failure:
+            self._model_note = str(failure)
             _log.info("model_not_warm", error=str(failure))
 
     # -- sources --------------------------------------------------------------------------------------
@@ -240,7 +255,11 @@ class Service:
 
         def make_engine(pulse: RunnerPulse) -> SyncEngine:
             return SyncEngine(
-                source=source, ledger=self.ledger.sync, parser=self.parts.parser, cutter=self.parts.cutter, pulse=pulse
+                source=Outside(source, self.life, f"source-{source.name}"),
+                ledger=self.ledger.sync,
+                parser=self.parts.parser,
+                cutter=self.parts.cutter,
+                pulse=pulse,
             )
 
         runner = Runner(
@@ -251,6 +270,7 @@ class Service:
             pump=self.parts.pump,
             stop=self.stop,
             has_room=self.ledger.has_room,
+            life=self.life,
             after=self._leaving.get(row.name),
         )
         runner.start()
@@ -286,6 +306,7 @@ class Service:
             self.ledger.sources.set_next_run(name, self._schedule.next_run(name))
 
     def _supervise(self) -> None:
+        self.life.sign("schedule")
         for watch in list(self._watches.values()):
             watch.supervise(SUPERVISE_S)
 

@@ -19,6 +19,7 @@ from ingestor import log
 from ingestor.errors import IngestorError, LedgerError
 from ingestor.model import Outcome, Plan, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
 from ingestor.ports import RunLedger
+from ingestor.service.life import Life
 from ingestor.service.pump import Pump
 from ingestor.service.replies import canonical, run_reply
 from ingestor.service.requests import Request, Requests, Watch
@@ -54,6 +55,7 @@ class Runner:
         stop: threading.Event,
         has_room: Callable[[], bool] = lambda: True,
         after: Runner | None = None,
+        life: Life | None = None,
     ) -> None:
         """``has_room``: whether the disk of the state folder takes more. ``after``: an earlier loop of this source,
         which this one waits for."""
@@ -64,6 +66,8 @@ class Runner:
         self._stop = stop
         self._has_room = has_room
         self._after_that = after
+        self._life = life or Life()
+        self._name = f"source-{source.name}"
         self._postponed: list[Request] = []
         self._leaving = threading.Event()
         self._wake = threading.Condition()
@@ -72,7 +76,7 @@ class Runner:
         self._ended = False
         self._pulse = RunnerPulse(self)
         self._engine = make_engine(self._pulse)
-        self._thread = threading.Thread(target=self._loop, name=f"source-{source.name}", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -110,6 +114,8 @@ class Runner:
         return self.join(timeout)
 
     def stopping(self) -> bool:
+        """Asked at every safe point, by this loop alone: so it is its sign of life, too."""
+        self._life.sign(self._name)
         return self._stop.is_set() or self._leaving.is_set()
 
     def join(self, timeout: float) -> bool:
@@ -160,6 +166,7 @@ class Runner:
         with self._wake:
             self._ended = True
             left = self._waiting.take_all()
+        self._life.ended(self._name)
         for request in left:
             request.resolve(report=self._not_begun(request))
 

@@ -126,6 +126,23 @@ def ping(socket_path: Path) -> Pong | None:
         return None
 
 
+def health(state: StateFolder) -> wire_service.HealthReply:
+    """How the service on ``state`` is. Raises ``StateBusy`` where none answers. Without httpx, whose import would cost
+    more than the answer: probes ask often."""
+    holder = state.holder()
+    if holder is None:
+        raise StateBusy(f"No service runs on {state.root}.", hint="Start one: ingestor run.")
+    try:
+        with socket.socket(socket.AF_UNIX) as way:
+            way.settimeout(_PING_TIMEOUT_S)
+            way.connect(os.fspath(holder.socket_path))
+            way.sendall(b"GET /healthz HTTP/1.0\r\nHost: ingestor\r\n\r\n")
+            answer = b"".join(iter(lambda: way.recv(65_536), b""))
+        return wire_service.HealthReply.model_validate_json(answer.partition(b"\r\n\r\n")[2])
+    except (OSError, ValueError) as error:
+        raise _silent(state, holder.pid) from error
+
+
 def _listened_to(socket_path: Path) -> bool:
     """Asked before httpx is imported for it; httpx would also leave a refused connection open."""
     with socket.socket(socket.AF_UNIX) as probe:

@@ -3,3 +3,6 @@
 ALTER TABLE document ADD COLUMN container INTEGER REFERENCES document;
 ALTER TABLE document ADD COLUMN part TEXT;
 CREATE UNIQUE INDEX document_part ON document (container, part) WHERE container IS NOT NULL;
+
+-- What waits for another try is asked for at each listing.
+CREATE INDEX quarantine_due ON quarantine (retry_at) WHERE retry_at IS NOT NULL;

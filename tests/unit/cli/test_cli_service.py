@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from scripted_backend import Invoke, Scripted
 
 from ingestor import wire_service
 from ingestor.errors import UnknownId, UserError
+from ingestor.web import client
 
 
 def test_pause_and_resume_name_every_source(invoke: Invoke, backend: Scripted) -> None:
@@ -57,3 +59,19 @@ def test_a_refused_configuration_and_no_service_end_with_2(invoke: Invoke, backe
     assert "urll is not a known key" in result.err
     backend.answers["running_service"] = UserError("No service runs on /state.", hint="Start one: ingestor run.")
     assert invoke("reload").code == 2
+
+
+def test_health_is_an_exit_code_and_a_sentence_a_problem(invoke: Invoke, monkeypatch: pytest.MonkeyPatch) -> None:
+    """0 when well, 4 when not or when nothing runs; `--ready` asks for more."""
+    reply = wire_service.HealthReply(
+        live=True, ready=False, checks={"ledger": "ok", "model": "not loaded yet"}, notes=("no answer from docs",)
+    )
+    monkeypatch.setattr(client, "health", lambda _state: reply)
+    result = invoke("health")
+    assert (result.code, result.out) == (0, "alive, not ready\nmodel: not loaded yet\nno answer from docs\n")
+    assert invoke("health", "--ready").code == 4
+    assert json.loads(invoke("health", "--json").out)["checks"]["model"] == "not loaded yet"
+    monkeypatch.undo()
+    result = invoke("health")
+    assert (result.code, result.out) == (4, "")
+    assert "No service runs" in result.err
