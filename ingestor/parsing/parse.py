@@ -17,7 +17,7 @@ from ingestor.parsing.reply import too_much_memory
 MAX_BYTES = 256 * 2**20
 """Larger content is refused unread; the connectors' own limit is usually far below."""
 
-_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG, Format.ASCIIDOC})
 _NO_TEXT_HINT = "Nothing to do, or exclude it."
 _NO_TEXT_HINTS = {
     Format.PPT: "The slides may hold pictures only: add text, or exclude the file.",
@@ -111,6 +111,8 @@ def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
             from ingestor.parsing.rest import parse_rst as adapter
         case Format.ORG:
             from ingestor.parsing.org import parse_org as adapter
+        case Format.ASCIIDOC:
+            from ingestor.parsing.asciidoc import parse_asciidoc as adapter
         case Format.ODS:
             from ingestor.parsing.opendocument import parse_ods as adapter
         case Format.ODP:
