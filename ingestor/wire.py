@@ -32,11 +32,15 @@ class SyncRequest(Wire):
 
 
 class SearchRequest(Wire):
+    """``merge``: neighbours are one hit. ``passage``: about so many characters around the best sentence."""
+
     query: str
     top: int = 10
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
     sources: tuple[str, ...] = ()
     principals: tuple[str, ...] | None = None
+    merge: bool = False
+    passage: int | None = None
 
 
 class VerifyRequest(Wire):
@@ -152,6 +156,8 @@ class SearchHit(Wire):
     text: str
     revision: int
     ingested_at: float
+    parent: str = ""  # the uri of what it is attached to
+    parent_title: str = ""
 
 
 class SearchReply(Wire):
@@ -378,12 +384,14 @@ class QuarantineReply(Wire):
 
 
 class FormatReply(Wire):
-    """``missing`` names what has to be installed, or says why the format is not taken."""
+    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
+    a part of such files."""
 
     format: str
     extensions: tuple[str, ...]
     works: bool
     missing: str = ""
+    partly: str = ""
 
 
 class FormatsReply(Wire):

@@ -77,6 +77,8 @@ def _place(hit: SearchHit) -> Text:
     line.append(f"  {clean(hit.source)}", style="dim")
     if place := where(hit):
         line.append(f", {place}", style="dim")
+    if hit.parent:
+        line.append(f", attached to {clean(hit.parent_title)}", style="dim")
     return line
 
 

@@ -36,6 +36,18 @@ def command(
         Path | None,
         typer.Option("--queries", metavar="FILE", help='A query a line, or JSON lines {"query": ...}; - for stdin.'),
     ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Show hits that stand next to each other as one: fewer, longer hits.")
+    ] = False,
+    passage: Annotated[
+        int | None,
+        typer.Option(
+            "--passage",
+            min=1,
+            metavar="N",
+            help="Show about N characters around the nearest sentence; 330 are three or four sentences.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Find passages, each with the place it stands at.
@@ -44,16 +56,19 @@ def command(
       ingestor search "how long do refunds take"
       ingestor search "parental leave" --top 3 --source handbook
       ingestor search "VPN error 809" --mode keyword --json
+      ingestor search "who approves a purchase" --merge
+      ingestor search "who approves a purchase" --passage 330
       ingestor search --queries questions.txt > answers.jsonl
       ingestor search "salary bands" --as user:ana,group:staff
     """
     from ingestor.cli.hits import show
 
-    asked = _queries(query, queries)
-    who = principals_of(principals)
+    asked = [
+        _request(text, top, mode, source, principals, merge=merge, passage=passage) for text in _queries(query, queries)
+    ]
     with operations(ctx) as opened:
-        for text in asked:
-            reply = opened.operations.search(_request(text, top, mode, source, who))
+        for request in asked:
+            reply = opened.operations.search(request)
             if json or queries is not None:
                 emit_json(reply)
             else:
@@ -63,11 +78,26 @@ def command(
 
 
 def _request(
-    query: str, top: int, mode: Mode, sources: list[str] | None, principals: tuple[str, ...] | None
+    query: str,
+    top: int,
+    mode: Mode,
+    sources: list[str] | None,
+    principals: str | None,
+    *,
+    merge: bool,
+    passage: int | None,
 ) -> SearchRequest:
     from ingestor.wire import SearchRequest
 
-    return SearchRequest(query=query, top=top, mode=mode.value, sources=tuple(sources or []), principals=principals)
+    return SearchRequest(
+        query=query,
+        top=top,
+        mode=mode.value,
+        sources=tuple(sources or []),
+        principals=principals_of(principals),
+        merge=merge,
+        passage=passage,
+    )
 
 
 def _queries(query: str | None, file: Path | None) -> list[str]:

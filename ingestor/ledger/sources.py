@@ -15,6 +15,15 @@ from ingestor.model import Plan, SourceMemory, SourceState, blake
 PURGE = "purge_wanted"
 """The setting that says that removed sources are to be erased."""
 
+# From the attachments, of which there are few or none, and not by asking of each item whether it is one.
+LISTED = """
+SELECT (SELECT count(*) FROM item WHERE source = ?1) - (
+    SELECT count(*) FROM document CROSS JOIN item ON item.doc = document.id
+    WHERE document.container IS NOT NULL AND item.source = ?1
+)
+"""
+"""How many items of the source live. What hangs on one of them comes and goes with it, and counts for no guard."""
+
 _DAY = 86_400.0  # seconds
 
 
@@ -124,7 +133,7 @@ class Sources:
     def memory(self, source: str) -> SourceMemory:
         row = self.row_id(source)
         (head,) = self._db.read("SELECT cursor, identity, proven_at FROM source WHERE id = ?", (row,))
-        (live,) = self._db.read("SELECT count(*) FROM item WHERE source = ?", (row,))
+        (live,) = self._db.read(LISTED, (row,))
         # Of the last day; where nothing ran within it, the last that is known.
         (peak,) = self._db.read(
             "SELECT max(documents) FROM live_count WHERE source = :source"
@@ -150,10 +159,19 @@ class Sources:
         )
 
     def save_bookmark(
-        self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None, counted: bool
+        self,
+        source: str,
+        *,
+        cursor: str | None,
+        identity: str | None,
+        proven_at: float | None,
+        counted: bool,
+        anew: bool = False,
     ) -> None:
         row = self.row_id(source)
         with self._db.write() as tx:
+            if anew:
+                tx.execute("DELETE FROM live_count WHERE source = ?", (row,))
             tx.execute(
                 "UPDATE source SET cursor = coalesce(?, cursor), identity = coalesce(?, identity),"
                 " proven_at = coalesce(?, proven_at) WHERE id = ?",
@@ -162,18 +180,12 @@ class Sources:
             if counted:
                 self._note_live_count(tx, row)
 
-    def restart_peak(self, source: str) -> None:
-        row = self.row_id(source)
-        with self._db.write() as tx:
-            tx.execute("DELETE FROM live_count WHERE source = ?", (row,))
-            self._note_live_count(tx, row)
-
     def _note_live_count(self, tx: Transaction, row: int) -> None:
         """The guard measures against the largest of these: a row when the count differs from the last,
         and now and then, so that a steady source has one within each day. What is held is gone from the source, and
         would together with what came in its place make the loss look small."""
         (count,) = tx.execute(
-            "SELECT count(*) FROM item WHERE source = ? AND NOT EXISTS (SELECT 1 FROM held_item"
+            f"{LISTED} AND NOT EXISTS (SELECT 1 FROM held_item"
             " WHERE held_item.source = item.source AND held_item.item_id = item.item_id)",
             (row,),
         ).fetchone()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ingestor.model import Document, Element, ElementKind
+from ingestor.model import Attachment, Document, Element, ElementKind
 from ingestor.parsing.text import canonical
 
 _GAP = "\n\n"
@@ -27,7 +27,7 @@ class Assembly:
 
     def heading(self, text: str, level: int, *, page: int | None = None, anchor: str | None = None) -> None:
         """Opens a section: headings of its level and below are closed. Empty text opens nothing."""
-        title = " ".join(canonical(text).split())
+        title = " ".join(_shown(text).split())
         if not title:
             return
         while self._outline and self._outline[-1][0] >= level:
@@ -37,19 +37,22 @@ class Assembly:
 
     def block(self, kind: ElementKind, text: str, *, page: int | None = None, context: str = "") -> None:
         """Any element that is no heading; empty text is left out."""
-        self._append(kind, canonical(text).strip("\n").rstrip(), level=None, page=page, context=context)
+        self._append(kind, _shown(text).strip("\n").rstrip(), level=None, page=page, context=context)
 
     def close_sections(self) -> None:
         """What follows stands under no heading so far (a new slide, a new sheet)."""
         self._outline.clear()
 
-    def document(self, *, title: str, kind: str, language: str | None = None) -> Document:
+    def document(
+        self, *, title: str, kind: str, language: str | None = None, attachments: tuple[Attachment, ...] = ()
+    ) -> Document:
         return Document(
             text="".join(self._pieces),
             elements=with_lead_ins(tuple(self.elements), "".join(self._pieces)),
             title=title,
             kind=kind,
             language=language,
+            attachments=attachments,
         )
 
     def first_heading(self) -> str:
@@ -78,9 +81,14 @@ class Assembly:
                 level=level,
                 page=page,
                 anchor=next((anchor for _, _, anchor in reversed(self._outline) if anchor), None),
-                context=canonical(context).strip(),
+                context=_shown(context).strip(),
             )
         )
+
+
+def _shown(text: str) -> str:
+    """Canonical, and without the places where a word might be broken: they would stand in the way of finding it."""
+    return canonical(text.replace("\u00ad", ""))
 
 
 def with_lead_ins(elements: tuple[Element, ...], text: str) -> tuple[Element, ...]:

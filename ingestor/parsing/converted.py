@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing.archive import archive_title, open_archive
@@ -9,23 +12,39 @@ from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.html import add_html
 from ingestor.parsing.titles import best_title
-from ingestor.parsing.unstructured_adapter import pandoc_html
 
 
 def parse_converted(request: ParseRequest, fmt: Format) -> Document:
     """Headings with pandoc's ids as anchors; the title is the one in the document's properties."""
-    try:
-        markup = pandoc_html(request.content, fmt)
-    except RuntimeError as error:
-        raise ParseFailure(
-            ParseReason.CORRUPT,
-            f"The {fmt.value} file is damaged: pandoc cannot read it.",
-            hint="Restore or export the file again.",
-        ) from error
     assembly = Assembly()
-    page = add_html(assembly, markup)
+    page = add_html(assembly, _html(request.content, fmt))
     own = ""
     if fmt is not Format.RTF:
         with open_archive(request.content, fmt.value) as archive:
             own = archive_title(archive)
     return assembly.document(title=best_title((own, page.heading, assembly.first_heading())), kind=fmt.value)
+
+
+def _html(content: bytes, fmt: Format) -> str:
+    """By pandoc in its sandbox: no other file, no network. Formulas as MathML, which the HTML adapter reads."""
+    import pypandoc
+
+    with tempfile.TemporaryDirectory(prefix="pandoc-") as folder:
+        given = Path(folder) / f"document.{fmt.value}"
+        given.write_bytes(content)
+        try:
+            return str(
+                pypandoc.convert_file(
+                    str(given), "html", format=fmt.value, sandbox=True, extra_args=["--mathml", "--wrap=none"]
+                )
+            )
+        except RuntimeError as error:
+            raise ParseFailure(
+                ParseReason.CORRUPT,
+                f"The {fmt.value} file is damaged: pandoc cannot read it.",
+                hint="Restore or export the file again.",
+            ) from error
+        except OSError as error:
+            raise ParseFailure(
+                ParseReason.UNSUPPORTED, "pandoc is missing on this machine.", hint="Install pandoc."
+            ) from error

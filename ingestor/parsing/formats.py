@@ -9,6 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
+from ingestor.parsing.third_party import ThirdParty, by_extension, by_media_type, installed
+
 
 class Format(StrEnum):
     """What a document was parsed as; also ``Document.kind``."""
@@ -36,6 +38,7 @@ class Format(StrEnum):
     MSG = "msg"
     DOC = "doc"
     PPT = "ppt"
+    IMAGE = "image"
 
 
 EXTENSIONS: dict[Format, tuple[str, ...]] = {
@@ -66,6 +69,7 @@ EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.MSG: (".msg",),
     Format.DOC: (".doc", ".dot"),
     Format.PPT: (".ppt", ".pps", ".pot"),
+    Format.IMAGE: (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp", ".webp"),
 }
 
 MEDIA_TYPES: dict[str, Format] = {
@@ -99,6 +103,12 @@ MEDIA_TYPES: dict[str, Format] = {
     "application/vnd.ms-outlook": Format.MSG,
     "application/msword": Format.DOC,
     "application/vnd.ms-powerpoint": Format.PPT,
+    "image/png": Format.IMAGE,
+    "image/jpeg": Format.IMAGE,
+    "image/tiff": Format.IMAGE,
+    "image/gif": Format.IMAGE,
+    "image/bmp": Format.IMAGE,
+    "image/webp": Format.IMAGE,
 }
 
 # Recognised, and refused with their name: a person can do something about "a Visio drawing".
@@ -117,25 +127,29 @@ FOREIGN: dict[str, str] = {
 # What each format needs beyond the standard library: modules, and programs that a module may carry.
 _NEEDS: dict[Format, tuple[str, ...]] = {
     Format.MARKDOWN: ("markdown_it",),
-    Format.HTML: ("unstructured", "lxml"),
+    Format.HTML: ("lxml",),
     Format.XML: ("lxml",),
-    Format.DOCX: ("unstructured", "docx"),
+    Format.DOCX: ("lxml",),
     Format.PPTX: ("unstructured", "pptx"),
     Format.XLSX: ("openpyxl",),
     Format.PDF: ("pypdfium2",),
-    Format.EMAIL: ("unstructured", "lxml"),
-    Format.EPUB: ("unstructured", "pypandoc", "pandoc"),
-    Format.ODT: ("unstructured", "pypandoc", "pandoc"),
-    Format.RTF: ("unstructured", "pypandoc", "pandoc"),
+    Format.EMAIL: ("lxml",),
+    Format.EPUB: ("pypandoc", "pandoc", "lxml"),
+    Format.ODT: ("pypandoc", "pandoc", "lxml"),
+    Format.RTF: ("pypandoc", "pandoc", "lxml"),
     Format.NOTEBOOK: ("markdown_it",),
     Format.RST: ("docutils",),
     Format.ODS: ("lxml",),
     Format.ODP: ("lxml",),
     Format.XLS: ("xlrd",),
-    Format.MSG: ("oxmsg", "unstructured", "lxml"),
-    Format.DOC: ("soffice", "unstructured", "docx"),
+    Format.MSG: ("oxmsg", "lxml"),
+    Format.DOC: ("soffice", "lxml"),
     Format.PPT: ("soffice", "unstructured", "pptx"),
+    Format.IMAGE: ("tesseract", "PIL"),
 }
+# What is missing for a part of a format only.
+_NEEDS_IN_PART: dict[Format, tuple[str, ...]] = {Format.PDF: ("tesseract",)}
+_PROGRAMS = frozenset({"soffice", "tesseract"})
 
 _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for extension in extensions}
 
@@ -144,13 +158,15 @@ _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for ex
 class FormatStatus:
     """One line of ``doctor``: whether files with these extensions can be parsed here.
 
-    ``missing`` names what has to be installed, or says why the format is not taken at all.
+    ``missing`` names what has to be installed, or says why the format or the parser is not taken at all; ``partly``
+    what has to be installed for a part of such files (scanned pages of a PDF).
     """
 
     format: str
     extensions: tuple[str, ...]
     works: bool
     missing: str = ""
+    partly: str = ""
 
 
 def named_format(name: str, media_type: str | None) -> Format | None:
@@ -163,23 +179,42 @@ def named_format(name: str, media_type: str | None) -> Format | None:
     return MEDIA_TYPES.get(media_type.partition(";")[0].strip().lower())
 
 
+def claimed(name: str, media_type: str | None) -> ThirdParty | None:
+    """The parser that somebody else brought for this: by the name, or by the media type where the name says nothing."""
+    extension = PurePosixPath(name).suffix.lower()
+    if (one := by_extension(extension)) is not None or extension in _BY_EXTENSION:
+        return one
+    return by_media_type(media_type)
+
+
 def formats() -> tuple[FormatStatus, ...]:
-    """Every known format with what it lacks on this machine; imports none of the libraries."""
+    """Every known format with what it lacks on this machine, and the parsers that others brought; imports none of
+    the libraries."""
     known = []
     for fmt, extensions in EXTENSIONS.items():
-        missing = ", ".join(need for need in _NEEDS.get(fmt, ()) if not _present(need))
-        known.append(FormatStatus(format=fmt.value, extensions=extensions, works=not missing, missing=missing))
+        missing, partly = _lacking(_NEEDS.get(fmt, ())), _lacking(_NEEDS_IN_PART.get(fmt, ()))
+        known.append(
+            FormatStatus(format=fmt.value, extensions=extensions, works=not missing, missing=missing, partly=partly)
+        )
     foreign = (
         FormatStatus(format=title, extensions=(extension,), works=False, missing="not supported")
         for extension, title in FOREIGN.items()
     )
-    return (*known, *foreign)
+    others = (
+        FormatStatus(format=one.name, extensions=one.extensions, works=not one.trouble, missing=one.trouble)
+        for one in installed()
+    )
+    return (*known, *others, *foreign)
+
+
+def _lacking(needs: tuple[str, ...]) -> str:
+    return ", ".join(need for need in needs if not _present(need))
 
 
 @cache
 def _present(need: str) -> bool:
-    if need == "soffice":
-        return shutil.which("soffice") is not None
+    if need in _PROGRAMS:
+        return shutil.which(need) is not None
     if need != "pandoc":
         return find_spec(need) is not None
     if shutil.which("pandoc"):

@@ -1,23 +1,21 @@
 """HTML: what the page says, without what the site says around it.
 
-The tree is cleaned before unstructured walks it: navigation and scripts go, wrappers that it would drop
-with their content (forms, figures, details) become plain blocks, layout tables become their content.
-Heading ids are kept as anchors. Formats that convert to HTML end here too.
+The tree is cleaned, then ``html_blocks`` walks it: navigation and scripts go, layout tables become their content.
+unstructured's own walk drops formulas, and takes ten times as long. Formats that convert to HTML end here too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
+from ingestor.parsing.html_blocks import HEADINGS, add_blocks
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
-from ingestor.parsing.unstructured_adapter import add, partition_markup
 
 if TYPE_CHECKING:
     from lxml.html import HtmlElement
@@ -25,12 +23,9 @@ if TYPE_CHECKING:
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _XML_CHARSET = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)""")
 _DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
-_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 _DROPPED = {"script", "style", "noscript", "template", "nav", "svg", "canvas", "iframe", "object", "dialog", "select"}
 _PAGE_FURNITURE = {"header", "footer", "aside"}
 _CONTENT = {"main", "article", "section"}
-_AS_BLOCK = {"form", "figure", "figcaption", "details", "summary", "fieldset", "legend"}
-_AS_SPAN = {"label", "button", "font", "ins"}
 _TABLE_PARTS = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
 _ROLES = {"navigation", "banner", "contentinfo", "search", "menu", "menubar", "doc-toc"}
 # What wikis and sites put around a page, where they do not say so by tag or role.
@@ -44,13 +39,6 @@ _CLASSES = re.compile(
     r"(?:^|\s)(?:headerlink|anchor-link|mw-editsection|mw-jump-link|toc|printfooter|catlinks|navbox"
     r"|noprint|skip-link|sr-only|breadcrumbs?|sphinxsidebar|sectionedit\d*|secedit)(?:\s|$)"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Anchor:
-    level: int
-    text: str
-    anchor: str | None
 
 
 def parse_html(request: ParseRequest) -> Document:
@@ -79,20 +67,16 @@ def add_html(assembly: Assembly, markup: str) -> PageWords:
     root = _tree(markup)
     if root is None:
         return PageWords()
-    from lxml import etree
-
     titles = [" ".join(node.itertext()) for node in root.iter("title")]
     language = (root.get("lang") or "").split("-")[0].lower()
+    before = len(assembly.elements)
     clean(root)
-    anchors = list(_anchors(root))
-    elements = partition_markup(etree.tostring(root, encoding="unicode", method="html"))
-    if not elements and (whole := _tree(markup)) is not None:
+    headings = add_blocks(assembly, root)
+    if len(assembly.elements) == before and (whole := _tree(markup)) is not None:
         # A page that is nothing but furniture is a page all the same.
         clean(whole, furniture=False)
-        anchors = list(_anchors(whole))
-        elements = partition_markup(etree.tostring(whole, encoding="unicode", method="html"))
-    _fill(assembly, elements, anchors)
-    tops = [anchor.text for anchor in anchors if anchor.level == 1]
+        headings = add_blocks(assembly, whole)
+    tops = [text for level, text in headings if level == 1]
     return PageWords(
         title=titles[0] if titles else "",
         heading=tops[0] if len(tops) == 1 else "",
@@ -107,8 +91,7 @@ def declared_charset(content: bytes) -> str | None:
 
 
 def clean(root: HtmlElement, *, furniture: bool = True) -> None:
-    """Drop what is not content (``furniture`` False: scripts only) and rename what the partitioner would
-    drop with its content."""
+    """Drop what is not content (``furniture`` False: scripts only); tables that only place things become blocks."""
     h1_elsewhere = any(_inside(h1, _PAGE_FURNITURE) is None for h1 in root.iter("h1"))
     for node in list(root.iter()):
         if not isinstance(node.tag, str):
@@ -120,32 +103,12 @@ def clean(root: HtmlElement, *, furniture: bool = True) -> None:
         dropped = node.tag in _DROPPED and (furniture or node.tag != "nav")
         if dropped or (furniture and _is_furniture(node, h1_elsewhere=h1_elsewhere)):
             node.drop_tree()
-        elif node.tag in _AS_BLOCK or node.tag == "nav":
-            node.tag = "div"
-        elif node.tag in _AS_SPAN:
-            node.tag = "span"
     for caption in list(root.iter("caption")):
         _put_before_table(caption)
     # Innermost first, so that a table of tables ends as the content of its cells.
     for table in reversed(list(root.iter("table"))):
         if _is_layout(table):
             _dissolve(table)
-
-
-def _fill(assembly: Assembly, elements: Iterable[Any], anchors: list[_Anchor]) -> None:
-    position = 0
-    for element in elements:
-        if type(element).__name__ != "Title":
-            add(assembly, element, heading_level=None)
-            continue
-        # Both lists are in document order; a heading that the partitioner left out is stepped over.
-        found = next(
-            (i for i in range(position, len(anchors)) if anchors[i].text == " ".join(element.text.split())), None
-        )
-        level, anchor = int(element.metadata.category_depth or 0) + 1, None
-        if found is not None:
-            level, anchor, position = anchors[found].level, anchors[found].anchor, found + 1
-        add(assembly, element, heading_level=level, anchor=anchor)
 
 
 def _tree(markup: str) -> HtmlElement | None:
@@ -160,31 +123,9 @@ def _tree(markup: str) -> HtmlElement | None:
         return None
 
 
-def _anchors(root: HtmlElement) -> Iterator[_Anchor]:
-    for heading in root.iter(*_HEADINGS):
-        text = " ".join("".join(heading.itertext()).split())
-        if text:
-            yield _Anchor(int(heading.tag[1]), text, _fragment(heading))
-
-
-def _fragment(heading: HtmlElement) -> str | None:
-    """The heading's own id, one inside it, or that of the section that it opens."""
-    if heading.get("id"):
-        return str(heading.get("id"))
-    for node in heading.iter("a", "span"):
-        if node.get("id") or node.get("name"):
-            return str(node.get("id") or node.get("name"))
-    parent = heading.getparent()
-    if parent is not None and parent.tag in {"section", "div"} and parent.get("id"):
-        first = next((child for child in parent if isinstance(child.tag, str)), None)
-        if first is heading:
-            return str(parent.get("id"))
-    return None
-
-
 def _is_furniture(node: HtmlElement, *, h1_elsewhere: bool) -> bool:
     if node.get("aria-hidden") == "true" or node.get("hidden") is not None:
-        return node.tag not in _HEADINGS
+        return node.tag not in HEADINGS
     if node.get("role") in _ROLES or node.get("id") in _IDS or _CLASSES.search(node.get("class") or ""):
         return True
     if node.tag in _PAGE_FURNITURE and _inside(node.getparent(), _CONTENT) is None:
@@ -200,7 +141,7 @@ def _inside(node: HtmlElement | None, tags: set[str]) -> HtmlElement | None:
 
 
 def _put_before_table(caption: HtmlElement) -> None:
-    """A table's caption is no cell, and unstructured has no place for it."""
+    """A table's caption is no cell."""
     table = _inside(caption, {"table"})
     caption.tag = "div"
     if table is not None and table.getparent() is not None:
@@ -210,7 +151,7 @@ def _put_before_table(caption: HtmlElement) -> None:
 
 def _is_layout(table: HtmlElement) -> bool:
     """A table that places things on a page: it holds blocks of prose, or has one column."""
-    if next(table.iter(*_HEADINGS, "ul", "ol", "pre", "blockquote"), None) is not None:
+    if next(table.iter(*HEADINGS, "ul", "ol", "pre", "blockquote"), None) is not None:
         return True
     if any(node is not table for node in table.iter("table")):
         return True

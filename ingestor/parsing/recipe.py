@@ -10,56 +10,69 @@ import shutil
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from ingestor.parsing.formats import Format, named_format
+from ingestor.parsing.formats import Format, claimed, named_format
+from ingestor.parsing.ocr import Ocr
+from ingestor.parsing.third_party import installed
 
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
-_SHARED = 1
+_SHARED = 2
 
 SOFFICE = "soffice"
 """A program and no library: that it is here is all that can be told without starting it. What waits for it is
 tried again when it is installed."""
+OCR = "ocr"
+"""No library either: tesseract with its version and languages, and how it is used."""
 
 _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.TEXT: (1, ()),
     Format.MARKDOWN: (1, ("markdown-it-py",)),
-    Format.HTML: (2, ("unstructured", "lxml")),
+    Format.HTML: (3, ("lxml",)),
     Format.XML: (1, ("lxml",)),
     Format.JSON: (1, ()),
     Format.CSV: (1, ()),
-    Format.DOCX: (1, ("unstructured", "python-docx")),
-    Format.PPTX: (1, ("unstructured", "python-pptx")),
-    Format.XLSX: (1, ("openpyxl",)),
-    Format.PDF: (2, ("pypdfium2",)),
-    Format.EMAIL: (2, ("unstructured", "lxml")),
-    Format.EPUB: (2, ("unstructured", "lxml", "pypandoc-binary")),
-    Format.ODT: (2, ("unstructured", "lxml", "pypandoc-binary")),
-    Format.RTF: (2, ("unstructured", "lxml", "pypandoc-binary")),
+    Format.DOCX: (2, ("lxml",)),
+    Format.PPTX: (2, ("unstructured", "python-pptx")),
+    Format.XLSX: (2, ("openpyxl", "lxml")),
+    Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
+    Format.EMAIL: (4, ("lxml",)),
+    Format.EPUB: (3, ("lxml", "pypandoc-binary")),
+    Format.ODT: (3, ("lxml", "pypandoc-binary")),
+    Format.RTF: (3, ("lxml", "pypandoc-binary")),
     Format.NOTEBOOK: (1, ("markdown-it-py",)),
     Format.RST: (1, ("docutils",)),
     Format.ORG: (1, ()),
     Format.ODS: (1, ("lxml",)),
     Format.ODP: (1, ("lxml",)),
-    Format.XLS: (1, ("xlrd",)),
-    Format.MSG: (1, ("python-oxmsg", "unstructured", "lxml")),
-    Format.DOC: (1, (SOFFICE, "unstructured", "python-docx")),
-    Format.PPT: (1, (SOFFICE, "unstructured", "python-pptx")),
+    Format.XLS: (2, ("xlrd",)),
+    Format.MSG: (3, ("python-oxmsg", "lxml")),
+    Format.DOC: (2, (SOFFICE, "lxml")),
+    Format.PPT: (2, (SOFFICE, "unstructured", "python-pptx")),
+    Format.IMAGE: (1, ("pillow", OCR)),
 }
 
 
-def recipe(name: str, media_type: str | None) -> str:
+# What they hold may be anything: a new parser for it is a reason to read them again.
+_HOLDERS = frozenset({Format.EMAIL, Format.MSG})
+
+
+def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
     """``format.version`` and the libraries; what has no known name may turn out to be anything."""
-    return _fingerprint(named_format(name, media_type))
+    if (other := claimed(name, media_type)) is not None:
+        return f"parse.{_SHARED} {other.name}.{other.recipe}"
+    return _fingerprint(named_format(name, media_type), ocr or Ocr())
 
 
 @cache
-def _fingerprint(fmt: Format | None) -> str:
-    if fmt is None:
+def _fingerprint(fmt: Format | None, ocr: Ocr) -> str:
+    if fmt is None or fmt in _HOLDERS:
         parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
+        parts += [f"{other.name}.{other.recipe}" for other in installed() if not other.trouble]
         libraries = sorted({library for _, needed in _ADAPTERS.values() for library in needed})
     else:
         number, needed = _ADAPTERS[fmt]
         parts, libraries = [f"{fmt.value}.{number}"], sorted(needed)
-    return " ".join([f"parse.{_SHARED}", *parts, *(f"{library}-{_version(library)}" for library in libraries)])
+    named = [ocr.fingerprint() if library == OCR else f"{library}-{_version(library)}" for library in libraries]
+    return " ".join([f"parse.{_SHARED}", *parts, *named])
 
 
 @cache

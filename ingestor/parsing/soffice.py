@@ -16,7 +16,8 @@ from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing.archive import open_archive
 from ingestor.parsing.formats import Format
-from ingestor.parsing.unstructured_adapter import parse_docx, parse_pptx
+from ingestor.parsing.unstructured_adapter import parse_pptx
+from ingestor.parsing.word import parse_docx
 
 _COMMON = "/org.openoffice.Office.Common"
 # (path, name, value): what a document may do while it is opened.

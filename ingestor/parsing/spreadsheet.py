@@ -9,15 +9,20 @@ from __future__ import annotations
 import datetime as dt
 import io
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.archive import archive_title, encrypted, open_archive
 from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.drawings import add_figure, attribute, local_name
 from ingestor.parsing.formats import Format
+from ingestor.parsing.ooxml import Package
 from ingestor.parsing.tables import table_text
 from ingestor.parsing.titles import best_title
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 # Text of more cells than this has no use as a passage, and its rows no end in memory.
 _CELLS = 2_000_000
@@ -28,6 +33,9 @@ def parse_xlsx(request: ParseRequest) -> Document:
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(request.content), read_only=True, data_only=True)
+    with open_archive(request.content, Format.XLSX.value) as archive:
+        own = archive_title(archive)
+        drawn = _drawings(Package(archive))
     assembly = Assembly()
     budget = SheetBudget()
     for page, sheet in enumerate(book.worksheets, start=1):
@@ -36,11 +44,33 @@ def parse_xlsx(request: ParseRequest) -> Document:
         for row in sheet.iter_rows():
             budget.take(len(row))
             rows.append([_cell_text(cell.value, cell.number_format) for cell in row])
+        before = len(assembly.elements)
         add_sheet(assembly, sheet.title, rows, page=page)
+        figures = drawn.get(sheet.title, ())
+        if figures and len(assembly.elements) == before:  # a sheet of nothing but a chart
+            assembly.close_sections()
+            assembly.heading(sheet.title, 1, page=page)
+        for figure in figures:
+            add_figure(assembly, figure, page)
     book.close()
-    with open_archive(request.content, Format.XLSX.value) as archive:
-        own = archive_title(archive)
     return assembly.document(title=best_title((own,)), kind=Format.XLSX.value)
+
+
+def _drawings(package: Package) -> dict[str, list[_Element]]:
+    """What is drawn on the sheets, by their names: shapes with text, then charts. openpyxl drops both."""
+    main = package.main("xl/workbook.xml")
+    sheets = package.relations(main)
+    book = package.part(main)
+    found: dict[str, list[_Element]] = {}
+    for node in () if book is None else book.iter():
+        if local_name(node) != "sheet" or attribute(node, "id") not in sheets:
+            continue
+        name, (_, sheet) = attribute(node, "name"), sheets[attribute(node, "id")]
+        for part in (part for kind, part in package.relations(sheet).values() if kind == "drawing"):
+            charts = (part for kind, part in package.relations(part).values() if kind == "chart")
+            parts = map(package.part, (part, *charts))
+            found.setdefault(name, []).extend(root for root in parts if root is not None)
+    return found
 
 
 def parse_xls(request: ParseRequest) -> Document:
@@ -132,7 +162,8 @@ def _cell_text(value: Any, number_format: str | None) -> str:
     if isinstance(value, float):
         if "%" in (number_format or ""):
             return f"{round(value * 100, 6):g}%"
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        # The fifteen digits that spreadsheets show: 0.1 + 0.2 is 0.3.
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.15g}"
     if isinstance(value, dt.datetime):
         return value.date().isoformat() if value.time() == dt.time() else value.isoformat(sep=" ")
     return str(value)

@@ -12,16 +12,18 @@ import os
 import re
 from collections.abc import Sequence
 from functools import cache
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.archive import archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.drawings import FIGURES, add_figure, attribute, local_name
 from ingestor.parsing.formats import Format
 from ingestor.parsing.tables import html_rows, table_text
 from ingestor.parsing.titles import best_title
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -42,23 +44,12 @@ _KINDS = {
 }
 # Furniture of the page, repeated on each, and marks without text.
 _SKIPPED = frozenset({"Header", "Footer", "PageBreak", "PageNumber"})
+_BESIDE = ("ppt/notesSlides/", "ppt/charts/", "ppt/diagrams/")
 _VERBS = frozenset(
     "is are was were be been am has have had do does did will would shall should can could may might must"
     " get gets got go goes went make makes made take takes took use uses used need needs see sees give gives".split()
 )
 _VERB_ENDINGS = re.compile(r"[a-z]{3,}(?:ed|ing|ize|ise|ify)", re.IGNORECASE)
-
-
-def parse_docx(request: ParseRequest) -> Document:
-    """Headings from styles, list items, tables with their rows; pages where Word recorded breaks."""
-    _prepare()
-    from unstructured.partition.docx import partition_docx
-
-    elements = partition_docx(file=io.BytesIO(request.content), include_page_breaks=False, languages=NO_LANGUAGE)
-    assembly = Assembly()
-    for element in elements:
-        add(assembly, element, heading_level=_level(element))
-    return _office_document(request, assembly, Format.DOCX)
 
 
 def parse_pptx(request: ParseRequest) -> Document:
@@ -74,31 +65,26 @@ def parse_pptx(request: ParseRequest) -> Document:
     for element in elements:
         slides.setdefault(element.metadata.page_number, []).append(element)
     # unstructured puts the notes before the slide that they speak of, where nothing tells them apart.
-    notes = _slide_notes(request.content)
-    for number in sorted({*slides, *notes}):
+    beside = _beside(request.content)
+    for number in sorted({*slides, *beside}):
         assembly.close_sections()
         for element in sorted(slides.get(number, ()), key=_is_slide_title, reverse=True):
-            add(assembly, element, heading_level=1 if _is_slide_title(element) else None)
-        assembly.block(ElementKind.PARAGRAPH, notes.get(number, ""), page=number)
+            _add(assembly, element, heading_level=1 if _is_slide_title(element) else None)
+        notes, figures = beside.get(number, ("", ()))
+        for figure in figures:
+            add_figure(assembly, figure, number)
+        assembly.block(ElementKind.PARAGRAPH, notes, page=number)
     return _office_document(request, assembly, Format.PPTX)
 
 
-def partition_markup(markup: str) -> Sequence[Any]:
-    """Unstructured's elements of cleaned HTML."""
-    partition = _html_module()
-    if not markup.strip():
-        return ()
-    return tuple(partition.partition_html(text=markup, languages=NO_LANGUAGE))
-
-
-def add(assembly: Assembly, element: Any, *, heading_level: int | None, anchor: str | None = None) -> None:
+def _add(assembly: Assembly, element: Any, *, heading_level: int | None) -> None:
     """One unstructured element, as a heading where ``heading_level`` says so."""
     category = type(element).__name__
     page = element.metadata.page_number
     if category in _SKIPPED:
         return
     if heading_level is not None:
-        assembly.heading(element.text, heading_level, page=page, anchor=anchor)
+        assembly.heading(element.text, heading_level, page=page)
         return
     kind = _KINDS.get(category, ElementKind.PARAGRAPH)
     if kind is ElementKind.TABLE:
@@ -108,19 +94,6 @@ def add(assembly: Assembly, element: Any, *, heading_level: int | None, anchor: 
         assembly.block(kind, text, page=page, context=header)
         return
     assembly.block(kind, element.text, page=page)
-
-
-def pandoc_html(content: bytes, source: Format) -> str:
-    """The document as HTML, by pandoc in its sandbox (no other file, no network)."""
-    _prepare()
-    from unstructured.file_utils.file_conversion import convert_file_to_html_text_using_pandoc
-
-    try:
-        return str(convert_file_to_html_text_using_pandoc(source_format=source.value, file=io.BytesIO(content)))
-    except FileNotFoundError as error:
-        raise ParseFailure(
-            ParseReason.UNSUPPORTED, "pandoc is missing on this machine.", hint="Install pandoc."
-        ) from error
 
 
 def spacy_pipeline() -> Any:
@@ -156,41 +129,26 @@ def _prepare() -> None:
     tokenize._get_nlp = lambda: pipeline  # noqa: SLF001  (the seam; a test fails when it moves)
 
 
-@cache
-def _html_module() -> ModuleType:
-    _prepare()
-    from unstructured.documents.elements import ListItem, Text
-    from unstructured.partition.html import parser, partition
-
-    def by_bullet(text: str) -> Any:
-        """Unstructured drops paragraphs of one character and guesses at the rest; bullets suffice."""
-        return ListItem if parser.is_bulleted_text(text) else Text
-
-    parser.derive_element_type_from_text = by_bullet
-    module: ModuleType = partition
-    return module
-
-
-def _level(element: Any) -> int | None:
-    """1 for the outermost heading; None where it is no heading."""
-    if type(element).__name__ != "Title":
-        return None
-    return int(element.metadata.category_depth or 0) + 1
-
-
-def _slide_notes(content: bytes) -> dict[int, str]:
-    """Speaker notes by slide, from 1."""
+def _beside(content: bytes) -> dict[int, tuple[str, Sequence[_Element]]]:
+    """What unstructured leaves out, by slide from 1: (speaker notes, charts and diagrams in their order)."""
     with open_archive(content, Format.PPTX.value) as archive:
-        if not any(name.startswith("ppt/notesSlides/") for name in archive.namelist()):
+        if not any(name.startswith(_BESIDE) for name in archive.namelist()):
             return {}
+    from lxml import etree
     from pptx import Presentation
 
-    frames = {
-        number: slide.notes_slide.notes_text_frame
-        for number, slide in enumerate(Presentation(io.BytesIO(content)).slides, start=1)
-        if slide.has_notes_slide
-    }
-    return {number: frame.text for number, frame in frames.items() if frame is not None and frame.text.strip()}
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
+    found: dict[int, tuple[str, Sequence[_Element]]] = {}
+    for number, slide in enumerate(Presentation(io.BytesIO(content)).slides, start=1):
+        frame = slide.notes_slide.notes_text_frame if slide.has_notes_slide else None
+        related = slide.part.rels
+        figures = [
+            etree.fromstring(related[identity].target_part.blob, parser)
+            for node in slide.element.iter()
+            if (identity := attribute(node, FIGURES.get(local_name(node), ""))) in related
+        ]
+        found[number] = ("" if frame is None else frame.text, figures)
+    return found
 
 
 def _is_slide_title(element: Any) -> bool:

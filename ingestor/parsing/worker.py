@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import reply, sandbox
+from ingestor.parsing import ocr, reply, sandbox
 
 _CAUSES = 10  # of an error, looked through for one of the sandbox
 
@@ -25,6 +25,11 @@ def main(descriptor: int, parent: int, settings: str) -> None:
     sandbox.confine(parent, memory=int(limits["memory"]), scratch=int(limits["scratch"]))
     parse = _imported(limits["parse"])
     with Connection(descriptor) as connection:
+        ocr.prepare(
+            ocr.Ocr(**{**limits["ocr"], "mode": ocr.OcrMode(limits["ocr"]["mode"])}),
+            page_seconds=float(limits["page"]),
+            more_time=lambda: connection.send_bytes(reply.MORE_TIME),
+        )
         connection.send_bytes(b"ready")
         # An idle worker gives its memory back; the parent starts another when there is work.
         while connection.poll(float(limits["idle"])):

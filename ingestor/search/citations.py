@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import quote
 
-from ingestor.model import Hit
+from ingestor.model import ATTACHED, Hit
 
 _PAGED = frozenset({"pdf"})
 _BROWSED = frozenset({"html"})
@@ -19,8 +19,8 @@ def cite(hit: Hit) -> Hit:
 
 
 def place_url(hit: Hit) -> str:
-    if not hit.url or "#" in hit.url:
-        return hit.url
+    if not hit.url or "#" in hit.url or ATTACHED in hit.uri:
+        return hit.url  # of an attachment it opens the mail, where the attachment's pages mean nothing
     if hit.page is not None and hit.kind in _PAGED:
         return f"{hit.url}#page={hit.page}"
     if hit.anchor:

@@ -148,6 +148,8 @@ class ServiceOperations:
             top=request.top,
             reader=Reader(principals=principals),
             sources=request.sources,
+            merge=request.merge,
+            passage=request.passage,
         )
         return wire.SearchReply(
             query=request.query,
@@ -345,6 +347,8 @@ def _hit_reply(hit: Hit) -> wire.SearchHit:
         text=hit.text,
         revision=hit.revision,
         ingested_at=hit.ingested_at,
+        parent=hit.parent.uri if hit.parent is not None else "",
+        parent_title=hit.parent.title if hit.parent is not None else "",
     )
 
 

@@ -162,8 +162,6 @@ class SyncEngine:
         )
         self._remove(run, decision, tally)
         plan = self._ledger.hold(name, decision.reason, decision.hold)
-        if approve is not None and listing.whole:
-            self._ledger.restart_peak(name)
         steady = proof.root is Root.HOLDS or adopt
         self._ledger.save_bookmark(
             name,
@@ -173,6 +171,7 @@ class SyncEngine:
             # Only here every absence was judged: a run of a part, or one that dies, takes in what came and not yet
             # out what went, and so large a count would let too much go (R5).
             counted=WHOLE in listing.scopes and not listing.broken,
+            anew=approve is not None and listing.whole,
         )
         return ended(name, listing, proof, tally, plan)
 

@@ -170,6 +170,7 @@ def test_refs_are_ascii_and_whole(rig: Rig) -> None:
     """Ids and versions are ASCII; name, parent, size and place agree with the id and the content."""
     for item, ref in listed(rig.source)[0].items():
         assert item.isascii()
+        assert "#" not in item  # what follows one names an attachment
         assert ref.version.isascii()
         assert ref.grant.place.isascii()
         assert ref.name == item.rpartition("/")[2]

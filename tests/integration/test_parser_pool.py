@@ -19,7 +19,7 @@ import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import process, sandbox_filter
+from ingestor.parsing import ocr, process, sandbox_filter
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.parse import parse
 from ingestor.parsing.pool import ParserPool
@@ -94,6 +94,11 @@ def poisoned(request: ParseRequest) -> Document:
         return described(child.wait())
     if request.name == "files":
         return described(sorted(path.name for path in Path.cwd().iterdir()))
+    if request.name == "pages":
+        for _ in range(int(request.content)):
+            ocr._process.more_time()
+            time.sleep(0.6)
+        return described("read")
     if request.name == "print":
         print("noise on stdout", flush=True)
         os.write(1, b"noise\n")
@@ -298,6 +303,18 @@ def test_an_answer_that_never_ends_is_given_up(
     caught = failure(pool, "half an answer")
     assert (caught.reason, caught.transient) == (ParseReason.CRASHED, True)
     assert ask(pool, "a.txt").text == "words"
+
+
+def test_each_page_for_ocr_puts_the_clock_forward_so_often_and_no_more() -> None:
+    """Three pages take longer than a document may, and are read; a document that asks once more than it has pages is
+    ended."""
+    pool = ParserPool(workers=1, limits=Limits(seconds=1, page=1), parse=poisoned, ocr=ocr.Ocr(pages=3))
+    try:
+        assert ask(pool, "pages", b"3").text == "read"
+        assert failure(pool, "pages", b"4").reason is ParseReason.CRASHED
+        assert ask(pool, "a.txt").text == "words"
+    finally:
+        pool.close()
 
 
 def test_a_document_finds_no_files_of_the_one_before(make: Callable[..., ParserPool]) -> None:

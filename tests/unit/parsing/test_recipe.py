@@ -10,9 +10,11 @@ from ingestor.parsing.recipe import recipe
 def test_the_recipe_names_adapter_and_libraries() -> None:
     """A fingerprint can be read: format with its number, libraries with their versions."""
     assert recipe("a.md", None).split()[1] == "markdown.1"
-    assert "unstructured-0." in recipe("page", "text/html; charset=utf-8")
+    assert "lxml-" in recipe("page", "text/html; charset=utf-8")
+    assert "unstructured-0." in recipe("deck.pptx", None)
     assert "none" not in "".join(
-        recipe(f"a{extensions[0]}", None).replace("soffice-none", "") for extensions in EXTENSIONS.values()
+        recipe(f"a{extensions[0]}", None).replace("soffice-none", "").replace("tesseract-none", "")
+        for extensions in EXTENSIONS.values()
     )
 
 

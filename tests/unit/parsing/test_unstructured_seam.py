@@ -12,22 +12,18 @@ talking = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "sock
 sys.addaudithook(lambda event, args: tried.append(event) if event in talking else None)
 sys.modules["torch"] = None
 from ingestor.parsing import unstructured_adapter as adapter
-adapter._html_module()
+adapter._prepare()
 from unstructured.nlp import tokenize
 from unstructured.partition import text_type
-from unstructured.partition.html import parser, partition
-from unstructured.documents.elements import Text
-from ingestor.model import ParseRequest
-from ingestor.parsing.html import parse_html
-page = parse_html(ParseRequest(name="a.html", content=b"<p>Some words here are read.</p>"))
+from unstructured.partition.text import partition_text
+page = partition_text(text="Some words here are read.", languages=adapter.NO_LANGUAGE)
 print(json.dumps({
     "pipes": tokenize._get_nlp().pipe_names,
     "seam_used": tokenize._run_pipeline("One here. Two there.") is not None,
     "sentences": tokenize.sent_tokenize("One is here. Two are there."),
     "verb": text_type.contains_verb("The committee approved the budget"),
     "no_verb": text_type.contains_verb("Budget overview"),
-    "derived": parser.derive_element_type_from_text("x") is Text,
-    "text": page.text,
+    "text": page[0].text,
     "network": tried,
 }))
 """
@@ -45,7 +41,6 @@ def test_the_seams_of_unstructured_are_where_we_replace_them() -> None:
         "sentences": ["One is here.", "Two are there."],
         "verb": True,
         "no_verb": False,
-        "derived": True,
         "text": "Some words here are read.",
         "network": [],
     }
