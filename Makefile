@@ -9,7 +9,7 @@ DEMO := .demo
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench faults realfiles deploy-test clean install install-dev
+.PHONY: help demo test check bench faults fuzz realfiles deploy-test clean install install-dev
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -36,6 +36,9 @@ bench: $(VENV)/.installed-dev  ## Measure: ledger, cutting, embedding, first and
 faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
 	$(BIN)/python -m tests.support.packages
 	$(BIN)/python -m pytest -q -m long tests/faults tests/property -p no:randomly -s
+
+fuzz: $(VENV)/.installed-dev  ## Two thousand broken files through the parsers; writes tests/results/fuzz.md
+	$(BIN)/python -m pytest -q -m long tests/faults/test_fuzz.py -s
 
 realfiles: $(VENV)/.installed-dev  ## Real files of public projects against other readers; fetches them into .cache/
 	$(BIN)/python -m tests.realfiles

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ingestor.web.api import Operations
 
 _ANSWER_S = 5.0
+_CACHE = "cache"
 
 _restless: list[Service] = []  # kept, so that nothing of them is torn down
 
@@ -148,14 +149,15 @@ def restore(context: Context, archive: Path, progress: Callable[[wire.Progress],
 
 def read_only(context: Context) -> LedgerReading:
     """Status, runs, sources and why; needs neither lock nor service."""
+    from ingestor.service.caches import Caches
     from ingestor.service.reading import LedgerReading
 
-    holder = context.state.holder()
+    holder, caches = context.state.holder(), Caches(context.state.root / _CACHE)
     return LedgerReading(
         state_dir=context.state.root,
         holder=f"running, process {holder.pid}" if holder is not None else "",
         configured=lambda: _configured(context.config),
-        make_source=_make_source,
+        make_source=lambda row: _make_source(row, caches.of(row.name)),
         item_at=lambda row, where: registry.item_at(row.kind, row.settings, where),
     )
 
@@ -184,6 +186,7 @@ def _build(context: Context) -> Service:
     from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
     from ingestor.search.searcher import Searcher
+    from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
     from ingestor.service.life import Life
@@ -219,6 +222,7 @@ def _build(context: Context) -> Service:
         require_room=ledger.require_room,
         life=life,
     )
+    make, caches = _make_source, Caches(context.state.root / _CACHE)
     lenses = Lenses(index, models, context.stop)
     searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
@@ -236,7 +240,8 @@ def _build(context: Context) -> Service:
             index=index,
             models=models,
             searcher=searcher,
-            make_source=_make_source,
+            make_source=lambda row: make(row, caches.of(row.name)),
+            caches=caches,
             timings=_wanted(config).timings,
             life=life,
             stop=context.stop,
@@ -261,9 +266,9 @@ def _ensure_sound(ledger: Ledger) -> None:
         _log.error("vectors_damaged", file=path.name, remedy="set aside; its units are embedded again")
 
 
-def _make_source(row: SourceRow) -> Source:
+def _make_source(row: SourceRow, cache: Path) -> Source:
     try:
-        return registry.make(row.kind, row.name, row.settings)
+        return registry.make(row.kind, row.name, row.settings, cache)
     except ValueError as error:
         raise ConfigError([str(error)], where=f"of the source {row.name!r}") from error
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingestor.cli.output import ago, clean, console, emit_json
 from ingestor.cli.principals import As, principals_of
-from ingestor.cli.session import Json, reading
+from ingestor.cli.session import Json, place_of, reading
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,7 +32,7 @@ def command(
       ingestor history ~/docs/refunds.md
       ingestor history bd0412515625daa54de2eea39cd2d991 --json
     """
-    reply = reading(ctx).history(document, str(Path(document).expanduser().absolute()), principals_of(who))
+    reply = reading(ctx).history(document, place_of(document), principals_of(who))
     if json:
         emit_json(reply)
         return

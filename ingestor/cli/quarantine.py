@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingestor.cli.help import help_of
 from ingestor.cli.output import ago, clean, emit_json, emit_line, print_table
-from ingestor.cli.session import Json, operations, reading
+from ingestor.cli.session import Json, operations, place_of, reading
 
 if TYPE_CHECKING:
     from ingestor.wire import QuarantineItem
@@ -132,7 +131,7 @@ def ignore(ctx: typer.Context, target: Target, json: Json = False) -> None:
 
 
 def _found(ctx: typer.Context, target: str) -> QuarantineItem:
-    return reading(ctx).set_aside(target, str(Path(target).expanduser().absolute()))
+    return reading(ctx).set_aside(target, place_of(target))
 
 
 def _row(item: QuarantineItem) -> tuple[str, ...]:

@@ -266,6 +266,8 @@ class Checks:
                 "UPDATE index_state SET alive = 0, wanted = NULL, ready = 0 WHERE alive = 1"
                 " AND NOT EXISTS (SELECT 1 FROM cut WHERE cut.chunk = index_state.chunk AND cut.died IS NULL)"
             )
+            # A journal told of them once and will not again.
+            tx.executemany("UPDATE source SET cursor = NULL WHERE name = ?", [(name,) for name in sources])
             self.rebuild_keyword()
         return sorted(sources)
 

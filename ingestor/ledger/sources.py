@@ -185,8 +185,7 @@ class Sources:
         and now and then, so that a steady source has one within each day. What is held is gone from the source, and
         would together with what came in its place make the loss look small."""
         (count,) = tx.execute(
-            f"{LISTED} AND NOT EXISTS (SELECT 1 FROM held_item"
-            " WHERE held_item.source = item.source AND held_item.item_id = item.item_id)",
+            f"{LISTED} - (SELECT count(*) FROM held_item JOIN item USING (source, item_id) WHERE source = ?1)",
             (row,),
         ).fetchone()
         now = time.time()

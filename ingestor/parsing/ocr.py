@@ -31,6 +31,7 @@ _SIGN_CONFIDENCE = 60.0
 _SMALLEST = 16  # points on a side; nothing can be read in less
 # Pictures of a screen have small letters: doubled, they are read much better.
 _SCREEN = 2000
+_ENOUGH = 40e6  # points; more of them cost time, and print is read no better
 _HYPHENS = ("-", "\u00ad", "\u2010", "\u00ac")
 
 
@@ -213,6 +214,8 @@ def _portable(image: Image) -> bytes:
     grey = image.convert("L")
     if max(grey.size) < _SCREEN:
         grey = grey.resize((grey.width * 2, grey.height * 2), Pillow.Resampling.LANCZOS)
+    elif (excess := grey.width * grey.height / _ENOUGH) > 1:
+        grey = grey.resize((int(grey.width / excess**0.5), int(grey.height / excess**0.5)), Pillow.Resampling.BOX)
     return b"P5 %d %d 255\n" % grey.size + grey.tobytes()
 
 

@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
 from ingestor.errors import ParseFailure, ParseReason
@@ -22,6 +22,7 @@ from ingestor.parsing.archive import encrypted
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.images import no_text
+from ingestor.parsing.pdf_columns import Piece, boxes, in_columns
 from ingestor.parsing.titles import best_title
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _EDGE_GAP = 1.8
 _DIGITS = re.compile(r"\d+")
 # Lines further apart than this many times the usual step are of two paragraphs.
 _PARAGRAPH_GAP = 1.3
+_ENDS = frozenset(".!?:;")
 
 # A page is a scan where a picture covers half of it and its text is no more than a stamp or a page number.
 _SCAN_COVERS = 0.5
@@ -201,19 +203,24 @@ def _picture(page: Any) -> Image | None:
 def _lines(text_page: Any, number: int) -> Iterator[_Line]:
     text = text_page.get_text_range(errors="ignore")
     joined = False
-    for start, piece in _pieces(text):
-        words = _CONTROLS.sub("", piece)
+    found = [
+        # Broken at newlines and where a hyphenated word goes on.
+        Piece(start=match.start(), text=match[0], boxes=boxes(text_page, match.start(), len(match[0])))
+        for match in re.finditer(r"[^\r\n\x02\ufffe]+", text)
+    ]
+    pieces = in_columns(found, text_page)
+    for piece, following in zip_longest(pieces, pieces[1:]):
+        words = _CONTROLS.sub("", piece.text)
+        end = piece.start + len(piece.text)
+        goes_on = text[end : end + 1] in _HYPHENS if end < len(text) else False
+        if piece.split and following is not None:  # pdfium sees no end of a line there, and so no hyphen
+            goes_on = words[-2:-1].isalpha() and words[-1:] == "-" and following.text[:1].islower()
+            words = words[:-1] if goes_on else words
         if words.strip():
-            first = start + len(piece) - len(piece.lstrip())
+            first = piece.start + len(piece.text) - len(piece.text.lstrip())
             top, size = _place(text_page, first)
             yield _Line(text=words, page=number, top=top, size=size, joined=joined)
-        joined = piece.endswith(_HYPHENS) or text[start + len(piece) : start + len(piece) + 1] in _HYPHENS
-
-
-def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """(position, line): broken at newlines and where a hyphenated word goes on."""
-    for match in re.finditer(r"[^\r\n\x02\ufffe]+", text):
-        yield match.start(), match[0]
+        joined = goes_on
 
 
 def _place(text_page: Any, position: int) -> tuple[float, float]:
@@ -246,15 +253,29 @@ def _paragraphs(lines: Sequence[_Line]) -> Iterator[_Paragraph]:
 
 def _begins(before: _Line, line: _Line, usual: float) -> bool:
     """Whether ``line`` starts a new paragraph after ``before``."""
-    if before.page != line.page or before.whole or line.whole or _BULLET.match(line.text.strip()):
+    if before.whole or line.whole or _BULLET.match(line.text.strip()):
         return True
+    if before.page != line.page:
+        return not _goes_on(before, line)
     if not (before.size and line.size):
         return False
     if max(before.size, line.size) > 1.12 * min(before.size, line.size):
         return True
     step = before.top - line.top
     # Upwards is a new column or a box; further down than usual is a gap between paragraphs.
-    return step < -line.size or step > _PARAGRAPH_GAP * min(max(usual, 0.9 * line.size), 2 * line.size)
+    if step < -line.size:
+        return not _goes_on(before, line)
+    return step > _PARAGRAPH_GAP * min(max(usual, 0.9 * line.size), 2 * line.size)
+
+
+def _goes_on(before: _Line, line: _Line) -> bool:
+    """Whether a sentence runs over the end of a page or a column."""
+    return (
+        before.full
+        and abs(before.size - line.size) < 0.5
+        and before.text.rstrip()[-1:] not in _ENDS
+        and line.text.lstrip()[:1].islower()
+    )
 
 
 def _body_size(lines: Sequence[_Line]) -> float:

@@ -6,6 +6,7 @@ stays in the worker's process group and under its filter, so that it ends with i
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import resource
@@ -86,7 +87,7 @@ def words(picture: bytes, *, languages: Sequence[str], layout: str, seconds: flo
             env={**os.environ, "OMP_THREAD_LIMIT": "1"},  # pages are read side by side already
         ) as process:
             with suppress(ProcessLookupError):
-                resource.prlimit(process.pid, resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
+                resource.prlimit(process.pid, resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
             answer, _ = process.communicate(picture)
     except OSError as error:
         raise Failed(str(error)) from error

@@ -21,6 +21,7 @@ from ingestor.ledger.sources import SourceRow
 from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
+from ingestor.service.caches import Caches
 from ingestor.service.life import Life, Outside
 from ingestor.service.models import ModelRegistry
 from ingestor.service.pump import Pump
@@ -61,6 +62,7 @@ class Parts:
     models: ModelRegistry
     searcher: Searcher
     make_source: Callable[[SourceRow], Source]
+    caches: Caches
     timings: Mapping[str, Timing]
     life: Life
     stop: threading.Event
@@ -99,6 +101,7 @@ class Service:
         with contextlib.suppress(NoSpace):  # the loops wait for room, and searches need none
             self.ledger.mark_clean(False)
             self.ledger.finish_removals()
+        self.sweep_caches()
         self.parts.pump.start()
         self.ready = True
 
@@ -238,6 +241,10 @@ class Service:
             runner.source.close()
         with contextlib.suppress(LedgerError):  # it is for people
             self.ledger.sources.set_next_run(name, None)
+
+    def sweep_caches(self) -> None:
+        """What connectors kept for sources that are no more."""
+        self.parts.caches.sweep(row.name for row in self.ledger.sources.all())
 
     def runners(self) -> Sequence[Runner]:
         with self._lock:

@@ -201,6 +201,7 @@ class ServiceOperations:
         self._ledger.sources.remove(row.name, purge=request.purge)
         self._service.drop(row.name)
         self._ledger.finish_removals()
+        self._service.sweep_caches()
         self._service.parts.pump.kick()
         return source_reply(row)
 

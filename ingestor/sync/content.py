@@ -118,9 +118,10 @@ class ContentStage:
         self.unread = False
         """Whether the last run left an item unread: a journal must tell of it again (R4)."""
 
-    def recipe_of(self, ref: ItemRef) -> Recipe:
-        """What would parse and cut this item today."""
-        digest = blake(self._parser.recipe(ref.name, ref.media_type).encode(), self._cutter.recipe().encode())
+    def recipe_of(self, item: ItemRef | KnownItem) -> Recipe:
+        """What would parse and cut this item today. Of a known item the name alone is on record."""
+        media_type = item.media_type if isinstance(item, ItemRef) else None
+        digest = blake(self._parser.recipe(item.name, media_type).encode(), self._cutter.recipe().encode())
         return Recipe(digest.hex()[:16])
 
     def hashes(self, refs: Sequence[ItemRef], tally: Tally) -> dict[ItemId, Hash]:
@@ -186,6 +187,7 @@ class ContentStage:
                 try:
                     fetched = self._fetch(item.ref)
                 except ItemVanished:
+                    self.unread = True
                     continue  # not a delete; the next listing decides
                 except ItemUnreadable as error:
                     budget = budget.failed()

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule, run_state_machine_as_test
 
 from connectors.base import Scope
-from connectors.files.paths import item_id
+from connectors.paths import item_id
 from ingestor.model import ChunkId, Outcome
 from tests.benchmarks.tables import commit, machine, today
 from tests.support.faults_corpus import word

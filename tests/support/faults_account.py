@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from connectors.files.paths import path_of
 from connectors.files.signature import version
+from connectors.paths import path_of
 from ingestor.model import blake
 from tests.support.faults_oracle import Passage, Read
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from connectors.base import WHOLE, Scope, Upserted
 from connectors.errors import SourceUnavailable
 from connectors.files import scan
-from connectors.files.paths import item_id
+from connectors.paths import item_id
 from ingestor import faultpoint
 from ingestor.chunking.cutter import SemanticCutter, Settings
 from ingestor.embedding.worker import EmbedStep

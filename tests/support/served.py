@@ -54,7 +54,7 @@ class Served:
             patch.setattr(embedding, "SentenceEmbedder", self._load)
             if source is not None:
                 make = wiring._make_source
-                patch.setattr(wiring, "_make_source", lambda row: source(make(row)))
+                patch.setattr(wiring, "_make_source", lambda row, cache: source(make(row, cache)))
             context = Context(state=resolve(state), config_file=config)
             self.service = wiring._build(context)
         self.ledger = self.service.ledger

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.files.paths import display, file_url, item_id, path_of
+from connectors.paths import display, file_url, item_id, path_of
 
 NAMES = st.binary(min_size=1, max_size=20).filter(lambda b: b"/" not in b and b"\0" not in b and b not in {b".", b".."})
 
