@@ -53,6 +53,15 @@ def too_much_scratch() -> ParseFailure:
     )
 
 
+def too_much_memory() -> ParseFailure:
+    """Said by a worker that is refused more, or by its parent, where a library died of the refusal."""
+    return ParseFailure(
+        ParseReason.MEMORY,
+        "Parsing the file takes more memory than a parser is allowed.",
+        hint="Split the file, or exclude it.",
+    )
+
+
 def decode(answer: bytes) -> Document:
     """The document, checked; raises the ``ParseFailure`` that was sent, or one for a ruined answer."""
     try:

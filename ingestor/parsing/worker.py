@@ -56,13 +56,7 @@ def _answer(parse: Callable[[ParseRequest], Document], request: ParseRequest) ->
     except ParseFailure as failure:
         return reply.encode_failure(_refused(failure) or failure)
     except MemoryError:
-        return reply.encode_failure(
-            ParseFailure(
-                ParseReason.MEMORY,
-                "Parsing the file takes more memory than a parser is allowed.",
-                hint="Split the file, or exclude it.",
-            )
-        )
+        return reply.encode_failure(reply.too_much_memory())
     except OSError as error:
         if (refused := _refused(error)) is None:
             raise
