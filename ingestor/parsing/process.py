@@ -34,6 +34,10 @@ _LARGEST_ANSWER = 2**31 - 1
 _LOOK_SECONDS = 0.25  # between two looks at what a document has written
 _GRACE_SECONDS = 30.0  # to take a document in, and to hand an answer over
 _FOLDER = "ingestor-parse-"
+# How libraries in C end that are refused memory. More than this share of what is allowed was seen in use then.
+_COLLAPSED = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGTRAP, -signal.SIGILL})
+_MOST = 0.5
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Retired(Exception):
@@ -52,6 +56,7 @@ class Worker:
         self._ending = threading.Lock()
         self._ended = False
         self._ready = False
+        self._data = 0  # bytes, when last looked at
         ours, theirs = Pipe()
         self._pipe: Connection = ours
         with theirs:
@@ -74,6 +79,7 @@ class Worker:
             self._start()
         try:
             self.asked += 1
+            self._data = 0
             head = {"name": request.name, "media_type": request.media_type}
             with self._fuse():
                 self._pipe.send_bytes(json.dumps(head).encode())
@@ -128,6 +134,7 @@ class Worker:
                     hint="It is tried again later; exclude the file if it never passes.",
                     transient=True,
                 )
+            self._data = _data_of(self._process.pid) or self._data
             if _exceeds(self._folder, limits.scratch):
                 raise reply.too_much_scratch()
 
@@ -167,6 +174,8 @@ class Worker:
                 f"Parsing took more than {limits.processor:g} s of processor time.",
                 hint="Split the file, or exclude it.",
             )
+        if status in _COLLAPSED and self._data > _MOST * limits.memory:
+            return reply.too_much_memory()
         how = f"was ended by {_signal_name(-status)}" if status is not None and status < 0 else "ended"
         return ParseFailure(
             ParseReason.CRASHED,
@@ -206,6 +215,13 @@ def _exceeds(folder: str, limit: int) -> bool:
         if total > limit:
             return True
     return False
+
+
+def _data_of(pid: int) -> int:
+    """Bytes of what the memory limit is on; 0 where they cannot be told (any more)."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[5]) * _PAGE
+    return 0
 
 
 def not_started() -> ParseFailure:

@@ -60,7 +60,8 @@ def too_much_scratch() -> ParseFailure:
 
 
 def too_much_memory() -> ParseFailure:
-    """A worker that has read many documents has less than a new one: it may pass there."""
+    """Said by a worker that is refused more, or by its parent, where a library died of the refusal. A worker that has
+    read many documents has less than a new one: it may pass there."""
     return ParseFailure(
         ParseReason.MEMORY,
         "Parsing the file takes more memory than a parser is allowed.",

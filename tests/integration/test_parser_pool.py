@@ -49,6 +49,10 @@ def poisoned(request: ParseRequest) -> Document:
         return described(len(bytearray(8 * 2**30)))
     if request.name == "many bytes":
         return described(len([bytearray(MEBIBYTE) for _ in range(1000)]))
+    if request.name == "abort":
+        held = bytearray(int(request.content) * MEBIBYTE)
+        time.sleep(0.8)
+        os.kill(os.getpid(), signal.SIGABRT if held is not None else 0)
     if request.name == "surprise":
         raise KeyError("a bug")
     if request.name == "child":
@@ -225,6 +229,16 @@ def test_a_document_cannot_take_more_memory_than_allowed(make: Callable[..., Par
     assert caught.reason is ParseReason.MEMORY
     assert caught.transient  # the next try has a new process
     assert where(pool)[0] != before
+
+
+@pytest.mark.parametrize(("held", "reason"), [(300, ParseReason.MEMORY), (1, ParseReason.CRASHED)])
+def test_a_library_that_dies_of_refused_memory_is_told_from_one_that_crashes(
+    make: Callable[..., ParserPool], held: int, reason: ParseReason
+) -> None:
+    """Code in C aborts where Python has an exception: with most of its memory in use that is the reason, and such a
+    document is not tried again."""
+    caught = failure(make(memory=400 * MEBIBYTE), "abort", str(held).encode())
+    assert (caught.reason, caught.transient) == (reason, reason is ParseReason.CRASHED)
 
 
 def test_poison_beside_good_documents_costs_only_itself(make: Callable[..., ParserPool]) -> None:
