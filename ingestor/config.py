@@ -72,10 +72,16 @@ class Retention(Section):
 
 
 class Parsing(Section):
-    """``workers`` 0 is as many as the machine has processors for."""
+    """``workers`` 0 is as many as the machine has processors for. Empty ``ocr_languages`` are English and what else
+    tesseract has here."""
 
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     timeout_s: Annotated[float, Field(gt=0, strict=False)] = 60.0
+    ocr: Literal["auto", "off"] = "auto"
+    ocr_languages: Annotated[
+        str, StringConstraints(pattern=r"^([A-Za-z]{3}(_[A-Za-z]+)*(\+[A-Za-z]{3}(_[A-Za-z]+)*)*)?$")
+    ] = ""
+    ocr_pages: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 
 class Chunking(Section):
@@ -284,6 +290,7 @@ def _sentences(error: ValidationError, where: str, keys: Sequence[str]) -> list[
 
 _PATTERNS = {
     "name": "letters, digits, space, dot, dash and underscore, at most 64",
+    "ocr_languages": "empty, or as tesseract writes them, like eng+deu",
     "url": "empty, or http://HOST:PORT without a user name",
     "collection": "letters, digits, dot, dash and underscore",
 }

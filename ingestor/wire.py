@@ -327,12 +327,14 @@ class QuarantineReply(Wire):
 
 
 class FormatReply(Wire):
-    """``missing`` names what has to be installed, or says why the format is not taken."""
+    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
+    a part of such files."""
 
     format: str
     extensions: tuple[str, ...]
     works: bool
     missing: str = ""
+    partly: str = ""
 
 
 class FormatsReply(Wire):

@@ -147,6 +147,7 @@ def _build(context: Context) -> Service:
     from ingestor.embedding.embedder import SentenceEmbedder
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.limits import Limits
+    from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
     from ingestor.search.searcher import Searcher
     from ingestor.service.core import Parts, Service
@@ -193,6 +194,7 @@ def _build(context: Context) -> Service:
                 workers=config.parsing.workers or None,
                 limits=Limits(seconds=config.parsing.timeout_s, processor=config.parsing.timeout_s),
                 scratch=context.state.root / "parsing",
+                ocr=ocr_settings(config.parsing),
             ),
             cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
             pump=pump,

@@ -61,6 +61,7 @@ def examine(context: Context, folders: Sequence[str] = ()) -> Iterator[Check]:
         return
     where = str(config.file) if config.file else "no file; defaults"
     yield Check(name="configuration", level=Level.OK, message=where)
+    yield ocr(config)
     yield model(config)
     configured = [str(source.settings["path"]) for source in config.sources if source.kind == "files"]
     yield from inotify(sorted({*configured, *folders}))
@@ -151,6 +152,36 @@ def parsers() -> Check:
         message=f"Parsers are kept from the network by Python alone: {why}.",
         hint="Run ingestor where it needs no network, or on a kernel with seccomp filters.",
     )
+
+
+def ocr(config: Config) -> Check:
+    """Whether pictures and scanned pages can be read, and in which languages."""
+    from ingestor.parsing.ocr import OcrMode, ocr_settings
+    from ingestor.parsing.tesseract import installed
+
+    settings = ocr_settings(config.parsing)
+    if settings.mode is OcrMode.OFF:
+        return Check(name="ocr", level=Level.OK, message="off; pictures and scanned pages are set aside")
+    if (found := installed()) is None:
+        return Check(
+            name="ocr",
+            level=Level.WARN,
+            message="tesseract is not installed; pictures and scanned pages are set aside",
+            hint='Install tesseract and its languages, or set ocr = "off" under [parsing].',
+        )
+    used = settings.here().languages
+    missing = [language for language in settings.languages if language not in found.languages]
+    message = f"tesseract {found.version}, reading {', '.join(used) or 'nothing'}"
+    if missing or not used:
+        return Check(
+            name="ocr",
+            level=Level.WARN,
+            message=message,
+            hint=f"Install what tesseract lacks: {', '.join(missing) or 'a language'}.",
+        )
+    if left := [language for language in found.languages if language not in used and not settings.languages]:
+        message += f"; also installed: {', '.join(left)} (ocr_languages under [parsing] chooses)"
+    return Check(name="ocr", level=Level.OK, message=message)
 
 
 def model(config: Config) -> Check:

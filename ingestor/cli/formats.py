@@ -27,7 +27,9 @@ def command(json: Json = False) -> None:
     from ingestor.parsing.formats import formats
 
     known = [
-        wire.FormatReply(format=fmt.format, extensions=fmt.extensions, works=fmt.works, missing=fmt.missing)
+        wire.FormatReply(
+            format=fmt.format, extensions=fmt.extensions, works=fmt.works, missing=fmt.missing, partly=fmt.partly
+        )
         for fmt in formats()
     ]
     if json:
@@ -37,7 +39,10 @@ def command(json: Json = False) -> None:
 
 
 def _row(fmt: FormatReply) -> tuple[str, ...]:
-    return fmt.format, "yes" if fmt.works else f"no: {_lacks(fmt.missing)}", " ".join(fmt.extensions)
+    said = "yes" if fmt.works else f"no: {_lacks(fmt.missing)}"
+    if fmt.works and fmt.partly:
+        said = f"yes; scanned pages: {_lacks(fmt.partly)}"
+    return fmt.format, said, " ".join(fmt.extensions)
 
 
 def _lacks(missing: str) -> str:

@@ -32,6 +32,11 @@ days = 30
 # Processes that parse documents; 0 is one per processor. A document that takes longer is set aside.
 workers = 0
 timeout_s = 60.0
+# Pictures and scanned pages are read by tesseract where it is installed; "off" sets them aside.
+ocr = "auto"
+# Languages as tesseract writes them ("eng+deu"); empty: English and up to three more that are installed.
+ocr_languages = ""
+ocr_pages = 100
 
 [chunking]
 # Lengths of passages, in about characters of English: what is aimed at, and the most.

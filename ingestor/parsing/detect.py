@@ -27,12 +27,9 @@ _OLE_STREAMS = {
     "PowerPoint Document": Format.PPT,
     "__properties_version1.0": Format.MSG,
 }
+# PNG, JPEG, GIF, TIFF of both byte orders and in the form for more than 4 GiB.
+_IMAGES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _BINARY = (
-    (b"\x89PNG\r\n\x1a\n", "PNG image"),
-    (b"\xff\xd8\xff", "JPEG image"),
-    (b"GIF8", "GIF image"),
-    (b"II*\x00", "TIFF image"),
-    (b"MM\x00*", "TIFF image"),
     (b"\x1f\x8b", "gzip archive"),
     (b"7z\xbc\xaf\x27\x1c", "7-Zip archive"),
     (b"Rar!", "RAR archive"),
@@ -47,7 +44,7 @@ _MAIL_HEADS = re.compile(rb"^(from|received|message-id|mime-version|return-path)
 # Formats whose content has a signature of its own; a name alone does not make them.
 _SIGNED = frozenset(
     {Format.DOCX, Format.PPTX, Format.XLSX, Format.PDF, Format.EPUB, Format.ODT, Format.RTF}
-    | {Format.ODS, Format.ODP, Format.XLS, Format.MSG, Format.DOC, Format.PPT}
+    | {Format.ODS, Format.ODP, Format.XLS, Format.MSG, Format.DOC, Format.PPT, Format.IMAGE}
 )
 _EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
 
@@ -80,7 +77,14 @@ def _by_signature(content: bytes, name: str) -> Format | None:
         return Format.PDF
     if content.lstrip(_WHITE).startswith(b"{\\rtf"):
         return Format.RTF
-    return None
+    return Format.IMAGE if _is_image(content) else None
+
+
+def _is_image(content: bytes) -> bool:
+    if content.startswith(_IMAGES) or (content.startswith(b"RIFF") and content[8:12] == b"WEBP"):
+        return True
+    # Two letters may begin any text: a bitmap has its reserved bytes at zero, too.
+    return content.startswith(b"BM") and content[6:10] == bytes(4)
 
 
 def _textual(content: bytes, named: Format | None) -> Format:

@@ -36,6 +36,7 @@ class Format(StrEnum):
     MSG = "msg"
     DOC = "doc"
     PPT = "ppt"
+    IMAGE = "image"
 
 
 EXTENSIONS: dict[Format, tuple[str, ...]] = {
@@ -66,6 +67,7 @@ EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.MSG: (".msg",),
     Format.DOC: (".doc", ".dot"),
     Format.PPT: (".ppt", ".pps", ".pot"),
+    Format.IMAGE: (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".gif", ".bmp", ".webp"),
 }
 
 MEDIA_TYPES: dict[str, Format] = {
@@ -99,6 +101,12 @@ MEDIA_TYPES: dict[str, Format] = {
     "application/vnd.ms-outlook": Format.MSG,
     "application/msword": Format.DOC,
     "application/vnd.ms-powerpoint": Format.PPT,
+    "image/png": Format.IMAGE,
+    "image/jpeg": Format.IMAGE,
+    "image/tiff": Format.IMAGE,
+    "image/gif": Format.IMAGE,
+    "image/bmp": Format.IMAGE,
+    "image/webp": Format.IMAGE,
 }
 
 # Recognised, and refused with their name: a person can do something about "a Visio drawing".
@@ -135,7 +143,11 @@ _NEEDS: dict[Format, tuple[str, ...]] = {
     Format.MSG: ("oxmsg", "lxml"),
     Format.DOC: ("soffice", "lxml"),
     Format.PPT: ("soffice", "unstructured", "pptx"),
+    Format.IMAGE: ("tesseract", "PIL"),
 }
+# What is missing for a part of a format only.
+_NEEDS_IN_PART: dict[Format, tuple[str, ...]] = {Format.PDF: ("tesseract",)}
+_PROGRAMS = frozenset({"soffice", "tesseract"})
 
 _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for extension in extensions}
 
@@ -144,13 +156,15 @@ _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for ex
 class FormatStatus:
     """One line of ``doctor``: whether files with these extensions can be parsed here.
 
-    ``missing`` names what has to be installed, or says why the format is not taken at all.
+    ``missing`` names what has to be installed, or says why the format is not taken at all; ``partly`` what has to be
+    installed for a part of such files (scanned pages of a PDF).
     """
 
     format: str
     extensions: tuple[str, ...]
     works: bool
     missing: str = ""
+    partly: str = ""
 
 
 def named_format(name: str, media_type: str | None) -> Format | None:
@@ -167,8 +181,10 @@ def formats() -> tuple[FormatStatus, ...]:
     """Every known format with what it lacks on this machine; imports none of the libraries."""
     known = []
     for fmt, extensions in EXTENSIONS.items():
-        missing = ", ".join(need for need in _NEEDS.get(fmt, ()) if not _present(need))
-        known.append(FormatStatus(format=fmt.value, extensions=extensions, works=not missing, missing=missing))
+        missing, partly = _lacking(_NEEDS.get(fmt, ())), _lacking(_NEEDS_IN_PART.get(fmt, ()))
+        known.append(
+            FormatStatus(format=fmt.value, extensions=extensions, works=not missing, missing=missing, partly=partly)
+        )
     foreign = (
         FormatStatus(format=title, extensions=(extension,), works=False, missing="not supported")
         for extension, title in FOREIGN.items()
@@ -176,10 +192,14 @@ def formats() -> tuple[FormatStatus, ...]:
     return (*known, *foreign)
 
 
+def _lacking(needs: tuple[str, ...]) -> str:
+    return ", ".join(need for need in needs if not _present(need))
+
+
 @cache
 def _present(need: str) -> bool:
-    if need == "soffice":
-        return shutil.which("soffice") is not None
+    if need in _PROGRAMS:
+        return shutil.which(need) is not None
     if need != "pandoc":
         return find_spec(need) is not None
     if shutil.which("pandoc"):

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """For a document: ``seconds`` of wall clock, ``processor`` seconds of all its threads, ``memory`` bytes of a
-    process, ``scratch`` bytes of temporary files. For a worker: ``documents`` until it is replaced, ``idle`` seconds
-    until it ends by itself."""
+    process, ``scratch`` bytes of temporary files. Each page that OCR reads may take ``page`` seconds of processor time
+    and adds as many to the wall clock. For a worker: ``documents`` until it is replaced, ``idle`` seconds until it
+    ends by itself."""
 
     seconds: float = 60.0
     processor: float = 60.0
     memory: int = 4 * 2**30
     scratch: int = 2 * 2**30
+    page: float = 30.0
     documents: int = 500
     idle: float = 120.0

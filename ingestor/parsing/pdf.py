@@ -2,7 +2,8 @@
 
 pdfium gives characters and their boxes. Lines that stand further apart than the lines of a paragraph do,
 or change their size, begin a new one; a line that ends early keeps its break (rows, addresses). A heading is
-only what stands out in size by a fifth and is short. What each page repeats at its edge is left out.
+only what stands out in size by a fifth and is short. What each page repeats at its edge is left out. A page
+without text that shows something is read by OCR.
 """
 
 from __future__ import annotations
@@ -10,16 +11,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any
+from itertools import pairwise, zip_longest
+from typing import TYPE_CHECKING, Any
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
+from ingestor.parsing import ocr
 from ingestor.parsing.archive import encrypted
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
+from ingestor.parsing.images import no_text
+from ingestor.parsing.pdf_columns import Piece, boxes, in_columns
 from ingestor.parsing.titles import best_title
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _HYPHENS = ("\ufffe", "\x02")  # how pdfium marks a word that goes on in the next line
 _BULLET = re.compile(r"^(?:[•‣▪◦●○■–*·-]|\(?\d{1,3}[.)]|[a-z][.)])\s+\S")
@@ -35,11 +43,19 @@ _EDGE_GAP = 1.8
 _DIGITS = re.compile(r"\d+")
 # Lines further apart than this many times the usual step are of two paragraphs.
 _PARAGRAPH_GAP = 1.3
+_ENDS = frozenset(".!?:;")
+
+# A page is a scan where a picture covers half of it and its text is no more than a stamp or a page number.
+_SCAN_COVERS = 0.5
+_STAMP_LETTERS = 40
+_SCAN_SCALE = 300 / 72  # to dots per inch
+_SCAN_POINTS = 25e6  # a page of A3 at that scale; larger ones are shown smaller
 
 
 @dataclass(slots=True)
 class _Line:
-    """One line of a page; ``size`` is the height of its font, ``top`` its upper edge (0: unknown)."""
+    """One line of a page; ``size`` is the height of its font, ``top`` its upper edge (0: unknown). What ``whole`` says
+    is a paragraph already, by OCR."""
 
     text: str
     page: int
@@ -47,6 +63,7 @@ class _Line:
     size: float = 0.0
     joined: bool = False
     full: bool = True
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +82,7 @@ class _Paragraph:
 
 
 def parse_pdf(request: ParseRequest) -> Document:
-    """``page`` counts from 1. Raises ``ParseFailure`` where no page has text (a scan)."""
+    """``page`` counts from 1. Raises ``ParseFailure`` where no page has text, nor a picture of one that can be read."""
     import pypdfium2
 
     try:
@@ -76,26 +93,26 @@ def parse_pdf(request: ParseRequest) -> Document:
         raise ParseFailure(
             ParseReason.CORRUPT, "The PDF file is damaged.", hint="Restore or export the file again."
         ) from error
+    reader = ocr.PageReader()
     try:
-        pages = [list(_page_lines(pdf, index)) for index in range(len(pdf))]
+        pages = [_page_lines(pdf, index, reader) for index in range(len(pdf))]
         own = str(pdf.get_metadata_dict().get("Title", ""))
     finally:
         pdf.close()
     if not any(pages):
-        raise ParseFailure(
-            ParseReason.NO_TEXT,
-            "No page of the PDF has text: it needs OCR.",
-            hint="Run it through OCR and store the result, or exclude it.",
-        )
+        raise no_text("The PDF", reader)
     lines = _without_furniture(pages)
-    usual = sorted(len(line.text) for line in lines)[len(lines) * 9 // 10]
+    lengths = sorted(len(line.text) for line in lines if not line.whole)
     for line in lines:
-        line.full = len(line.text) >= _FULL_LINE * usual
+        line.full = len(line.text) >= _FULL_LINE * lengths[len(lengths) * 9 // 10] if lengths else True
     body = _body_size(lines)
     levels = _heading_levels(lines, body)
     assembly = Assembly()
     for paragraph in _paragraphs(lines):
         _add(assembly, paragraph, levels)
+    assembly.close_sections()
+    for page, note in reader.notes():
+        assembly.block(ElementKind.PARAGRAPH, note, page=page)
     return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.PDF.value)
 
 
@@ -137,7 +154,7 @@ def _shape(line: _Line) -> str:
     return _DIGITS.sub("#", line.text.strip())
 
 
-def _page_lines(pdf: Any, index: int) -> Iterator[_Line]:
+def _page_lines(pdf: Any, index: int, reader: ocr.PageReader) -> list[_Line]:
     """A page that cannot be loaded costs itself, not the document."""
     import pypdfium2
 
@@ -145,24 +162,68 @@ def _page_lines(pdf: Any, index: int) -> Iterator[_Line]:
         page = pdf[index]
         text_page = page.get_textpage()
     except pypdfium2.PdfiumError:
-        return
+        return []
+    lines = list(_lines(text_page, index + 1))
+    text_page.close()
+    if sum(len(line.text) for line in lines) <= _STAMP_LETTERS:
+        with suppress(pypdfium2.PdfiumError):  # a damaged picture, like a damaged page
+            if _is_scan(page, has_text=bool(lines)):
+                read = reader.read(index + 1, lambda: _picture(page))
+                lines = [_Line(text=text, page=index + 1, whole=True) for text in read] or lines
+    page.close()
+    return lines
+
+
+def _is_scan(page: Any, *, has_text: bool) -> bool:
+    """Whether a page shows what its text does not say: a picture that covers it, or anything where it has no text."""
+    from pypdfium2 import raw
+
+    if not has_text:
+        return next(iter(page.get_objects(max_depth=1)), None) is not None
+    area = page.get_width() * page.get_height()
+    for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3):
+        left, bottom, right, top = image.get_bounds()
+        if (right - left) * (top - bottom) >= _SCAN_COVERS * area:
+            return True
+    return False
+
+
+def _picture(page: Any) -> Image | None:
+    """The page as it looks, grey; None where a picture on it has too many points to be decoded."""
+    from pypdfium2 import raw
+
+    for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3):
+        width, height = image.get_px_size()
+        if width * height > ocr.LARGEST:
+            return None
+    area = max(page.get_width() * page.get_height(), 1.0)
+    bitmap = page.render(scale=min(_SCAN_SCALE, (_SCAN_POINTS / area) ** 0.5), grayscale=True)
+    shown: Image = bitmap.to_pil().copy()
+    bitmap.close()
+    return shown
+
+
+def _lines(text_page: Any, number: int) -> Iterator[_Line]:
     text = text_page.get_text_range(errors="ignore")
     joined = False
-    for start, piece in _pieces(text):
-        words = _CONTROLS.sub("", piece)
+    found = [
+        # Broken at newlines and where a hyphenated word goes on.
+        Piece(start=match.start(), text=match[0], boxes=boxes(text_page, match.start(), len(match[0])))
+        for match in re.finditer(r"[^\r\n\x02\ufffe]+", text)
+    ]
+    pieces = in_columns(found, text_page)
+    for piece, following in zip_longest(pieces, pieces[1:]):
+        words = _CONTROLS.sub("", piece.text)
+        end = piece.start + len(piece.text)
+        goes_on = text[end : end + 1] in _HYPHENS if end < len(text) else False
+        if piece.split and following is not None:  # pdfium sees no end of a line there, and so no hyphen
+            goes_on = words[-2:-1].isalpha() and words[-1:] == "-" and following.text[:1].islower()
+            words = words[:-1] if goes_on else words
         if words.strip():
-            first = start + len(piece) - len(piece.lstrip())
+            first = piece.start + len(piece.text) - len(piece.text.lstrip())
             top, size = _place(text_page, first)
-            yield _Line(text=words, page=index + 1, top=top, size=size, joined=joined)
-        joined = piece.endswith(_HYPHENS) or text[start + len(piece) : start + len(piece) + 1] in _HYPHENS
-    text_page.close()
-    page.close()
-
-
-def _pieces(text: str) -> Iterator[tuple[int, str]]:
-    """(position, line): broken at newlines and where a hyphenated word goes on."""
-    for match in re.finditer(r"[^\r\n\x02\ufffe]+", text):
-        yield match.start(), match[0]
+            yield _Line(text=words, page=number, top=top, size=size, joined=joined)
+        joined = goes_on
 
 
 def _place(text_page: Any, position: int) -> tuple[float, float]:
@@ -195,15 +256,29 @@ def _paragraphs(lines: Sequence[_Line]) -> Iterator[_Paragraph]:
 
 def _begins(before: _Line, line: _Line, usual: float) -> bool:
     """Whether ``line`` starts a new paragraph after ``before``."""
-    if before.page != line.page or _BULLET.match(line.text.strip()):
+    if before.whole or line.whole or _BULLET.match(line.text.strip()):
         return True
+    if before.page != line.page:
+        return not _goes_on(before, line)
     if not (before.size and line.size):
         return False
     if max(before.size, line.size) > 1.12 * min(before.size, line.size):
         return True
     step = before.top - line.top
     # Upwards is a new column or a box; further down than usual is a gap between paragraphs.
-    return step < -line.size or step > _PARAGRAPH_GAP * min(max(usual, 0.9 * line.size), 2 * line.size)
+    if step < -line.size:
+        return not _goes_on(before, line)
+    return step > _PARAGRAPH_GAP * min(max(usual, 0.9 * line.size), 2 * line.size)
+
+
+def _goes_on(before: _Line, line: _Line) -> bool:
+    """Whether a sentence runs over the end of a page or a column."""
+    return (
+        before.full
+        and abs(before.size - line.size) < 0.5
+        and before.text.rstrip()[-1:] not in _ENDS
+        and line.text.lstrip()[:1].islower()
+    )
 
 
 def _body_size(lines: Sequence[_Line]) -> float:

@@ -17,6 +17,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 from ingestor import space
@@ -24,6 +25,7 @@ from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing import reply
 from ingestor.parsing.limits import Limits
+from ingestor.parsing.ocr import Ocr
 from ingestor.parsing.parse import parse as parse_in_process
 from ingestor.parsing.process import Retired, Worker, end_leftovers, not_started
 from ingestor.parsing.recipe import recipe as recipe_of
@@ -60,20 +62,14 @@ class ParserPool:
         limits: Limits | None = None,
         parse: Callable[[ParseRequest], Document] = parse_in_process,
         scratch: Path | None = None,
+        ocr: Ocr | None = None,
     ) -> None:
         """``parse`` is any importable function; it runs in the workers. ``scratch`` is a folder of this pool
         alone for their temporary files: what a killed predecessor left there, lying or running, goes at the first
         worker. While its disk is full, futures raise ``NoSpace``, which is about no document."""
         self._limits = limits or Limits()
-        self._settings = json.dumps(
-            {
-                "parse": f"{parse.__module__}:{parse.__qualname__}",
-                "processor": self._limits.processor,
-                "memory": self._limits.memory,
-                "scratch": self._limits.scratch,
-                "idle": self._limits.idle,
-            }
-        )
+        self._parse_name = f"{parse.__module__}:{parse.__qualname__}"
+        self._ocr = ocr or Ocr()
         self._threads = ThreadPoolExecutor(workers or len(os.sched_getaffinity(0)), thread_name_prefix="ingestor-parse")
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
@@ -83,7 +79,7 @@ class ParserPool:
         self._swept = scratch is None
 
     def recipe(self, name: str, media_type: str | None) -> str:
-        return recipe_of(name, media_type)
+        return recipe_of(name, media_type, self._ocr)
 
     def submit(self, request: ParseRequest) -> Future[Document]:
         try:
@@ -147,7 +143,7 @@ class ParserPool:
                 return worker
             self._discard(worker)
         try:
-            worker = Worker(self._settings, self._swept_scratch())
+            worker = Worker(self._settings(), self._swept_scratch(), ocr_pages=self._ocr.pages)
         except OSError as error:  # no memory, descriptors or temporary space for another process
             raise not_started() from error
         with self._lock:
@@ -156,6 +152,20 @@ class ParserPool:
             self._discard(worker)
             raise CancelledError
         return worker
+
+    def _settings(self) -> str:
+        """What a worker is told. The languages are those that the recipe speaks of, not those that it would find."""
+        return json.dumps(
+            {
+                "parse": self._parse_name,
+                "processor": self._limits.processor,
+                "memory": self._limits.memory,
+                "scratch": self._limits.scratch,
+                "idle": self._limits.idle,
+                "page": self._limits.page,
+                "ocr": asdict(self._ocr.here()),
+            }
+        )
 
     def _give_back(self, worker: Worker, *, keep: bool) -> None:
         if keep and worker.asked < self._limits.documents:

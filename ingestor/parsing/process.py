@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
@@ -31,8 +32,12 @@ _BOOT = (
 _START_SECONDS = 60.0
 _LARGEST_ANSWER = 2**31 - 1
 _LOOK_SECONDS = 0.25  # between two looks at what a document has written
-_GRACE_SECONDS = 30.0  # beyond the wall clock, to take a document in and to hand an answer over
+_GRACE_SECONDS = 30.0  # to take a document in, and to hand an answer over
 _FOLDER = "ingestor-parse-"
+# How libraries in C end that are refused memory. More than this share of what is allowed was seen in use then.
+_COLLAPSED = frozenset({-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS, -signal.SIGTRAP, -signal.SIGILL})
+_MOST = 0.5
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Retired(Exception):
@@ -43,12 +48,15 @@ class Worker:
     """One process with its pipe and its folder for temporary files. Used by one thread at a time, except
     ``end``, which any thread may call to stop it."""
 
-    def __init__(self, settings: str, scratch: Path | None) -> None:
+    def __init__(self, settings: str, scratch: Path | None, *, ocr_pages: int = 0) -> None:
+        """``ocr_pages`` is how often a document may ask for more time."""
         self.asked = 0
+        self._ocr_pages = ocr_pages
         self._folder = tempfile.mkdtemp(prefix=_FOLDER, dir=scratch)
         self._ending = threading.Lock()
         self._ended = False
         self._ready = False
+        self._data = 0  # bytes, when last looked at
         ours, theirs = Pipe()
         self._pipe: Connection = ours
         with theirs:
@@ -69,21 +77,16 @@ class Worker:
         """The worker's answer. Raises ``ParseFailure`` (timeout, crashed, expansion); then it is good for nothing."""
         if not self._ready:
             self._start()
-        # A worker that a document has taken over may begin an answer and never end it.
-        fuse = threading.Timer(limits.seconds + _GRACE_SECONDS, self.end)
-        fuse.daemon = True
-        fuse.start()
         try:
             self.asked += 1
+            self._data = 0
             head = {"name": request.name, "media_type": request.media_type}
-            self._pipe.send_bytes(json.dumps(head).encode())
-            self._pipe.send_bytes(request.content)
-            self._await(limits)
-            answer = self._pipe.recv_bytes(_LARGEST_ANSWER)
+            with self._fuse():
+                self._pipe.send_bytes(json.dumps(head).encode())
+                self._pipe.send_bytes(request.content)
+            answer = self._await(limits)
         except (EOFError, OSError, ValueError) as error:
             raise self._gone(limits) from error
-        finally:
-            fuse.cancel()
         self._clear_scratch()
         return answer
 
@@ -112,19 +115,39 @@ class Worker:
             raise not_started() from error
         self._ready = True
 
-    def _await(self, limits: Limits) -> None:
+    def _await(self, limits: Limits) -> bytes:
         """Until there is an answer, or one limit that only an onlooker can keep is passed."""
-        deadline = time.monotonic() + limits.seconds
-        while not self._pipe.poll(max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic()))):
-            if time.monotonic() >= deadline:
+        allowed, pages, began = limits.seconds, 0, time.monotonic()
+        while True:
+            left = began + allowed - time.monotonic()
+            if self._pipe.poll(max(0.0, min(_LOOK_SECONDS, left))):
+                with self._fuse():
+                    answer = self._pipe.recv_bytes(_LARGEST_ANSWER)
+                if answer != reply.MORE_TIME or pages >= self._ocr_pages:
+                    return answer
+                pages += 1
+                allowed += limits.page
+            elif left <= 0:
                 raise ParseFailure(
                     ParseReason.TIMEOUT,
-                    f"Parsing did not end within {limits.seconds:g} s.",
+                    f"Parsing did not end within {allowed:g} s.",
                     hint="It is tried again later; exclude the file if it never passes.",
                     transient=True,
                 )
+            self._data = _data_of(self._process.pid) or self._data
             if _exceeds(self._folder, limits.scratch):
                 raise reply.too_much_scratch()
+
+    @contextlib.contextmanager
+    def _fuse(self) -> Iterator[None]:
+        """A worker that a document has taken over may begin a message and never end it, or never take one in."""
+        fuse = threading.Timer(_GRACE_SECONDS, self.end)
+        fuse.daemon = True
+        fuse.start()
+        try:
+            yield
+        finally:
+            fuse.cancel()
 
     def _clear_scratch(self) -> None:
         """The next document finds nothing of this one."""
@@ -151,6 +174,8 @@ class Worker:
                 f"Parsing took more than {limits.processor:g} s of processor time.",
                 hint="Split the file, or exclude it.",
             )
+        if status in _COLLAPSED and self._data > _MOST * limits.memory:
+            return reply.too_much_memory()
         how = f"was ended by {_signal_name(-status)}" if status is not None and status < 0 else "ended"
         return ParseFailure(
             ParseReason.CRASHED,
@@ -190,6 +215,13 @@ def _exceeds(folder: str, limit: int) -> bool:
         if total > limit:
             return True
     return False
+
+
+def _data_of(pid: int) -> int:
+    """Bytes of what the memory limit is on; 0 where they cannot be told (any more)."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[5]) * _PAGE
+    return 0
 
 
 def not_started() -> ParseFailure:

@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from ingestor.parsing.formats import Format, named_format
+from ingestor.parsing.ocr import Ocr
 
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
 _SHARED = 2
@@ -18,6 +19,8 @@ _SHARED = 2
 SOFFICE = "soffice"
 """A program and no library: that it is here is all that can be told without starting it. What waits for it is
 tried again when it is installed."""
+OCR = "ocr"
+"""No library either: tesseract with its version and languages, and how it is used."""
 
 _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.TEXT: (1, ()),
@@ -29,7 +32,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.DOCX: (2, ("lxml",)),
     Format.PPTX: (2, ("unstructured", "python-pptx")),
     Format.XLSX: (2, ("openpyxl", "lxml")),
-    Format.PDF: (2, ("pypdfium2",)),
+    Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
     Format.EMAIL: (3, ("lxml",)),
     Format.EPUB: (3, ("lxml", "pypandoc-binary")),
     Format.ODT: (3, ("lxml", "pypandoc-binary")),
@@ -43,23 +46,25 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.MSG: (2, ("python-oxmsg", "lxml")),
     Format.DOC: (2, (SOFFICE, "lxml")),
     Format.PPT: (2, (SOFFICE, "unstructured", "python-pptx")),
+    Format.IMAGE: (1, ("pillow", OCR)),
 }
 
 
-def recipe(name: str, media_type: str | None) -> str:
+def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
     """``format.version`` and the libraries; what has no known name may turn out to be anything."""
-    return _fingerprint(named_format(name, media_type))
+    return _fingerprint(named_format(name, media_type), ocr or Ocr())
 
 
 @cache
-def _fingerprint(fmt: Format | None) -> str:
+def _fingerprint(fmt: Format | None, ocr: Ocr) -> str:
     if fmt is None:
         parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
         libraries = sorted({library for _, needed in _ADAPTERS.values() for library in needed})
     else:
         number, needed = _ADAPTERS[fmt]
         parts, libraries = [f"{fmt.value}.{number}"], sorted(needed)
-    return " ".join([f"parse.{_SHARED}", *parts, *(f"{library}-{_version(library)}" for library in libraries)])
+    named = [ocr.fingerprint() if library == OCR else f"{library}-{_version(library)}" for library in libraries]
+    return " ".join([f"parse.{_SHARED}", *parts, *named])
 
 
 @cache

@@ -11,6 +11,9 @@ from typing import Any
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, Element, ElementKind
 
+MORE_TIME = b"more"
+"""No answer yet: a page begins that OCR reads, and the clock is put forward by what a page may take."""
+
 _RUINED = "The parser gave an answer that cannot be true."
 
 
@@ -47,6 +50,15 @@ def too_much_scratch() -> ParseFailure:
         ParseReason.EXPANSION,
         "Reading the file takes more temporary space than a parser is allowed.",
         hint="Check the file, or exclude it.",
+    )
+
+
+def too_much_memory() -> ParseFailure:
+    """Said by a worker that is refused more, or by its parent, where a library died of the refusal."""
+    return ParseFailure(
+        ParseReason.MEMORY,
+        "Parsing the file takes more memory than a parser is allowed.",
+        hint="Split the file, or exclude it.",
     )
 
 

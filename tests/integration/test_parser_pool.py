@@ -19,10 +19,12 @@ import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import process, sandbox_filter
+from ingestor.parsing import ocr, process, sandbox_filter, tesseract
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.parse import parse
 from ingestor.parsing.pool import ParserPool
+from ingestor.parsing.soffice import parse_doc
+from tests.support import pictures
 
 MEBIBYTE = 2**20
 
@@ -47,6 +49,10 @@ def poisoned(request: ParseRequest) -> Document:
         return described(len(bytearray(8 * 2**30)))
     if request.name == "many bytes":
         return described(len([bytearray(MEBIBYTE) for _ in range(1000)]))
+    if request.name == "abort":
+        held = bytearray(int(request.content) * MEBIBYTE)
+        time.sleep(0.8)
+        os.kill(os.getpid(), signal.SIGABRT if held is not None else 0)
     if request.name == "surprise":
         raise KeyError("a bug")
     if request.name == "child":
@@ -72,6 +78,10 @@ def poisoned(request: ParseRequest) -> Document:
         for _ in range(2):
             threading.Thread(target=exec, args=(burn,), daemon=True).start()
         time.sleep(600)
+    if request.name.startswith("fork, then "):
+        script = f"sleep 600 > /dev/null 2>&1 & echo $! > {request.content.decode()}"
+        subprocess.run(["sh", "-c", script], check=True)
+        return poisoned(ParseRequest(name=request.name.removeprefix("fork, then "), content=request.content))
     if request.name == "leave a child":
         child = subprocess.Popen(["sleep", "600"])
         return described(child.pid)
@@ -90,6 +100,13 @@ def poisoned(request: ParseRequest) -> Document:
         time.sleep(600)
     if request.name == "files":
         return described(sorted(path.name for path in Path.cwd().iterdir()))
+    if request.name == "convert":
+        parse_doc(request)
+    if request.name == "pages":
+        for _ in range(int(request.content)):
+            ocr._process.more_time()
+            time.sleep(0.6)
+        return described("read")
     if request.name == "print":
         print("noise on stdout", flush=True)
         os.write(1, b"noise\n")
@@ -203,6 +220,16 @@ def test_a_document_cannot_take_more_memory_than_allowed(make: Callable[..., Par
     assert where(pool)[0] != before
 
 
+@pytest.mark.parametrize(("held", "reason"), [(300, ParseReason.MEMORY), (1, ParseReason.CRASHED)])
+def test_a_library_that_dies_of_refused_memory_is_told_from_one_that_crashes(
+    make: Callable[..., ParserPool], held: int, reason: ParseReason
+) -> None:
+    """Code in C aborts where Python has an exception: with most of its memory in use that is the reason, and such a
+    document is not tried again."""
+    caught = failure(make(memory=400 * MEBIBYTE), "abort", str(held).encode())
+    assert (caught.reason, caught.transient) == (reason, reason is ParseReason.CRASHED)
+
+
 def test_poison_beside_good_documents_costs_only_itself(make: Callable[..., ParserPool]) -> None:
     """With several workers, good documents come through while others crash and hang."""
     pool = make(workers=2, seconds=2)
@@ -217,6 +244,50 @@ def test_what_a_parser_started_ends_with_it(make: Callable[..., ParserPool], tmp
     caught = failure(make(seconds=1), "child", str(note).encode())
     assert caught.reason is ParseReason.TIMEOUT
     assert all(gone(int(pid)) for pid in note.read_text().split())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("loop in C", ParseReason.TIMEOUT),
+        ("memory", ParseReason.MEMORY),
+        ("exit", ParseReason.CRASHED),
+        ("segv", ParseReason.CRASHED),
+        ("network", ParseReason.UNSUPPORTED),
+    ],
+)
+def test_a_grandchild_ends_with_its_document_however_that_ends(
+    make: Callable[..., ParserPool], tmp_path: Path, name: str, reason: ParseReason
+) -> None:
+    """A process that sleeps and whose parent is over is gone after the document, and the next document succeeds."""
+    pool, note = make(seconds=3), tmp_path / "pid"
+    assert failure(pool, f"fork, then {name}", str(note).encode()).reason is reason
+    assert gone(int(note.read_text()))
+    assert ask(pool, "a.txt").text == "words"
+
+
+@pytest.mark.parametrize(("program", "file"), [("soffice", "convert"), ("tesseract", "a.png")])
+def test_a_program_that_hangs_ends_with_its_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, file: str
+) -> None:
+    """LibreOffice that waits for a password, and what it has started, do not outlive the time of the document."""
+    note = tmp_path / "pids"
+    stand_in = tmp_path / "programs" / program
+    stand_in.parent.mkdir()
+    stand_in.write_text(f"#!/bin/sh\nsleep 600 &\necho $$ $! > {note}\nwait\n")
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{stand_in.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(tesseract, "installed", lambda: tesseract.Tesseract(version="5", languages=("eng",)))
+    pool = ParserPool(workers=1, limits=Limits(seconds=6, page=1), parse=poisoned)
+    try:
+        assert (
+            failure(pool, file, pictures.as_file(pictures.page(["Words."], height=80), "PNG")).reason
+            is ParseReason.TIMEOUT
+        )
+        assert all(gone(int(pid)) for pid in note.read_text().split())
+        assert ask(pool, "a.txt").text == "words"
+    finally:
+        pool.close()
 
 
 def test_a_parser_cannot_talk_to_the_network(make: Callable[..., ParserPool]) -> None:
@@ -287,6 +358,18 @@ def test_an_answer_that_never_ends_is_given_up(
     caught = failure(pool, "half an answer")
     assert (caught.reason, caught.transient) == (ParseReason.CRASHED, True)
     assert ask(pool, "a.txt").text == "words"
+
+
+def test_each_page_for_ocr_puts_the_clock_forward_so_often_and_no_more() -> None:
+    """Three pages take longer than a document may, and are read; a document that asks once more than it has pages is
+    ended."""
+    pool = ParserPool(workers=1, limits=Limits(seconds=1, page=1), parse=poisoned, ocr=ocr.Ocr(pages=3))
+    try:
+        assert ask(pool, "pages", b"3").text == "read"
+        assert failure(pool, "pages", b"4").reason is ParseReason.CRASHED
+        assert ask(pool, "a.txt").text == "words"
+    finally:
+        pool.close()
 
 
 def test_a_document_finds_no_files_of_the_one_before(make: Callable[..., ParserPool]) -> None:

@@ -20,6 +20,9 @@ days = 7
 [parsing]
 workers = 2
 timeout_s = 30
+ocr = "off"
+ocr_languages = "eng+chi_sim"
+ocr_pages = 7
 [chunking]
 target = 500
 limit = 800
@@ -61,6 +64,7 @@ def test_everything_that_can_be_set_arrives(tmp_path: Path) -> None:
     assert config.embedding.model == "/models/e5"
     assert (config.index.url, config.index.collection) == ("http://127.0.0.1:8000", "company")
     assert (config.retention.days, config.parsing.workers, config.parsing.timeout_s) == (7, 2, 30.0)
+    assert (config.parsing.ocr, config.parsing.ocr_languages, config.parsing.ocr_pages) == ("off", "eng+chi_sim", 7)
     assert (config.chunking.target, config.chunking.limit) == (500, 800)
     assert (config.log.level, config.log.format) == ("debug", "json")
     handbook, team = config.sources

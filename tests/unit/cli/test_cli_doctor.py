@@ -9,11 +9,12 @@ import pytest
 from scripted_backend import Invoke, Scripted
 
 from ingestor.cli import doctor_checks
-from ingestor.cli.doctor_checks import Level, count_folders, inotify, model, package, sqlite, state_folder
-from ingestor.config import Config, Embedding
+from ingestor.cli.doctor_checks import Level, count_folders, inotify, model, ocr, package, sqlite, state_folder
+from ingestor.config import Config, Embedding, Parsing
 from ingestor.context import Context
 from ingestor.embedding import models
 from ingestor.errors import LedgerError
+from ingestor.parsing import tesseract
 from ingestor.state import resolve
 
 
@@ -31,6 +32,7 @@ def test_doctor_finds_this_machine_sound(invoke: Invoke, tmp_path: Path) -> None
         "disk",
         "formats",
         "parsers",
+        "ocr",
         "configuration",
         "model",
         "watching",
@@ -71,6 +73,28 @@ def test_other_models_are_judged_by_what_can_be_known(tmp_path: Path, name: str,
     (tmp_path / "config.json").write_text("{}")
     config = Config(embedding=Embedding(model=name.format(folder=tmp_path)))
     assert model(config).level is level
+
+
+@pytest.mark.parametrize(
+    ("found", "settings", "level", "says"),
+    [
+        (None, Parsing(), Level.WARN, "Install tesseract"),
+        (None, Parsing(ocr="off"), Level.OK, "off"),
+        (("eng",), Parsing(), Level.OK, "tesseract 5.3.0, reading eng"),
+        (("deu", "eng"), Parsing(ocr_languages="fra+eng"), Level.WARN, "fra"),
+        (("ces", "dan", "deu", "eng", "fra"), Parsing(), Level.OK, "also installed: fra"),
+        ((), Parsing(), Level.WARN, "reading nothing"),
+    ],
+)
+def test_what_ocr_reads_is_told(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[str, ...] | None, settings: Parsing, level: Level, says: str
+) -> None:
+    """Which languages are used, which are missing, and what to install where there is no tesseract."""
+    program = None if found is None else tesseract.Tesseract(version="5.3.0", languages=found)
+    monkeypatch.setattr(tesseract, "installed", lambda: program)
+    check = ocr(Config(parsing=settings))
+    assert check.level is level
+    assert says in check.message + check.hint
 
 
 def test_a_missing_package_is_a_failure() -> None:

@@ -38,6 +38,12 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
         ("nothing", b"", Format.TEXT),
         ("a.rst", b"", Format.RST),
         ("a.ipynb", b"{}", Format.NOTEBOOK),
+        ("download", b"\x89PNG\r\n\x1a\n" + bytes(40), Format.IMAGE),
+        ("a.pdf", b"\xff\xd8\xff\xe0" + bytes(40), Format.IMAGE),
+        ("download", b"RIFF\0\0\0\0WEBPVP8 " + bytes(40), Format.IMAGE),
+        ("download", b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0", Format.IMAGE),
+        ("a.txt", b"BMW and other makers", Format.TEXT),
+        ("a.png", b"Not a picture at all", Format.TEXT),
         ("download", ole_samples.xls(), Format.XLS),
         ("download", ole_samples.msg(), Format.MSG),
         ("download", ole_samples.container({"WordDocument": bytes(12)}), Format.DOC),
@@ -60,7 +66,6 @@ def test_office_files_are_known_without_their_names(samples: dict[str, bytes]) -
     [
         ("a.docx", b"PK\x03\x04broken", ParseReason.CORRUPT, "archive"),
         ("a.pdf", bytes(range(256)) * 4, ParseReason.CORRUPT, "pdf"),
-        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), ParseReason.UNSUPPORTED, "PNG image"),
         ("a.gz", gzip.compress(b"x"), ParseReason.UNSUPPORTED, "gzip"),
         ("a.bin", bytes(200), ParseReason.UNSUPPORTED, "binary"),
         ("a.zip", parsing_samples._zipped({"a.txt": "x"}), ParseReason.UNSUPPORTED, "zip archive"),
@@ -108,5 +113,8 @@ def test_formats_lists_every_format_and_what_is_missing() -> None:
     assert len(extensions) == len(set(extensions))
     assert {status.format for status in listed} >= {fmt.value for fmt in EXTENSIONS}
     lacking = [status for status in listed if status.format in set(Format) and not status.works]
-    assert {status.missing for status in lacking} <= {"soffice"}  # a program that an installation may do without
+    assert {status.missing for status in lacking} <= {
+        "soffice",
+        "tesseract",
+    }  # a program that an installation may do without
     assert all(status.missing for status in listed if not status.works)

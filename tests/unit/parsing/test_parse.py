@@ -11,7 +11,19 @@ from ingestor.parsing import parse as parsing
 from ingestor.parsing import text as plain
 from ingestor.parsing.parse import parse
 
-HEAVY = ("unstructured", "spacy", "torch", "numpy", "lxml", "markdown_it", "pypdfium2", "openpyxl", "docx", "pandas")
+HEAVY = (
+    "unstructured",
+    "spacy",
+    "torch",
+    "numpy",
+    "lxml",
+    "markdown_it",
+    "pypdfium2",
+    "openpyxl",
+    "docx",
+    "pandas",
+    "PIL",
+)
 
 
 def modules_after(code: str) -> set[str]:
