@@ -1,8 +1,8 @@
 """The one place that imports unstructured: quietly, without its download, and without false headings.
 
 At import and at each call unstructured reports home unless the environment says no beforehand, and its
-text classifier downloads a spaCy model at first use. Neither happens here. Headings are taken from markup
-(HTML tags, Word styles, slide titles), never from its guesses about a text.
+text classifier downloads a spaCy model at first use. Neither happens here. Slides are what it reads; their titles
+are the headings, never its guesses about a text. What it leaves out (notes, charts, diagrams) is added.
 """
 
 from __future__ import annotations

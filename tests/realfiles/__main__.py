@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import statistics
 import threading
 import time
@@ -26,7 +27,7 @@ from ingestor.parsing.limits import Limits
 from ingestor.parsing.pool import ParserPool
 from tests.realfiles.fetch import PACKAGES, RealFile, fetch
 from tests.realfiles.reasons import reason_of
-from tests.realfiles.reference import EXTRACTED_BY, recall, reference, words
+from tests.realfiles.reference import EXTRACTED_BY, PROGRAMS, recall, reference, words
 from tests.support.faults_report import write_report
 
 _LOW = 0.8
@@ -184,7 +185,9 @@ def _packages(absent: Sequence[str]) -> list[str]:
         "",
         f"Source packages of Debian and of the Python registry: {', '.join(names)}.",
     ]
-    return [*lines, *([f"Not to be had: {', '.join(absent)}."] if absent else [])]
+    lines += [f"Not to be had: {', '.join(absent)}."] if absent else []
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    return [*lines, *([f"Not compared, for want of other readers: {', '.join(missing)}."] if missing else [])]
 
 
 def _line(outcome: Outcome) -> str:

@@ -27,6 +27,8 @@ from tests.realfiles.fetch import RealFile
 _WORDS = re.compile(r"[぀-ヿ㐀-鿿가-힯]|[^\W_぀-ヿ㐀-鿿가-힯]+")
 _LETTERS = re.compile(r"[^\W\d_]")
 _SECONDS = 60
+PROGRAMS = ("pdftotext", "antiword", "catdoc", "catppt", "xls2csv", "unrtf")
+"""The other readers that are programs of the system: Debian's poppler-utils, antiword, catdoc, unrtf."""
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _S = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
