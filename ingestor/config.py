@@ -24,7 +24,6 @@ DEFAULT_INTERVAL_S = 300.0
 
 _DURATION = re.compile(r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_CREDENTIAL = "credential:"  # of systemd (LoadCredential=)
 _CRON_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
 _SECRET = re.compile(r"password|passwd|token|secret|api_?key", re.IGNORECASE)
 
@@ -278,10 +277,6 @@ def _inside(inner: str, outer: str) -> bool:
 
 def _absolute(key: str, value: Any, folder: Path) -> Any:
     """Paths of a configuration are relative to its file, not to where the command happens to run."""
-    if isinstance(value, str) and key.endswith("_file") and value.startswith(_CREDENTIAL):
-        # For commands beside the service: they show the place, which only the service and root may read.
-        place = os.environ.get("CREDENTIALS_DIRECTORY") or "/run/credentials/ingestor.service"
-        return f"{place}/{value.removeprefix(_CREDENTIAL)}"
     if isinstance(value, str) and value and (key == "path" or key.endswith("_file")):
         return os.path.normpath(folder / Path(value).expanduser())
     return value

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -21,12 +20,12 @@ from typing import TYPE_CHECKING
 from connectors import registry
 from connectors.base import Source
 from ingestor import log
-from ingestor.errors import ConfigError, LedgerError, UserError
+from ingestor.errors import ConfigError, LedgerError
+from ingestor.holding import await_room, health_port, own_lock, served
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
 from ingestor.space import NoSpace
-from ingestor.state import StateLock
 
 if TYPE_CHECKING:
     from ingestor import wire
@@ -39,12 +38,8 @@ if TYPE_CHECKING:
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
     from ingestor.web.api import Operations
-    from ingestor.web.server import Health
 
-_HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
-_LOOK_S = 0.1
 _ANSWER_S = 5.0
-_ROOM_LOOK_S = 5.0
 _CACHE = "cache"
 
 _restless: list[Service] = []  # kept, so that nothing of them is torn down
@@ -70,7 +65,7 @@ def open_operations(context: Context) -> Iterator[Operations]:
         with ExitStack() as ending:
 
             def serve() -> None:
-                ending.enter_context(_served(context, service, operations, as_service=False))
+                ending.enter_context(served(context, service, operations, as_service=False))
 
             operations = ServiceOperations(service, before_long=serve)
             yield operations
@@ -94,8 +89,8 @@ def run_service(context: Context) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
-    with _own_lock(context):
-        if _await_room(context):
+    with own_lock(context):
+        if await_room(context):
             _serve_until_stopped(context, reload, notifier)
     _log.info("service_stopped")
     return 0
@@ -108,8 +103,8 @@ def _serve_until_stopped(context: Context, reload: threading.Event, notifier: No
 
         operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
         with (
-            _served(context, service, operations, as_service=True, health=keeper.health),
-            _health_port(context, keeper.health),
+            served(context, service, operations, as_service=True, health=keeper.health),
+            health_port(context, keeper.health),
         ):
             service.watch()
             notifier.ready()
@@ -148,7 +143,7 @@ def restore(context: Context, archive: Path, progress: Callable[[wire.Progress],
     from ingestor.service.restore import restore as fill
 
     settings = context.config.index
-    with _own_lock(context):
+    with own_lock(context):
         return fill(context.state.root, archive, progress, location=new_location(settings.url, settings.collection))
 
 
@@ -324,83 +319,3 @@ def _reread(context: Context) -> Wanted:
         adopt=lambda: log.configure(level=now.log.level, form=now.log.format),
         restart=tuple(began.lasting(now)),
     )
-
-
-def _await_room(context: Context) -> bool:
-    """Until the ledger can be opened, which takes some room beside it: ending for want of it would only make
-    whoever supervises us start us again and again. False when a signal came first."""
-    while True:
-        try:
-            Ledger(context.state.root).close()
-        except NoSpace as error:
-            _log.warning("no_space_left", error=str(error))
-            if context.stop.wait(_ROOM_LOOK_S):
-                return False
-        else:
-            return True
-
-
-# -- who holds the state folder -------------------------------------------------------------------------
-
-
-@contextmanager
-def _served(
-    context: Context, service: Service, operations: Operations, *, as_service: bool, health: Health | None = None
-) -> Iterator[None]:
-    from ingestor.web.server import serve
-
-    server = serve(
-        operations,
-        context.state.socket_path,
-        ready=lambda: service.ready,
-        service=as_service,
-        health=health,
-    )
-    try:
-        yield
-    finally:
-        server.stop()
-
-
-@contextmanager
-def _health_port(context: Context, health: Health) -> Iterator[None]:
-    """The health pages on the configured port; without one nothing."""
-    from ingestor.web.server import serve_health
-
-    port = context.config.health.port
-    try:
-        server = serve_health(health, port) if port else None
-    except OSError as error:
-        raise UserError(
-            f"The port {port} of health.port cannot be had: {error.strerror}.",
-            hint="Choose another one, or 0 for none.",
-        ) from error
-    try:
-        yield
-    finally:
-        if server is not None:
-            server.stop()
-
-
-def _own_lock(context: Context) -> StateLock:
-    """The lock for a service. A command that has it is waited for, as long as it works; a service is not."""
-    from ingestor.web.client import ping
-
-    deadline, told = time.monotonic() + _HOLDER_WAIT_S, False
-    while True:
-        lock = context.state.try_lock()
-        if lock is not None:
-            return lock
-        holder = context.state.holder()
-        pong = ping(holder.socket_path) if holder is not None else None
-        if pong is not None and not pong.service:
-            deadline = time.monotonic() + _HOLDER_WAIT_S
-            if not told:
-                _log.info("waiting_for_command", pid=pong.pid)
-                told = True
-        if (pong is not None and pong.service) or time.monotonic() > deadline or context.stop.wait(_LOOK_S):
-            who = f"process {holder.pid}" if holder is not None else "another process"
-            raise UserError(
-                f"The state folder {context.state.root} is in use by {who}.",
-                hint="Stop it first, or give this service a state folder of its own with --state-dir.",
-            )

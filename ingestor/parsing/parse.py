@@ -12,6 +12,7 @@ from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing.detect import detect
 from ingestor.parsing.formats import Format, claimed
+from ingestor.parsing.reply import too_much_memory
 
 MAX_BYTES = 256 * 2**20
 """Larger content is refused unread; the connectors' own limit is usually far below."""
@@ -42,11 +43,7 @@ def parse(request: ParseRequest) -> Document:
     except ParseFailure:
         raise
     except MemoryError:
-        raise ParseFailure(
-            ParseReason.MEMORY,
-            "Parsing the file takes more memory than a parser is allowed.",
-            hint="Split the file, or exclude it.",
-        ) from None
+        raise too_much_memory() from None
     except RecursionError:
         raise ParseFailure(
             ParseReason.EXPANSION, "The file is nested too deeply to be read.", hint="Check the file, or exclude it."

@@ -29,7 +29,7 @@ permissions = ["public"]
 name = "vault"
 kind = "vault"
 path = "/srv/vault"
-token_file = "credential:secret_vault"
+token_credential = "secret_vault"
 
 [[source]]
 name = "team"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,9 @@ def check(name: str, settings: Mapping[str, object]) -> list[str]:
 
 def make(name: str, settings: Mapping[str, object], *more: Any) -> Source:
     try:
-        given = Path(str(settings["token_file"])).read_text()
-    except OSError as error:
-        raise ValueError(f"{settings['token_file']} cannot be read: {error.strerror}") from error
+        given = Path(os.environ["CREDENTIALS_DIRECTORY"], str(settings["token_credential"])).read_text()
+    except (OSError, KeyError) as error:
+        raise ValueError(f"the credential {settings['token_credential']} cannot be read: {error}") from error
     if given != SECRET:
         raise ValueError("the secret is another one")
     return files.make(name, _rest(settings), *more)
@@ -35,4 +36,4 @@ def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
 
 
 def _rest(settings: Mapping[str, object]) -> dict[str, object]:
-    return {key: value for key, value in settings.items() if key != "token_file"}
+    return {key: value for key, value in settings.items() if key != "token_credential"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestor.config import Config, _absolute, find, load, parse_cron, parse_duration
+from ingestor.config import Config, find, load, parse_cron, parse_duration
 from ingestor.errors import ConfigError
 
 FULL = """
@@ -259,13 +259,3 @@ def test_what_is_shown_names_origins_and_hides_secrets(tmp_path: Path) -> None:
     assert shown["source.w.password"] == "(hidden)"
     assert shown["source.w.url"] == "https://(hidden)@w/"
     assert _masked("password_file", "/run/secret") == "/run/secret"
-
-
-def test_a_credential_of_systemd_is_a_file_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``credential:NAME`` in a key that ends in ``_file``; a command beside the service shows where the service has it."""
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/run/credentials/other.service")
-    assert _absolute("token_file", "credential:wiki", tmp_path) == "/run/credentials/other.service/wiki"
-    assert _absolute("token_file", "wiki", tmp_path) == str(tmp_path / "wiki")
-    assert _absolute("path", "credential:wiki", tmp_path) == str(tmp_path / "credential:wiki")
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY")
-    assert _absolute("token_file", "credential:wiki", tmp_path) == "/run/credentials/ingestor.service/wiki"
