@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -13,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from connectors import registry
 from connectors.base import (
     WHOLE,
     Change,
@@ -148,7 +150,66 @@ class GitRig:
         return question(self.source)
 
 
-RIGS: dict[str, Callable[[Path], Rig]] = {"files": FilesRig, "memory": lambda _base: MemoryRig(), "gitwiki": GitRig}
+class NotesRig:
+    """A connector of somebody else's, found by its entry point."""
+
+    def __init__(self, base: Path) -> None:
+        self.file = base / "notes.json"
+        self._write({"place": "here", "notes": {}})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(Path(__file__).parents[1] / "support" / "example")
+            assert registry.kinds()[-1] == "notes"
+            settings = {"file": str(self.file), "permissions": ["group:staff"]}
+            assert registry.check("notes", "contract", settings) == []
+            self.source = registry.make("notes", "contract", settings, base / "cache")
+
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        for item, data in content.items():
+            self.put(item, data)
+
+    def put(self, item: str, content: bytes) -> None:
+        held = self._read()
+        before = held["notes"].get(item, {"key": f"n{len(held['notes'])}"})
+        held["notes"][item] = {**before, "text": content.decode(), "at": 1.0}
+        self._write(held)
+
+    def remove(self, item: str) -> None:
+        held = self._read()
+        held["notes"] = {one: note for one, note in held["notes"].items() if not within(one, item)}
+        self._write(held)
+
+    def move(self, old: str, new: str) -> None:
+        held = self._read()
+        held["notes"] = {
+            new + one[len(old) :] if within(one, old) else one: note for one, note in held["notes"].items()
+        }
+        self._write(held)
+
+    def block(self, item: str) -> None:
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        self.file.rename(self.file.with_name("elsewhere.json"))
+
+    def become_another(self) -> None:
+        self._write({"place": "elsewhere", "notes": {}})
+
+    def asked(self, question):
+        return question(self.source)
+
+    def _read(self):
+        return json.loads(self.file.read_text())
+
+    def _write(self, held) -> None:
+        self.file.write_text(json.dumps(held))
+
+
+RIGS: dict[str, Callable[[Path], Rig]] = {
+    "files": FilesRig,
+    "memory": lambda _base: MemoryRig(),
+    "gitwiki": GitRig,
+    "notes": NotesRig,
+}
 
 blocking = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
 watching = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
