@@ -11,9 +11,10 @@ import time
 from collections.abc import Collection, Sequence
 from typing import NamedTuple, assert_never
 
-from connectors.base import Grant, ItemId, ItemRef, Scope
+from connectors.base import ItemId, ItemRef, Scope
 from ingestor.errors import LedgerError
 from ingestor.ledger.database import Database, Transaction
+from ingestor.ledger.grants import GrantRows
 from ingestor.ledger.items import attached, departed, items_of_files, known_items
 from ingestor.ledger.passages import PassageRows, inserted
 from ingestor.ledger.sources import Sources
@@ -134,7 +135,7 @@ class _Hung(NamedTuple):
     part: str
 
 
-class _Writer(PassageRows):
+class _Writer(PassageRows, GrantRows):
     """The operations inside one transaction."""
 
     def __init__(self, tx: Transaction, source: str, source_row: int, run: RunId) -> None:
@@ -219,25 +220,6 @@ class _Writer(PassageRows):
         for below, below_id, _ in self._attachments(doc):
             applied += self.remove(below, below_id, urgent=urgent)
         return applied
-
-    def regrant(self, place: str, principals: frozenset[str]) -> int:
-        """Make the place grant to exactly these; returns its row (R7: narrowings take effect here)."""
-        tx = self._tx
-        found = tx.execute("SELECT id FROM acl WHERE source = ? AND place = ?", (self._row, place)).fetchone()
-        if found is None:
-            acl = inserted(tx.execute("INSERT INTO acl (source, place) VALUES (?, ?)", (self._row, place)))
-        else:
-            (acl,) = found
-        before = {name: principal for principal, name in self._granted(acl)}
-        for name in sorted(before.keys() - principals):
-            self._withdraw(acl, before[name])
-        for name in sorted(principals - before.keys()):
-            tx.execute("INSERT OR IGNORE INTO principal (name) VALUES (?)", (name,))
-            tx.execute(
-                "INSERT INTO acl_principal (acl, principal, born) SELECT ?, id, ? FROM principal WHERE name = ?",
-                (acl, tx.seq, name),
-            )
-        return acl
 
     # -- attachments: they live as long as the revision that has them, and stand and are shown where it is ------------
 
@@ -333,34 +315,6 @@ class _Writer(PassageRows):
             (doc, *row, self._tx.seq),
         )
         return True
-
-    def _acl(self, grant: Grant) -> int:
-        """The row of the place. Its principals are set when the place is new; later they are widened by Regrant
-        alone, and narrowed by each item that saw less: a place that was empty for a while, or changed since it
-        was listed, must not show the item to those whom it no longer grants to (R7)."""
-        found = self._tx.execute(
-            "SELECT id FROM acl WHERE source = ? AND place = ?", (self._row, grant.place)
-        ).fetchone()
-        if found is None:
-            return self.regrant(grant.place, grant.principals)
-        for principal, name in self._granted(found[0]):
-            if name not in grant.principals:
-                self._withdraw(found[0], principal)
-        return int(found[0])
-
-    def _granted(self, acl: int) -> list[tuple[int, str]]:
-        """(row, name) of the principals that may read there now."""
-        return self._tx.execute(
-            "SELECT principal.id, principal.name FROM acl_principal JOIN principal ON principal.id = principal"
-            " WHERE acl = ? AND died IS NULL",
-            (acl,),
-        ).fetchall()
-
-    def _withdraw(self, acl: int, principal: int) -> None:
-        self._tx.execute(
-            "UPDATE acl_principal SET died = ? WHERE acl = ? AND principal = ? AND died IS NULL",
-            (self._tx.seq, acl, principal),
-        )
 
     def _item(self, doc: int, ref: ItemRef, recipe: Recipe, digest: Hash, doubtful: bool) -> None:
         self._tx.execute(

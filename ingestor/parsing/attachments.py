@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from ingestor.model import Attachment
-from ingestor.parsing.formats import claimed, named_format
+from ingestor.parsing import ocr
+from ingestor.parsing.formats import Format, claimed, named_format
 
 MOST = 100
 """Attachments of one item. More are told of by a last one that stands for them all."""
@@ -59,7 +60,11 @@ class Attachments:
 
 
 def _is_read(name: str, media_type: str | None) -> bool:
-    return named_format(name, media_type) is not None or claimed(name, media_type) is not None
+    """Whether something here reads it: pictures are read where OCR is."""
+    if claimed(name, media_type) is not None:
+        return True
+    fmt = named_format(name, media_type)
+    return fmt is not None and (fmt is not Format.IMAGE or ocr.reads())
 
 
 def clean_name(name: str) -> str:

@@ -32,6 +32,7 @@ class Format(StrEnum):
     NOTEBOOK = "ipynb"
     RST = "rst"
     ORG = "org"
+    ASCIIDOC = "asciidoc"
     ODS = "ods"
     ODP = "odp"
     XLS = "xls"
@@ -43,7 +44,7 @@ class Format(StrEnum):
 
 EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.TEXT: (
-        *(".txt", ".text", ".log", ".adoc", ".asciidoc", ".tex", ".toml", ".ini", ".cfg", ".conf"),
+        *(".txt", ".text", ".log", ".tex", ".toml", ".ini", ".cfg", ".conf"),
         *(".yaml", ".yml", ".properties", ".sql", ".py", ".sh", ".js", ".ts", ".java", ".c", ".h", ".cpp"),
         *(".go", ".rs", ".rb", ".php", ".pl", ".cs", ".css", ".srt", ".vtt"),
     ),
@@ -63,6 +64,7 @@ EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.NOTEBOOK: (".ipynb",),
     Format.RST: (".rst", ".rest"),
     Format.ORG: (".org",),
+    Format.ASCIIDOC: (".adoc", ".asciidoc"),
     Format.ODS: (".ods", ".ots"),
     Format.ODP: (".odp", ".otp"),
     Format.XLS: (".xls", ".xlt"),
@@ -97,6 +99,8 @@ MEDIA_TYPES: dict[str, Format] = {
     "text/prs.fallenstein.rst": Format.RST,
     "text/org": Format.ORG,
     "text/x-org": Format.ORG,
+    "text/asciidoc": Format.ASCIIDOC,
+    "text/x-asciidoc": Format.ASCIIDOC,
     "application/vnd.oasis.opendocument.spreadsheet": Format.ODS,
     "application/vnd.oasis.opendocument.presentation": Format.ODP,
     "application/vnd.ms-excel": Format.XLS,

@@ -29,6 +29,7 @@ _WORD_CONFIDENCE = 30.0
 # Signs without a letter or a digit are mostly specks.
 _SIGN_CONFIDENCE = 60.0
 _SMALLEST = 16  # points on a side; nothing can be read in less
+_CONTRAST = 16  # of 255, between the darkest and the brightest point; an empty page has less
 # Pictures of a screen have small letters: doubled, they are read much better.
 _SCREEN = 2000
 _ENOUGH = 40e6  # points; more of them cost time, and print is read no better
@@ -114,6 +115,12 @@ def prepare(ocr: Ocr, *, page_seconds: float, more_time: Callable[[], None]) -> 
     _process.ocr, _process.page_seconds, _process.more_time = ocr, page_seconds, more_time
 
 
+def reads() -> bool:
+    """Whether pictures are read in this process at all."""
+    settings = _process.ocr or Ocr().here()
+    return settings.mode is OcrMode.AUTO and bool(settings.languages)
+
+
 class PageReader:
     """Reads pages of one document and keeps account of what was not read."""
 
@@ -164,6 +171,8 @@ class PageReader:
         if min(image.size) < _SMALLEST:
             return ()
         picture = _portable(image)
+        if picture is None:
+            return ()
         for layout in (tesseract.UPRIGHT, tesseract.TURNED):
             words = tesseract.words(
                 picture, languages=self._ocr.languages, layout=layout, seconds=_process.page_seconds
@@ -202,8 +211,8 @@ def _floor(text: str) -> float:
     return _WORD_CONFIDENCE if any(c.isalnum() for c in text) else _SIGN_CONFIDENCE
 
 
-def _portable(image: Image) -> bytes:
-    """As a grey PGM picture, on white where it is transparent."""
+def _portable(image: Image) -> bytes | None:
+    """As a grey PGM picture, on white where it is transparent; None where it shows nothing."""
     from PIL import Image as Pillow
 
     if image.mode.startswith("I"):  # 16 bits a point, which a plain conversion would cut off
@@ -212,6 +221,9 @@ def _portable(image: Image) -> bytes:
         image = image.convert("RGBA")
         image = Pillow.alpha_composite(Pillow.new("RGBA", image.size, "white"), image)
     grey = image.convert("L")
+    shades = [shade for shade, count in enumerate(grey.histogram()) if count]
+    if shades[-1] - shades[0] < _CONTRAST:
+        return None
     if max(grey.size) < _SCREEN:
         grey = grey.resize((grey.width * 2, grey.height * 2), Pillow.Resampling.LANCZOS)
     elif (excess := grey.width * grey.height / _ENOUGH) > 1:

@@ -12,11 +12,12 @@ from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing.detect import detect
 from ingestor.parsing.formats import Format, claimed
+from ingestor.parsing.reply import too_much_memory
 
 MAX_BYTES = 256 * 2**20
 """Larger content is refused unread; the connectors' own limit is usually far below."""
 
-_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG, Format.ASCIIDOC})
 _NO_TEXT_HINT = "Nothing to do, or exclude it."
 _NO_TEXT_HINTS = {
     Format.PPT: "The slides may hold pictures only: add text, or exclude the file.",
@@ -42,11 +43,7 @@ def parse(request: ParseRequest) -> Document:
     except ParseFailure:
         raise
     except MemoryError:
-        raise ParseFailure(
-            ParseReason.MEMORY,
-            "Parsing the file takes more memory than a parser is allowed.",
-            hint="Split the file, or exclude it.",
-        ) from None
+        raise too_much_memory() from None
     except RecursionError:
         raise ParseFailure(
             ParseReason.EXPANSION, "The file is nested too deeply to be read.", hint="Check the file, or exclude it."
@@ -114,6 +111,8 @@ def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
             from ingestor.parsing.rest import parse_rst as adapter
         case Format.ORG:
             from ingestor.parsing.org import parse_org as adapter
+        case Format.ASCIIDOC:
+            from ingestor.parsing.asciidoc import parse_asciidoc as adapter
         case Format.ODS:
             from ingestor.parsing.opendocument import parse_ods as adapter
         case Format.ODP:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
@@ -164,9 +165,11 @@ def _page_lines(pdf: Any, index: int, reader: ocr.PageReader) -> list[_Line]:
         return []
     lines = list(_lines(text_page, index + 1))
     text_page.close()
-    if sum(len(line.text) for line in lines) <= _STAMP_LETTERS and _is_scan(page, has_text=bool(lines)):
-        read = reader.read(index + 1, lambda: _picture(page))
-        lines = [_Line(text=text, page=index + 1, whole=True) for text in read] or lines
+    if sum(len(line.text) for line in lines) <= _STAMP_LETTERS:
+        with suppress(pypdfium2.PdfiumError):  # a damaged picture, like a damaged page
+            if _is_scan(page, has_text=bool(lines)):
+                read = reader.read(index + 1, lambda: _picture(page))
+                lines = [_Line(text=text, page=index + 1, whole=True) for text in read] or lines
     page.close()
     return lines
 

@@ -41,6 +41,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.NOTEBOOK: (1, ("markdown-it-py",)),
     Format.RST: (1, ("docutils",)),
     Format.ORG: (1, ()),
+    Format.ASCIIDOC: (1, ()),
     Format.ODS: (1, ("lxml",)),
     Format.ODP: (1, ("lxml",)),
     Format.XLS: (2, ("xlrd",)),

@@ -59,6 +59,16 @@ def too_much_scratch() -> ParseFailure:
     )
 
 
+def too_much_memory() -> ParseFailure:
+    """A worker that has read many documents has less than a new one: it may pass there."""
+    return ParseFailure(
+        ParseReason.MEMORY,
+        "Parsing the file takes more memory than a parser is allowed.",
+        hint="It is tried again later, in a new process. Else split the file, or exclude it.",
+        transient=True,
+    )
+
+
 def decode(answer: bytes) -> Document:
     """The document, checked; raises the ``ParseFailure`` that was sent, or one for a ruined answer."""
     try:

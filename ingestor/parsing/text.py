@@ -7,6 +7,7 @@ Its lines are those of the file, so line numbers agree.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 import unicodedata
 
@@ -20,6 +21,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# Switches between sets of characters: what follows them is plain ASCII to everybody else.
+_SWITCHED = ((b"\x1b$B", "iso2022_jp_2"), (b"\x1b$@", "iso2022_jp_2"), (b"\x1b$)C", "iso2022_kr"))
 _SAMPLE = 64 * 1024
 _WESTERN = "cp1252"
 _CENTRAL = frozenset({"cp1250", "iso8859_2"})
@@ -95,6 +98,10 @@ def _decoded(content: bytes, declared: str | None) -> str:
             return content[len(mark) :].decode(charset, "replace")
     if wide := _unmarked_utf16(content[:_SAMPLE]):
         return content.decode(wide, "replace")
+    for mark, charset in _SWITCHED:
+        if mark in content[:_SAMPLE]:
+            with contextlib.suppress(UnicodeDecodeError):
+                return content.decode(charset)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

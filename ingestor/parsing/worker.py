@@ -25,10 +25,16 @@ def main(descriptor: int, parent: int, settings: str) -> None:
     sandbox.confine(parent, memory=int(limits["memory"]), scratch=int(limits["scratch"]))
     parse = _imported(limits["parse"])
     with Connection(descriptor) as connection:
+
+        def more_time() -> None:
+            """For a page that OCR reads: by the parent's clock, and for showing it in this process."""
+            connection.send_bytes(reply.MORE_TIME)
+            sandbox.allow_processor(float(limits["processor"]))
+
         ocr.prepare(
             ocr.Ocr(**{**limits["ocr"], "mode": ocr.OcrMode(limits["ocr"]["mode"])}),
             page_seconds=float(limits["page"]),
-            more_time=lambda: connection.send_bytes(reply.MORE_TIME),
+            more_time=more_time,
         )
         connection.send_bytes(b"ready")
         # An idle worker gives its memory back; the parent starts another when there is work.
@@ -50,13 +56,7 @@ def _answer(parse: Callable[[ParseRequest], Document], request: ParseRequest) ->
     except ParseFailure as failure:
         return reply.encode_failure(_refused(failure) or failure)
     except MemoryError:
-        return reply.encode_failure(
-            ParseFailure(
-                ParseReason.MEMORY,
-                "Parsing the file takes more memory than a parser is allowed.",
-                hint="Split the file, or exclude it.",
-            )
-        )
+        return reply.encode_failure(reply.too_much_memory())
     except OSError as error:
         if (refused := _refused(error)) is None:
             raise

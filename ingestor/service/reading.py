@@ -248,7 +248,7 @@ class LedgerReading:
 
 def _facts(facts: ItemFacts) -> Mapping[str, object]:
     lag = None
-    state = "pending" if facts.pending_embed + facts.pending_index else "ok"
+    state = "pending" if facts.pending_embed + facts.pending_index else "ok" if facts.chunks else "no_text"
     if facts.searchable_at is not None and facts.edited_at is not None:
         lag = round(max(0.0, facts.searchable_at - facts.edited_at), 3)
     return {

@@ -61,7 +61,7 @@ def test_a_passage_that_was_replaced_names_what_it_was(world: Told) -> None:
     assert then.superseded_at is not None
     assert (now.current, now.revision, now.run, now.lines) == (True, 2, report.run_id, (1, 3))
     assert then.document_id == now.document_id
-    assert now.url.endswith("/a.md#refunds")
+    assert now.url.endswith("/a.md#L1-L3")
 
 
 def test_a_passage_of_a_document_that_left_is_still_told_to_the_owner(world: Told) -> None:

@@ -238,11 +238,12 @@ def _eml(file: RealFile) -> str:
 
 
 def _msg(file: RealFile) -> str | None:
+    """None where the charset of an 8-bit body would have to be guessed."""
     with olefile.OleFileIO(file.path) as ole:
-        for stream, charset in (("1000001F", "utf-16-le"), ("1000001E", "cp1252")):
-            if ole.exists(f"__substg1.0_{stream}"):
-                return ole.openstream(f"__substg1.0_{stream}").read().decode(charset, "replace")
-    return None
+        if ole.exists("__substg1.0_1000001F"):
+            return ole.openstream("__substg1.0_1000001F").read().decode("utf-16-le", "replace")
+        content = ole.openstream("__substg1.0_1000001E").read() if ole.exists("__substg1.0_1000001E") else b""
+    return content.decode("ascii") if content.isascii() else None
 
 
 def _json(file: RealFile) -> str:

@@ -283,7 +283,7 @@ BOMBS: dict[str, Make] = {
     "tiff without end": lambda _, __: ("a.tif", endless_tiff()),
     "pdf of many pages": lambda full, _: (
         "a.pdf",
-        pictures.pdf([[f"Words of page {n}."] for n in range(_n(full, 200, 10_000))]),
+        pictures.pdf([[f"Words of page {n}."] * _n(full, 2, 40) for n in range(_n(full, 200, 10_000))]),
     ),
     "pdf, flood": lambda full, _: ("a.pdf", flood_pdf(_n(full, 1, 600))),
     "pdf, circular": lambda _, __: ("a.pdf", circular_pdf()),

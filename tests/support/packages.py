@@ -20,6 +20,8 @@ WANTED = {
     "usr/share/tesseract-ocr/*/tessdata/deu.traineddata": ("tesseract-ocr-deu",),
     "pdftotext": ("poppler-utils",),
     "pandoc": ("pandoc",),
+    "git": ("git",),
+    "usr/sbin/sshd": ("openssh-server",),
     "systemd-analyze": ("systemd",),
     "systemd-nspawn": ("systemd-container",),
     "mmdebstrap": ("mmdebstrap",),

@@ -114,6 +114,7 @@ def test_formats_says_what_is_missing(invoke: Invoke, monkeypatch: pytest.Monkey
     known = [
         formats.FormatStatus(format="text", extensions=(".txt",), works=True),
         formats.FormatStatus(format="doc", extensions=(".doc",), works=False, missing="soffice, docx"),
+        formats.FormatStatus(format="pdf", extensions=(".pdf",), works=True, partly="tesseract"),
         formats.FormatStatus(format="Visio drawing", extensions=(".vsd",), works=False, missing="not supported"),
     ]
     monkeypatch.setattr(formats, "formats", lambda: tuple(known))
@@ -122,9 +123,15 @@ def test_formats_says_what_is_missing(invoke: Invoke, monkeypatch: pytest.Monkey
         "format read here files named",
         "text yes .txt",
         "doc no: needs the program soffice and the Python package docx .doc",
+        "pdf yes; scanned pages: needs the program tesseract .pdf",
         "Visio drawing no: not supported .vsd",
     ]
-    assert [fmt["works"] for fmt in json.loads(invoke("formats", "--json").out)["formats"]] == [True, False, False]
+    assert [fmt["works"] for fmt in json.loads(invoke("formats", "--json").out)["formats"]] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_formats_of_this_installation_are_listed(invoke: Invoke) -> None:

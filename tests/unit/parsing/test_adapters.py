@@ -32,7 +32,7 @@ def test_every_format_gives_a_valid_document(name: str, parsed: Parsed, samples:
         position = element.end
     assert document == parsed(name, samples[name])
     assert "efund" in document.text or "Fees" in document.text
-    assert document.has_lines == name.endswith((".txt", ".md", ".rst", ".org"))
+    assert document.has_lines == name.endswith((".txt", ".md", ".rst", ".org", ".adoc"))
 
 
 def test_html_is_the_page_without_the_site(parsed: Parsed) -> None:

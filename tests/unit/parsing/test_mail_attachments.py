@@ -11,9 +11,8 @@ import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Attachment, Document
-from ingestor.parsing import attachments, reply
+from ingestor.parsing import attachments, ocr, reply
 from ingestor.parsing.attachments import MOST, Attachments, clean_name
-from ingestor.parsing.formats import Format
 
 Parsed = Callable[[str, bytes], Document]
 
@@ -98,7 +97,7 @@ def test_a_picture_in_the_text_is_read_where_it_can_be(
     monkeypatch: pytest.MonkeyPatch, reads: bool, size: int, is_taken: bool
 ) -> None:
     """Where something here reads pictures and it is large enough to hold words: a logo is not."""
-    monkeypatch.setattr(attachments, "named_format", lambda *_: Format.TEXT if reads else None)
+    monkeypatch.setattr(ocr, "reads", lambda: reads)
     found = Attachments()
     found.add("plan.png", bytes(size), "image/png", inline=True)
     assert (len(found.taken), len(found.names)) == (is_taken, is_taken)

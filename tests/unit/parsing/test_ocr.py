@@ -226,6 +226,19 @@ def test_a_picture_with_too_many_points_is_not_decoded(monkeypatch: pytest.Monke
     assert "the picture is too large" in failure(parse_pdf, pictures.pdf([large])).message
 
 
+@pytest.mark.parametrize("shown", [Image.new("L", (400, 300), 250), Image.new("L", (400, 9)), Image.new("P", (40, 40))])
+def test_the_program_is_not_asked_about_what_shows_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, shown: Image.Image
+) -> None:
+    """Empty pages and ornaments are many, and each start costs a second."""
+    stand_in(folder, 'echo x > "$0.ran"')
+    monkeypatch.setattr(ocr._process, "ocr", Ocr().here())
+    assert (
+        failure(parse_image, pictures.as_file(shown, "PNG")).message == "The picture holds no text that OCR can read."
+    )
+    assert not (folder / "tesseract.ran").exists()
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_damaged_picture_is_corrupt(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of a file is no picture, in whatever way the decoder finds out."""

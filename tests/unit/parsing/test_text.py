@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingestor.model import ParseRequest
-from ingestor.parsing.text import decode, paragraphs, parse_text
+from ingestor.parsing.text import decode, looks_like_text, paragraphs, parse_text
 from ingestor.parsing.titles import best_title, clean_title
 
 
@@ -96,3 +96,15 @@ def test_titles_written_by_programs_are_no_titles(junk: str) -> None:
     """Default titles of office programs give way to the file name."""
     assert clean_title(junk) == ""
     assert best_title((junk, "Memo")) == "Memo"
+
+
+@pytest.mark.parametrize(("charset", "words"), [("iso2022_jp", "日本語の文書です"), ("iso2022_kr", "한국어 문서")])
+def test_charsets_that_switch_by_escapes_are_read(charset: str, words: str) -> None:
+    """Their bytes are plain ASCII, and would pass for a text of brackets and letters."""
+    assert decode(f"{words} 14".encode(charset)) == f"{words} 14"
+
+
+def test_a_stray_nul_does_not_make_a_log_a_program() -> None:
+    """A crash leaves zeros in a file that is text otherwise; a file that is full of them is none."""
+    assert looks_like_text(b"line of the log\n" * 40 + bytes(8) + b"next line\n" * 40)
+    assert not looks_like_text(b"MZ\x90\0\3\0\0\0\4\0\0\0" + bytes(200))

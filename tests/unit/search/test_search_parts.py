@@ -128,7 +128,9 @@ def test_of_equal_texts_the_best_is_shown() -> None:
         ({"kind": "pdf", "page": 3}, "file:///x#page=3"),
         ({"kind": "pptx", "page": 3}, "file:///x"),
         ({"kind": "pdf", "page": 3, "uri": "ingestor:s/m.eml#attachment=a.pdf"}, "file:///x"),
-        ({"anchor": "refunds", "lines": (3, 4)}, "file:///x#refunds"),
+        ({"anchor": "refunds", "lines": (3, 4)}, "file:///x#L3-L4"),
+        ({"anchor": "refunds", "lines": (3, 4), "url": "https://w/a"}, "https://w/a#refunds"),
+        ({"anchor": "refunds", "kind": "odt"}, "file:///x"),
         ({"anchor": "über uns"}, "file:///x#%C3%BCber%20uns"),
         ({"lines": (3, 4)}, "file:///x#L3-L4"),
         (
