@@ -290,8 +290,8 @@ class ServiceOperations:
             runner = self._service.runner(name)
             report = self._wait(runner.request(trigger, watch=_watch(name, progress, self._service)))
             replies.append(run_reply(report))
-            if report.outcome is Outcome.SUSPENDED:
-                break
+            if report.outcome is Outcome.SUSPENDED and self._service.stop.is_set():
+                break  # not where this source alone was paused: the others are still to be done
         return wire.RunsReply(runs=tuple(replies), index_note=self._index_note())
 
     def _wait(self, future: Future[RunReport]) -> RunReport:

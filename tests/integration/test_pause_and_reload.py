@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,28 @@ def test_a_pause_suspends_what_runs_and_no_two_loops_of_a_source_overlap(desk: D
     assert first.result(30).outcome is Outcome.SUSPENDED
     assert waiting.result(30).outcome is Outcome.OK
     assert overlap == [True]
+
+
+def test_to_pause_one_source_leaves_the_others_of_the_same_sync(desk: Desk) -> None:
+    """Its run is suspended, and the next one is done."""
+    desk.until_found("zebra", "one")
+    desk.served.add(desk.base / "two", "two")
+    desk.until_found("zebra", "one", "two")
+    source = desk.served.source("one")
+    held, goes_on, identity = threading.Event(), threading.Event(), source.identity
+
+    def slow() -> str:
+        held.set()
+        goes_on.wait(30)
+        return identity()
+
+    source.identity = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        sync = pool.submit(desk.served.operations.sync, wire.SyncRequest(sources=("one", "two")), lambda _: None)
+        assert held.wait(30)
+        threading.Timer(0.3, goes_on.set).start()
+        desk.pause("one")
+        assert [(run.source, run.outcome) for run in sync.result(60).runs] == [("one", "suspended"), ("two", "ok")]
 
 
 def test_an_unknown_name_pauses_nothing(desk: Desk) -> None:
