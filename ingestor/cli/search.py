@@ -96,7 +96,7 @@ def _request(
         top=top,
         mode=mode.value,
         sources=tuple(sources or []),
-        principals=None if principals is None else _principals(principals),
+        principals=None if principals is None else principals_of(principals),
         merge=merge,
         passage=passage,
     )
@@ -136,7 +136,7 @@ def _query_of(line: str, number: int) -> str:
     return query
 
 
-def _principals(text: str) -> tuple[str, ...]:
+def principals_of(text: str) -> tuple[str, ...]:
     """``--as``: who asks. Nobody by mistake: an empty or odd list is refused, not read as everybody."""
     from ingestor.errors import UserError
 
