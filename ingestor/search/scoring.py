@@ -62,6 +62,8 @@ def unit_scores(
 ) -> dict[int, list[float]]:
     """Chunk row to how near each of its units is to the query; a chunk whose units do not all have vectors is left
     out."""
+    if not units:
+        return {}
     near = dict(zip(units, (vectors @ query).tolist(), strict=True))
     return {
         candidate.chunk: [near[unit] for unit, _ in candidate.units]

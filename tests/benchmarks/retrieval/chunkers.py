@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -148,7 +147,7 @@ def unstructured_by_title(most: int, combine: int) -> Chunker:
     import spacy
     import unstructured.nlp.tokenize as seam
     from unstructured.chunking.title import chunk_by_title
-    from unstructured.partition.md import partition_md
+    from unstructured.partition.text import partition_text
 
     blank = spacy.blank("en")  # its own model would be fetched from the network
     blank.add_pipe("sentencizer")
@@ -156,10 +155,7 @@ def unstructured_by_title(most: int, combine: int) -> Chunker:
     seam._get_nlp = lambda: blank
 
     def chunk(text: str) -> list[str]:
-        with tempfile.NamedTemporaryFile("w", suffix=".md", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            elements = partition_md(filename=file.name)
+        elements = partition_text(text=text)  # as Markdown it drops what looks like a tag, and two corpora are none
         return [part.text for part in chunk_by_title(elements, max_characters=most, combine_text_under_n_chars=combine)]
 
     return chunk

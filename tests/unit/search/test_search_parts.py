@@ -316,3 +316,12 @@ def test_a_senseless_question_is_a_sentence(query: str, top: int) -> None:
     """And no traceback."""
     with pytest.raises(UserError):
         searcher().search(query, mode=SearchMode.HYBRID, top=top, reader=OWNER)
+
+
+def test_a_reader_who_sees_nothing_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whichever mode, and however the hits are shown."""
+    monkeypatch.setattr(Ledger, "all_candidates", lambda *_: [])
+    monkeypatch.setattr(Ledger, "keyword", lambda *_: [])
+    for mode in SearchMode:
+        assert searcher(down=True).search("a word", mode=mode, top=5, reader=OWNER).hits == ()
+    assert searcher(down=True).search("a word", mode=SearchMode.DENSE, top=5, reader=OWNER, passage=9).hits == ()
