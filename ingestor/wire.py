@@ -32,8 +32,6 @@ class SyncRequest(Wire):
 
 
 class SearchRequest(Wire):
-    """``merge``: neighbours are one hit. ``passage``: about so many characters around the best sentence."""
-
     query: str
     top: int = 10
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"

@@ -10,7 +10,15 @@ import pytest
 from ingestor.errors import IndexUnavailable, UserError
 from ingestor.model import Candidate, ChunkId, DocId, Hash, Hit, Reader, SearchMode, UnitId
 from ingestor.search.citations import cite
-from ingestor.search.scoring import BESIDE, dense_scores, hybrid_scores, ranked, unit_scores, word_shares
+from ingestor.search.scoring import (
+    BESIDE,
+    KEYWORD_WEIGHT,
+    dense_scores,
+    hybrid_scores,
+    ranked,
+    unit_scores,
+    word_shares,
+)
 from ingestor.search.searcher import Lens, Searcher
 
 BOTH = [UnitId(1), UnitId(2)]
@@ -85,7 +93,7 @@ def test_a_chunk_without_all_its_vectors_has_no_dense_score() -> None:
     assert dense.keys() == {1}
     both = hybrid_scores([1, 2], dense, {2: 1.0})
     assert both[1] == pytest.approx(1.0)
-    assert both[2] == pytest.approx(1.6)
+    assert both[2] == pytest.approx(1.0 + KEYWORD_WEIGHT)
 
 
 def test_a_chunk_holds_a_share_of_the_query() -> None:
@@ -206,8 +214,8 @@ OWNER = Reader()
 def test_candidates_of_both_indexes_are_scored_together() -> None:
     """What the vector index names and the ledger does not know does not exist (R7)."""
     found = searcher().search("a word", mode=SearchMode.HYBRID, top=5, reader=OWNER)
-    assert [h.chunk_id for h in found.hits] == ["c1", "c2"]
-    assert [h.score for h in found.hits] == pytest.approx([1.0, 0.6])
+    assert [h.chunk_id for h in found.hits] == ["c2", "c1"]
+    assert [h.score for h in found.hits] == pytest.approx([KEYWORD_WEIGHT, 1.0])
     assert found.note == ""
 
 
@@ -311,3 +319,12 @@ def test_a_senseless_question_is_a_sentence(query: str, top: int) -> None:
     """And no traceback."""
     with pytest.raises(UserError):
         searcher().search(query, mode=SearchMode.HYBRID, top=top, reader=OWNER)
+
+
+def test_a_reader_who_sees_nothing_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whichever mode, and however the hits are shown."""
+    monkeypatch.setattr(Ledger, "all_candidates", lambda *_: [])
+    monkeypatch.setattr(Ledger, "keyword", lambda *_: [])
+    for mode in SearchMode:
+        assert searcher(down=True).search("a word", mode=mode, top=5, reader=OWNER).hits == ()
+    assert searcher(down=True).search("a word", mode=SearchMode.DENSE, top=5, reader=OWNER, passage=9).hits == ()
