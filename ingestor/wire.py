@@ -165,57 +165,6 @@ class SearchReply(Wire):
     note: str = ""
 
 
-class TraceReply(Wire):
-    """A chunk as it was last cited: its revision is 0, and run and recipe are empty, where that is past retention."""
-
-    chunk_id: str
-    current: bool
-    document_id: str
-    uri: str
-    url: str
-    revision: int
-    superseded_at: float | None
-    run: str
-    recipe: str
-    model: str
-    text: str
-    source: str
-    title: str
-    section: tuple[str, ...]
-    page: int | None
-    lines: tuple[int, int] | None
-    ingested_at: float
-
-
-class HistoryEvent(Wire):
-    """One thing that happened to a document. ``added`` and ``removed`` are passages; ``known`` is false where what
-    changed is past retention, or is not for this reader."""
-
-    kind: Literal["revision", "cut", "moved", "deleted", "returned"]
-    at: float
-    revision: int | None = None
-    run: str | None = None
-    edited_at: float | None = None
-    known: bool = True
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    kept: int = 0
-    uri: str = ""
-    was: str = ""
-
-
-class HistoryReply(Wire):
-    """``events``: oldest first."""
-
-    document_id: str
-    source: str
-    title: str
-    uri: str
-    url: str
-    current: bool
-    events: tuple[HistoryEvent, ...]
-
-
 class Pending(Wire):
     embed: int = 0
     index: int = 0
@@ -404,28 +353,6 @@ class PlanReply(Wire):
     reason: str = ""
     items: tuple[str, ...] = ()
     created_at: float = 0.0
-
-
-class WhyReply(Wire):
-    """Why a file is found or not. ``verdict`` is one sentence; the rest is what is known."""
-
-    path: str
-    verdict: str
-    source: str | None = None
-    included: bool | None = None
-    rule: str | None = None
-    document_id: str | None = None
-    revision: int | None = None
-    chunks: int | None = None
-    state: str | None = None
-    quarantine: str | None = None
-    hint: str = ""
-    pending_embed: int = 0
-    pending_index: int = 0
-    committed_at: float | None = None
-    searchable_at: float | None = None
-    lag_s: float | None = None
-    stale: bool = False
 
 
 class Progress(Wire):

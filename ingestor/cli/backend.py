@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ingestor import wire
+    from ingestor import wire, wire_reading
     from ingestor.context import Context
     from ingestor.web.api import Operations, Report
 
@@ -30,12 +30,12 @@ class Reading(Protocol):
     def set_aside(self, target: str, path: str) -> wire.QuarantineItem:
         """A document's id, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
 
-    def why(self, path: str) -> wire.WhyReply: ...
+    def why(self, path: str) -> wire_reading.WhyReply: ...
 
-    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire.TraceReply:
+    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire_reading.TraceReply:
         """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
 
-    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire.HistoryReply:
+    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         """A document's id or uri, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
 
 

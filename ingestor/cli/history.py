@@ -15,7 +15,7 @@ from ingestor.cli.session import Json, place_of, reading
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ingestor.wire import HistoryEvent
+    from ingestor.wire_reading import HistoryEvent
 
 
 def command(

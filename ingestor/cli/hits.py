@@ -10,7 +10,8 @@ from ingestor.cli.output import clean, console
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ingestor.wire import SearchHit, SearchReply, TraceReply
+    from ingestor.wire import SearchHit, SearchReply
+    from ingestor.wire_reading import TraceReply
 
 _LINE_WIDTH = 96
 _INDENT = " " * 4

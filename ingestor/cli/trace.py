@@ -12,7 +12,7 @@ from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, reading
 
 if TYPE_CHECKING:
-    from ingestor.wire import TraceReply
+    from ingestor.wire_reading import TraceReply
 
 
 def command(

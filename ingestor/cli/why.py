@@ -10,7 +10,7 @@ from ingestor.cli.output import ago, clean, emit_json, emit_line, span
 from ingestor.cli.session import Json, place_of, reading
 
 if TYPE_CHECKING:
-    from ingestor.wire import WhyReply
+    from ingestor.wire_reading import WhyReply
 
 
 def command(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from connectors.base import ItemId, ItemRef, Source
 from connectors.errors import ConnectorError, ItemUnreadable
-from ingestor import wire
+from ingestor import wire, wire_reading
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
@@ -102,28 +102,28 @@ class LedgerReading:
             known = ledger.sources.all()
             return found(ledger, target, path, lambda place: self._named(known, place))
 
-    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire.TraceReply:
+    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire_reading.TraceReply:
         with self._ledger() as ledger:
             if ledger is None:
                 raise no_such_chunk(chunk_id)
             return traced(ledger, chunk_id, reader_of(principals))
 
-    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire.HistoryReply:
+    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         with self._ledger() as ledger:
             if ledger is None:
                 raise no_such_document(target)
             known = ledger.sources.all()
             return history(ledger, target, path, lambda place: self._named(known, place), reader_of(principals))
 
-    def why(self, path: str) -> wire.WhyReply:
+    def why(self, path: str) -> wire_reading.WhyReply:
         with self._ledger() as ledger:
             rows = self._rows(ledger)
             if (root := next((row for row in rows if source_reply(row).place == path), None)) is not None:
                 verdict = f"This is the folder of the source {root.name!r}; ask about a file in it."
-                return wire.WhyReply(path=path, source=root.name, verdict=verdict)
+                return wire_reading.WhyReply(path=path, source=root.name, verdict=verdict)
             covering = self._covering(rows, path)
             if covering is None:
-                return wire.WhyReply(
+                return wire_reading.WhyReply(
                     path=path,
                     verdict="No source covers this path.",
                     included=False,
@@ -132,7 +132,7 @@ class LedgerReading:
             row, item_id = covering
             if Path(path).is_dir():
                 verdict = f"This is a folder of the source {row.name!r}; ask about a file in it."
-                return wire.WhyReply(path=path, source=row.name, verdict=verdict)
+                return wire_reading.WhyReply(path=path, source=row.name, verdict=verdict)
             facts = None
             if ledger is not None and row.name in {r.name for r in ledger.sources.all()}:
                 facts = ledger.runs.item(row.name, item_id)
@@ -198,10 +198,10 @@ class LedgerReading:
             held=len(plan.items) if plan is not None else 0,
         )
 
-    def _why(self, row: SourceRow, path: str, item_id: ItemId, facts: ItemFacts | None) -> wire.WhyReply:
+    def _why(self, row: SourceRow, path: str, item_id: ItemId, facts: ItemFacts | None) -> wire_reading.WhyReply:
         """The first thing that keeps the file from being found, in the order in which it would be met."""
         rule, ref, trouble = self._ask_source(row, item_id)
-        reply = wire.WhyReply(path=path, verdict="", source=row.name, included=rule is None, rule=rule)
+        reply = wire_reading.WhyReply(path=path, verdict="", source=row.name, included=rule is None, rule=rule)
         if facts is not None:
             stale = ref is not None and (ref.version != facts.version or facts.doubtful)
             reply = reply.model_copy(update={**_facts(facts), "stale": stale})
@@ -274,7 +274,7 @@ def _use(model: ModelId, generations: Sequence[Generation]) -> tuple[str, Genera
     return _ORDER[-1], None
 
 
-def _verdict(reply: wire.WhyReply, verdict: str, hint: str = "") -> wire.WhyReply:
+def _verdict(reply: wire_reading.WhyReply, verdict: str, hint: str = "") -> wire_reading.WhyReply:
     return reply.model_copy(update={"verdict": verdict, "hint": hint})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from connectors.base import ItemId
-from ingestor import wire
+from ingestor import wire_reading
 from ingestor.errors import UnknownId
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.packing import item_uri, shown_title
@@ -24,14 +24,14 @@ def reader_of(principals: Sequence[str] | None) -> Reader:
     return Reader(principals=None if principals is None else frozenset(principals))
 
 
-def traced(ledger: Ledger, chunk_id: str, reader: Reader) -> wire.TraceReply:
+def traced(ledger: Ledger, chunk_id: str, reader: Reader) -> wire_reading.TraceReply:
     """The chunk of that id, current or superseded. Hidden and unknown are the same answer (R7)."""
     facts = ledger.traces.chunk(chunk_id, reader)
     if facts is None:
         raise no_such_chunk(chunk_id)
     hit = cite(facts.hit)
     serving = next((g for g in ledger.index.generations() if g.state is GenerationState.SERVING), None)
-    return wire.TraceReply(
+    return wire_reading.TraceReply(
         chunk_id=hit.chunk_id,
         current=facts.current,
         document_id=hit.document_id,
@@ -52,7 +52,7 @@ def traced(ledger: Ledger, chunk_id: str, reader: Reader) -> wire.TraceReply:
     )
 
 
-def history(ledger: Ledger, target: str, path: str, place: Place, reader: Reader) -> wire.HistoryReply:
+def history(ledger: Ledger, target: str, path: str, place: Place, reader: Reader) -> wire_reading.HistoryReply:
     """What happened to the document that ``target`` means: its id, its uri, else ``path``, the same word as an
     absolute path."""
     past = ledger.traces.document(target, reader)
@@ -64,7 +64,7 @@ def history(ledger: Ledger, target: str, path: str, place: Place, reader: Reader
     if not past.places:
         raise UnknownId(f"What was known of {target} is past retention.")
     last = past.places[-1]
-    return wire.HistoryReply(
+    return wire_reading.HistoryReply(
         document_id=past.document_id,
         source=past.source,
         title=shown_title(last.title, last.name),
@@ -97,12 +97,12 @@ def _place_of(target: str) -> tuple[str, str] | None:
     return source, item
 
 
-def _contents(past: DocumentPast) -> Iterator[wire.HistoryEvent]:
+def _contents(past: DocumentPast) -> Iterator[wire_reading.HistoryEvent]:
     """What each revision changed; and where another recipe cut a revision anew, what that changed."""
     kept = {cutting.revision for cutting in past.cuttings}
     before: Cutting | None = None
     for revision in past.revisions:
-        observed = wire.HistoryEvent(
+        observed = wire_reading.HistoryEvent(
             kind="revision",
             at=revision.committed_at,
             revision=revision.number,
@@ -116,7 +116,7 @@ def _contents(past: DocumentPast) -> Iterator[wire.HistoryEvent]:
         for number, cutting in enumerate(cuttings):
             event = observed
             if number > 0:
-                event = wire.HistoryEvent(kind="cut", at=cutting.born, revision=revision.number, known=False)
+                event = wire_reading.HistoryEvent(kind="cut", at=cutting.born, revision=revision.number, known=False)
             changes = _difference(before, cutting)
             # The first one that is kept can be compared with nothing, unless it is the document's first.
             comparable = number > 0 or revision.number == 1 or revision.number - 1 in kept
@@ -136,17 +136,17 @@ def _difference(before: Cutting | None, after: Cutting) -> Mapping[str, Any]:
     return {"added": added, "removed": removed, "kept": len(new) - len(added)}
 
 
-def _places(past: DocumentPast) -> Iterator[wire.HistoryEvent]:
+def _places(past: DocumentPast) -> Iterator[wire_reading.HistoryEvent]:
     """Moves, deletions and returns, from one place to the next; what a document was only called is no event."""
     for place, following in zip(past.places, (*past.places[1:], None), strict=True):
         if place.died is None:
             continue
         uri = item_uri(past.source, place.item_id)
         if following is None or following.born > place.died:
-            yield wire.HistoryEvent(kind="deleted", at=place.died, uri=uri)
+            yield wire_reading.HistoryEvent(kind="deleted", at=place.died, uri=uri)
         if following is not None:
             there = item_uri(past.source, following.item_id)
             if following.born > place.died:
-                yield wire.HistoryEvent(kind="returned", at=following.born, uri=there, was=uri)
+                yield wire_reading.HistoryEvent(kind="returned", at=following.born, uri=there, was=uri)
             elif there != uri:
-                yield wire.HistoryEvent(kind="moved", at=following.born, uri=there, was=uri)
+                yield wire_reading.HistoryEvent(kind="moved", at=following.born, uri=there, was=uri)

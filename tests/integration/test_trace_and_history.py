@@ -11,7 +11,7 @@ import pytest
 
 from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
-from ingestor import wire
+from ingestor import wire_reading
 from ingestor.errors import UnknownId
 from ingestor.model import Reader
 from ingestor.service.tracing import history, traced
@@ -32,10 +32,10 @@ class Told(World):
         scored = self.ledger.search.keyword(words, 1, OWNER, ())
         return self.ledger.search.hits(scored, OWNER)[0].chunk_id
 
-    def trace(self, chunk: str, reader: Reader = OWNER) -> wire.TraceReply:
+    def trace(self, chunk: str, reader: Reader = OWNER) -> wire_reading.TraceReply:
         return traced(self.ledger, chunk, reader)
 
-    def history(self, target: str, reader: Reader = OWNER) -> wire.HistoryReply:
+    def history(self, target: str, reader: Reader = OWNER) -> wire_reading.HistoryReply:
         return history(self.ledger, target, target, lambda _path: None, reader)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingestor import wire, wire_service
+from ingestor import wire, wire_reading, wire_service
 from ingestor.context import Context
 from ingestor.errors import UnknownId
 
@@ -64,7 +64,7 @@ ASIDE = wire.QuarantineItem(
 )
 
 
-TRACED = wire.TraceReply(
+TRACED = wire_reading.TraceReply(
     chunk_id="c1",
     current=False,
     document_id="d1",
@@ -84,7 +84,7 @@ TRACED = wire.TraceReply(
     ingested_at=1_700_000_000.0,
 )
 
-PAST = wire.HistoryReply(
+PAST = wire_reading.HistoryReply(
     document_id="d1",
     source="handbook",
     title="Refunds",
@@ -92,11 +92,13 @@ PAST = wire.HistoryReply(
     url="file:///srv/handbook/b.md",
     current=True,
     events=(
-        wire.HistoryEvent(kind="revision", at=1.7e9, revision=1, run="r1", added=("Five days.",)),
-        wire.HistoryEvent(
+        wire_reading.HistoryEvent(kind="revision", at=1.7e9, revision=1, run="r1", added=("Five days.",)),
+        wire_reading.HistoryEvent(
             kind="revision", at=1.7e9 + 1, revision=2, run="r2", added=("Six days.",), removed=("Five days.",), kept=3
         ),
-        wire.HistoryEvent(kind="moved", at=1.7e9 + 2, uri="ingestor:handbook/b.md", was="ingestor:handbook/a.md"),
+        wire_reading.HistoryEvent(
+            kind="moved", at=1.7e9 + 2, uri="ingestor:handbook/b.md", was="ingestor:handbook/a.md"
+        ),
     ),
 )
 
@@ -199,13 +201,13 @@ class Scripted:
     def set_aside(self, target: str, path: str) -> wire.QuarantineItem:
         return self._answer("set_aside", (target, path), ASIDE)
 
-    def why(self, path: str) -> wire.WhyReply:
+    def why(self, path: str) -> wire_reading.WhyReply:
         return self._answer("why", path, UnknownId(f"{path} lies in no source."))
 
-    def trace(self, chunk_id: str, principals: Any) -> wire.TraceReply:
+    def trace(self, chunk_id: str, principals: Any) -> wire_reading.TraceReply:
         return self._answer("trace", (chunk_id, principals), TRACED)
 
-    def history(self, target: str, path: str, principals: Any) -> wire.HistoryReply:
+    def history(self, target: str, path: str, principals: Any) -> wire_reading.HistoryReply:
         return self._answer("history", (target, path, principals), PAST)
 
     # -- the backend ---------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import pytest
 from scripted_backend import HIT, Invoke, Scripted, run_reply
 
 from connectors.errors import SourceUnavailable
-from ingestor import __version__, wire
+from ingestor import __version__, wire, wire_reading
 from ingestor.errors import LedgerError, StateBusy, UserError
 
 ME = pwd.getpwuid(os.getuid()).pw_name
@@ -279,7 +279,7 @@ def test_approve_without_a_person_needs_the_plan(
 
 def test_why_gives_the_verdict_and_the_facts(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
     """The sentence first, then what is known; a path in no source is exit code 2."""
-    backend.answers["why"] = lambda path: wire.WhyReply(
+    backend.answers["why"] = lambda path: wire_reading.WhyReply(
         path=path,
         verdict="Left out by a rule.",
         source="docs",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scripted_backend import HIT, Invoke, Scripted
 
-from ingestor import wire
+from ingestor import wire, wire_reading
 
 ANSWER = "A refund takes five working days."
 
@@ -38,7 +38,7 @@ def test_every_question_is_asked_in_every_mode(invoke: Invoke, backend: Scripted
 
 def test_json_has_marks_with_intervals_and_reasons(invoke: Invoke, backend: Scripted, questions: str) -> None:
     """What is in the ledger under no words was never ingested, or is stale where the named file says so."""
-    backend.answers["why"] = wire.WhyReply(path="why.md", verdict="It has changed.", stale=True)
+    backend.answers["why"] = wire_reading.WhyReply(path="why.md", verdict="It has changed.", stale=True)
     reply = json.loads(invoke("eval", questions, "--mode", "hybrid", "--explain", "--json").out)
     assert reply["questions"] == 2
     (hybrid,) = reply["modes"]
