@@ -32,7 +32,7 @@ def unpack_units(blob: bytes) -> tuple[tuple[UnitId, int], ...]:
 def vector_sum(unit: int, v: bytes) -> int:
     """A checksum of a unit's stored vector: of its number as well, so that the vector of another unit is found. Four
     bytes, signed as SQLite packs them best."""
-    crc = zlib.crc32(v, zlib.crc32(unit.to_bytes(8, "little")))
+    crc = zlib.crc32(v, zlib.crc32(unit.to_bytes(8, "little", signed=True)))
     return crc - (1 << 32) if crc >> 31 else crc
 
 
