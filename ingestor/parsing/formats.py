@@ -145,7 +145,7 @@ _NEEDS: dict[Format, tuple[str, ...]] = {
     Format.RST: ("docutils",),
     Format.ODS: ("lxml",),
     Format.ODP: ("lxml",),
-    Format.XLS: ("xlrd",),
+    Format.XLS: ("xlrd", "olefile"),
     Format.MSG: ("oxmsg", "lxml"),
     Format.DOC: ("soffice", "lxml"),
     Format.PPT: ("soffice", "unstructured", "pptx"),

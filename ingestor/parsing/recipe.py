@@ -44,7 +44,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.ASCIIDOC: (1, ()),
     Format.ODS: (1, ("lxml",)),
     Format.ODP: (1, ("lxml",)),
-    Format.XLS: (2, ("xlrd",)),
+    Format.XLS: (3, ("xlrd", "olefile")),
     Format.MSG: (3, ("python-oxmsg", "lxml")),
     Format.DOC: (2, (SOFFICE, "lxml")),
     Format.PPT: (2, (SOFFICE, "unstructured", "python-pptx")),

@@ -79,7 +79,7 @@ def parse_xls(request: ParseRequest) -> Document:
 
     try:
         book = xlrd.open_workbook(
-            file_contents=request.content, formatting_info=True, ragged_rows=True, logfile=io.StringIO()
+            file_contents=_records(request.content), formatting_info=True, ragged_rows=True, logfile=io.StringIO()
         )
     except xlrd.XLRDError as error:
         if "encrypted" in str(error):
@@ -95,6 +95,15 @@ def parse_xls(request: ParseRequest) -> Document:
             rows.append([_old_cell_text(book, cell) for cell in row])
         add_sheet(assembly, sheet.name, rows, page=page)
     return assembly.document(title="", kind=Format.XLS.value)
+
+
+def _records(content: bytes) -> bytes:
+    """The workbook's stream out of its container. xlrd, given the container, follows a chain that leads into itself
+    without an end."""
+    import olefile
+
+    with olefile.OleFileIO(io.BytesIO(content)) as ole:
+        return bytes(ole.openstream("Workbook" if ole.exists("Workbook") else "Book").read())
 
 
 class SheetBudget:

@@ -57,8 +57,9 @@ class _Style:
 
 @dataclass(slots=True)
 class _Words:
-    """The text of a paragraph as it is read, and what hangs on it: text boxes, notes."""
+    """The text of a paragraph as it is read, the page on which it begins, and what hangs on it."""
 
+    page: int | None
     pieces: list[str] = field(default_factory=list)
     boxes: list[_Element] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -132,15 +133,14 @@ class _Reader:
                     self._blocks(node, depth + 1)
 
     def _paragraph(self, node: _Element, depth: int) -> None:
-        # A break recorded at the very beginning puts the whole paragraph on the next page.
         words = self._words(node)
         text = "".join(words.pieces)
         style = _style_of(node)
         level = self._level(node, style)
         if level is not None:
-            self._assembly.heading(text, level, page=self._page)
+            self._assembly.heading(text, level, page=words.page)
         else:
-            self._assembly.block(self._kind(node, style), text.strip(), page=self._page)
+            self._assembly.block(self._kind(node, style), text.strip(), page=words.page)
         self._hanging(words, depth)
 
     def _hanging(self, words: _Words, depth: int) -> None:
@@ -173,7 +173,8 @@ class _Reader:
                 line += [""] * (next((min(int(n), _SPAN) for n in spans if n.isdigit()), 1) - 1)
             lines.append(line)
         text, header = table_text(lines)
-        self._assembly.block(ElementKind.TABLE, text, page=self._page, context=header)
+        page = hanging[0].page if hanging else self._page
+        self._assembly.block(ElementKind.TABLE, text, page=page, context=header)
         for words in hanging:
             self._hanging(words, depth)
 
@@ -199,7 +200,7 @@ class _Reader:
     # -- the words of a paragraph --
 
     def _words(self, paragraph: _Element) -> _Words:
-        words = _Words()
+        words = _Words(page=self._page)
         self._inline(paragraph, words, 0)
         return words
 
@@ -223,6 +224,8 @@ class _Reader:
                 words.pieces.append("\n" if attribute(node, "type") in {"", "textWrapping"} else " ")
             elif name == "lastRenderedPageBreak":
                 self._page = None if self._page is None else self._page + 1
+                if not any(piece.strip() for piece in words.pieces):
+                    words.page = self._page
             elif name in _NOTES:
                 words.notes.append((_NOTES[name], attribute(node, "id")))
             elif name in _PICTURES:

@@ -32,6 +32,7 @@ from tests.support.faults_report import write_report
 
 _LOW = 0.8
 _HUNG = 60.0  # beyond the pool's own limit
+_TRIES = 3  # as the service has for what may pass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +41,7 @@ class Outcome:
 
     file: RealFile
     failure: ParseReason | None
+    tries: int
     hung: bool
     seconds: float
     memory: int
@@ -76,19 +78,25 @@ def main() -> int:
 
 
 def _tried(pool: ParserPool, file: RealFile) -> Outcome:
-    name = file.path.name
-    began = time.monotonic()
+    name, content, began = file.path.name, file.path.read_bytes(), 0.0
     document: Document | None = None
     failure: ParseReason | None = None
     hung = False
+    tries = 0
     with _peak() as peak:
-        future = pool.submit(ParseRequest(name=name, content=file.path.read_bytes()))
-        try:
-            document = future.result(timeout=Limits().seconds + _HUNG)
-        except ParseFailure as error:
-            failure = error.reason
-        except FutureTimeout:
-            hung = True
+        while tries < _TRIES:
+            tries, failure, began = tries + 1, None, time.monotonic()
+            try:
+                future = pool.submit(ParseRequest(name=name, content=content))
+                document = future.result(timeout=Limits().seconds + _HUNG)
+                break
+            except ParseFailure as error:
+                failure = error.reason
+                if not error.transient:
+                    break
+            except FutureTimeout:
+                hung = True
+                break
     seconds = time.monotonic() - began
     share, lost = None, ()
     if failure is ParseReason.NO_TEXT and (theirs := reference(file)) is not None:
@@ -97,7 +105,16 @@ def _tried(pool: ParserPool, file: RealFile) -> Outcome:
         ours = "\n".join([document.title, *(document.text[e.start : e.end] for e in document.elements)])
         share = recall(theirs, ours, file.kind)
         lost = tuple(f"{word}x{n}" for word, n in (words(theirs) - words(ours)).most_common(12))
-    return Outcome(file=file, failure=failure, hung=hung, seconds=seconds, memory=peak[0], recall=share, lost=lost)
+    return Outcome(
+        file=file,
+        failure=failure,
+        tries=tries,
+        hung=hung,
+        seconds=seconds,
+        memory=peak[0],
+        recall=share,
+        lost=lost,
+    )
 
 
 @contextlib.contextmanager
@@ -137,8 +154,14 @@ def _table(outcomes: Sequence[Outcome]) -> list[str]:
     by_kind: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:
         by_kind[outcome.file.kind].append(outcome)
+    again = [o.file.name for o in outcomes if o.tries > 1]
     lines = [
-        f"{len(outcomes)} files. Recall: the share of the words of another reader that stand in our elements, by file;",
+        (
+            f"{len(outcomes)} files, load {os.getloadavg()[2]:.0f} on {os.cpu_count()} processors. "
+            f"Tried again, as the service does: {', '.join(again) or 'none'}."
+        ),
+        "",
+        "Recall: the share of the words of another reader that stand in our elements, by file;",
         "memory is the most that the worker and what it starts held together, seconds the wall clock of the slowest.",
         "",
         (

@@ -145,6 +145,14 @@ def docx(*, strict: bool = False) -> tuple[bytes, list[str]]:
     return (_as_strict(content) if strict else content), passages
 
 
+def word_of(body: str) -> bytes:
+    """The smallest Word file: a body and nothing else, found by its usual name."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("word/document.xml", f'<w:document xmlns:w="{_W}"><w:body>{body}</w:body></w:document>')
+    return stream.getvalue()
+
+
 def _as_strict(content: bytes) -> bytes:
     """With the namespaces of the ISO standard, as "Strict Open XML Document" saves it."""
     out = io.BytesIO()

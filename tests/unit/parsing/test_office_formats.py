@@ -249,3 +249,13 @@ def test_doc_and_ppt_are_read_through_libreoffice(parsed: Parsed, samples: dict[
         (2, "Budget"),
         (2, "It is 007"),
     ]
+
+
+def test_a_workbook_whose_container_leads_into_itself_comes_to_an_end(parsed: Parsed) -> None:
+    """A block of zeros in an old workbook, as a crash of a file system leaves it, makes a chain of sectors endless."""
+    whole = ole_samples.xls()
+    for start in range(512, len(whole), 512):
+        try:
+            parsed("a.xls", whole[:start] + bytes(512) + whole[start + 512 :])
+        except ParseFailure as failure:
+            assert failure.reason is not ParseReason.TIMEOUT, start
