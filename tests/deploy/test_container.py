@@ -98,8 +98,8 @@ def test_a_built_image_lives_as_it_should(tmp_path: Path) -> None:
         assert first.run("id", "-u").stdout.strip() == "10001"
         assert first.run("touch", "/x", "/opt/ingestor/x", expect=None).returncode != 0
         first.until(lambda: first.found("refund"), "a document to be found")
-        asked = first.run("ingestor", "search", "who may buy things, and up to what amount", "--mode", "dense")
-        assert "purchasing-policy" in asked.stdout
+        question = ("ingestor", "search", "who may buy things, and up to what amount", "--mode", "dense")
+        first.until(lambda: "purchasing-policy" in first.run(*question).stdout, "an office file to be found by meaning")
         (docs / "new.md").write_text("# New\n\nA giraffe came in.\n")
         first.until(lambda: first.found("giraffe", "dense"), "an edit to be found by meaning")
         documents_then = first.run("ingestor", "status").stdout

@@ -84,8 +84,10 @@ def test_it_starts_hardened_and_parses_embeds_and_answers(box: Box) -> None:
     box.until_ready()
     box.until_found("zebra", "docs")
     box.until(lambda: "4 sources" in box.show("StatusText"), "the status text")
-    hits = box.program("search", "who may buy things, and up to what amount", "--mode", "dense").stdout
-    assert "purchasing-policy.docx" in hits
+    question = ("search", "who may buy things, and up to what amount", "--mode", "dense")
+    box.until(
+        lambda: "purchasing-policy.docx" in box.program(*question).stdout, "an office file to be found by meaning"
+    )
     assert box.program("verify").returncode == 0
 
 
