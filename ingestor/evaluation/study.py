@@ -98,7 +98,8 @@ def interval(values: Sequence[float], seed: int = 0) -> Interval:
         return Interval(mean=0.0, low=0.0, high=0.0)
     draw = random.Random(seed)  # noqa: S311  # no secret hangs on it, and it has to repeat itself
     drawn = sorted(sum(draw.choices(values, k=len(values))) / len(values) for _ in range(_DRAWS))
-    return Interval(mean=sum(values) / len(values), low=drawn[_DRAWS // 40], high=drawn[-1 - _DRAWS // 40])
+    mean, low, high = sum(values) / len(values), drawn[_DRAWS // 40], drawn[-1 - _DRAWS // 40]
+    return Interval(mean=round(mean, 4), low=round(low, 4), high=round(high, 4))
 
 
 def missed(question: Question, texts: Texts) -> bool:
