@@ -88,7 +88,7 @@ class Chunking(Section):
     """Lengths in the cutter's measure: about a character of English each."""
 
     target: Annotated[int, Field(ge=100)] = 750
-    limit: Annotated[int, Field(ge=150)] = 1200
+    limit: Annotated[int, Field(ge=150)] = 2400
 
 
 class Log(Section):

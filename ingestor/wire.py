@@ -330,6 +330,18 @@ class QuarantineReply(Wire):
     ignored: int = 0
 
 
+class PassageReply(Wire):
+    """A line of ``chunk --json``. Offsets are half open, in characters of the canonical text; ``tokens`` is the
+    cutter's measure of length."""
+
+    start: int
+    end: int
+    text: str
+    tokens: int
+    section: tuple[str, ...]
+    reason: str
+
+
 class FormatReply(Wire):
     """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
     a part of such files."""

@@ -1,63 +1,78 @@
-"""Where chunks end: anchors chosen by their surroundings, dynamic programming over the units between them.
+"""Where chunks end: at headings, and at marks that stand apart.
 
-An *anchor* is a place that is better than every other within ``_REACH`` on both sides: by what stands there
-(a heading, a title, a page, a paragraph), among equals by a hash of the unit that follows: of its first
-letters before all of it, so that an edit further on in a sentence moves no anchor. Anchors always part chunks;
-between two of them (half a target to two and a half apart) the cheapest cuts are found. What an edit can change
-therefore ends at the next anchors: one or two chunks, whatever the size of the document. One edit of a sentence in
-two or three hundred touches three: its place was an anchor, and where one anchor leaves two may come, or the cuts
-beside it change in number. A reach of 0.35 halves that, at an eighth more chunks; a cut that depends on the text
-alone and bounds the length of chunks cannot exclude it. A global optimum over the whole document scored no better on
-the retrieval benchmark's dev part, and an edit in text without structure moved it dozens of chunks away.
+A *mark* is a gap that a hash of the unit behind it picks out. It becomes a *border* if no other mark stands close
+before it; headings always are borders. So whether a gap is a border depends on its own unit and on the way back to
+the mark before, and on no border elsewhere: an edit of a unit makes one border come, go or move, and changes two to
+four rows of chunks, whatever the size of the document. Sections begin anew behind each heading.
 
-Text that repeats itself has no place better than the others. There anchors are set one after the other from
-the last, at the best place in a window, among equals the one nearest to a target's distance: equal text
-gives equal chunks, so a shift changes the two ends of the repetition and nothing between.
+Chunks of such borders are at least as long as marks must stand apart, and about e times that on the average: no rule
+that sees no further than its borders stand apart spaces them more evenly (they are the words of a non-overlapping
+code). Hence lengths spread by half their mean, and few exceed three means. Those above the limit are cut from their
+start on, and there an edit beside them may reach further: one edit in two thousand. To cut more evenly costs more: best cuts by dynamic programming, between anchors that were the best place within half a target,
+changed five rows or more after one edit in twenty. Without exception it cannot be had: see ARCHITECTURE, decision 15.
 
-All costs are constants, in thousandths of the cost of an empty chunk; never the document's own statistics,
-or an edit in one place would move cuts in another. Lexical cohesion of the text on both sides was tried there
-at three weights and left out: some figures rose by a point or two, others fell as much, and it makes each
-cut depend on six units.
+All figures are constants, never the document's own statistics, or an edit in one place would move cuts in another.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 from itertools import pairwise
+from math import exp
 from zlib import crc32
 
 from ingestor.chunking.units import Joint, Lead, Piece
 from ingestor.model import ElementKind
 
-# What a cut costs by what stands there. An empty chunk, or one of twice the length aimed at, costs 1000, one
-# that is off by half of it 250: a heading parts even small sections, a paragraph is worth half a chunk.
-_JOINT_COST = {
-    Joint.CLAUSE: 300,
-    Joint.SENTENCE: 0,
-    Joint.LINE: -200,
-    Joint.PARAGRAPH: -300,
-    Joint.PAGE: -800,
-    Joint.HEADING: -1000,
-}
-_BEFORE_TITLE = -500
-# A heading at the end of a chunk is worse than any size, a title or a lead-in almost.
-_AFTER_LEAD = {Lead.NONE: 0, Lead.INTRODUCES: 300, Lead.TITLE: 1000, Lead.HEADING: 2000}
-# Inside a table or code that fits into one chunk; between a header and the first row.
-_INSIDE_WHOLE = 700
-_AFTER_HEADER = 1000
-# Good places attract cuts, so chunks come out shorter than the length at which the cost of size is least.
-# Aiming a fifth higher brings their mean to between nine tenths of the target and the target.
-_AIM = 1.2
-# How far around it an anchor is the best place, in lengths aimed at. Less makes more and smaller chunks; from
-# half on, one edit in some hundreds was seen to change more than four chunks.
-_REACH = 0.45
-# Neighbouring anchors further apart than this many reaches get one between them where one can stand.
-_FAR = 4
-_WINDOW = 3
-_HEAD = 12  # first letters of a unit that its rank looks at first: two words
+# The nearer the limit, the more chunks are cut because of it: borders are aimed at further apart then, by this much
+# of the squared share of the target in the limit.
+_TIGHT = 0.3
+# All lengths that follow are in what is aimed at.
+# How far marks must stand apart for the second one to be a border: chunks come out e times as long.
+_APART = 0.33
+# Text between two marks, on the average; the same, for then borders are the most frequent.
+_MARKS = 0.33
+# A gap between blocks (paragraphs, lines, items) is a mark by the length of the block behind it, so that any kind of
+# text has as many marks. A block as long as that, or longer, is one more often than not, but not always: else
+# paragraphs of half a target would never stand together. One as long as the target always is.
+_BLOCK_LEAST = 0.55
+# A slide or a title opens something new: more likely a mark than a paragraph of its length.
+_OPENS = 3.0
+# Nothing is cut this close to the ends of a block, so that a paragraph of a usual length stays whole, ...
+_INSIDE = 0.63
+# ... or this close before a heading or the end.
+_LAST = 0.2
+# Tables and code blocks up to this length stay whole.
+_WHOLE = 1.6
+# What exceeds the limit is cut at the best gap between these lengths.
+_AIM, _AIM_MOST = 1.1, 1.65
+_RANGE = 1 << 32
 _MIX = 0x9E3779B1  # odd: spreads the low bits of a checksum to the high ones
+_AROUND = 2
+
+
+class Gap(IntEnum):
+    """What a cut before a unit would part, worst first."""
+
+    NEVER = 0  # a heading and its text, a table that fits, a lead-in and its list
+    CLAUSE = 1
+    SENTENCE = 2
+    LINE = 3
+    PARAGRAPH = 4
+    OPENS = 5
+    HEADING = 6
+
+
+_GAPS = {
+    Joint.CLAUSE: Gap.CLAUSE,
+    Joint.SENTENCE: Gap.SENTENCE,
+    Joint.LINE: Gap.LINE,
+    Joint.PARAGRAPH: Gap.PARAGRAPH,
+    Joint.PAGE: Gap.OPENS,
+    Joint.HEADING: Gap.HEADING,
+}
 
 
 def cut(pieces: Sequence[Piece], target: int, limit: int) -> list[int]:
@@ -65,13 +80,13 @@ def cut(pieces: Sequence[Piece], target: int, limit: int) -> list[int]:
     it is a single piece that is."""
     if not pieces:
         return []
-    aim = min(int(target * _AIM), limit)
     starts, ends = _positions(pieces)
-    costs = _costs(pieces, limit)
-    anchors = _anchors(pieces, starts, ends, costs, aim, limit)
+    gaps = _gaps(pieces, min(limit, int(_WHOLE * target)))
     found: list[int] = []
-    for first, last in pairwise([*anchors, len(pieces)]):
-        found.extend(_cheapest(starts, ends, costs, first, last, aim, limit))
+    aim = target * (1 + _TIGHT * (target / limit) ** 2)
+    for first, last in pairwise([*_borders(pieces, starts, ends, gaps, aim), len(pieces)]):
+        found.append(first)
+        found.extend(_parted(pieces, starts, ends, gaps, first, last, target, limit))
     return found
 
 
@@ -91,142 +106,135 @@ def _positions(pieces: Sequence[Piece]) -> tuple[list[int], list[int]]:
     return starts, ends
 
 
-def _costs(pieces: Sequence[Piece], limit: int) -> list[int]:
-    """What a cut before each piece costs."""
-    costs = [0] * len(pieces)
-    whole = _whole(pieces, limit)
+def _gaps(pieces: Sequence[Piece], whole: int) -> list[Gap]:
+    """What stands before each piece; tables and code up to ``whole`` are not parted."""
+    kept = _kept(pieces, whole)
+    gaps = [Gap.NEVER]
     for index in range(1, len(pieces)):
         before, piece = pieces[index - 1], pieces[index]
-        cost = _JOINT_COST[piece.joint]
-        if before.element == piece.element and piece.kind in (ElementKind.TABLE, ElementKind.CODE):
-            cost = max(cost, 0)
-            if piece.element in whole:
-                cost = _INSIDE_WHOLE
-            if piece.kind is ElementKind.TABLE and (index == 1 or pieces[index - 2].element != piece.element):
-                cost = _AFTER_HEADER
-        if before.lead is not Lead.TITLE or piece.lead is not Lead.TITLE:
+        gap = _GAPS[piece.joint]
+        if piece.lead is Lead.TITLE and before.lead is not Lead.TITLE and not _is_title(pieces, index + 1):
             # Several short lines one after the other are no titles but an address, a poem, a list.
-            cost += _AFTER_LEAD[before.lead]
-            if piece.lead is Lead.TITLE and not _is_title(pieces, index + 1):
-                cost += _BEFORE_TITLE
-        costs[index] = cost
-    return costs
+            gap = max(gap, Gap.OPENS)
+        if before.lead in (Lead.HEADING, Lead.INTRODUCES) or (
+            before.lead is Lead.TITLE and piece.lead is not Lead.TITLE
+        ):
+            gap = Gap.NEVER
+        elif before.element == piece.element and piece.kind in (ElementKind.TABLE, ElementKind.CODE):
+            after_header = piece.kind is ElementKind.TABLE and (
+                index == 1 or pieces[index - 2].element != piece.element
+            )
+            if after_header or piece.element in kept:
+                gap = Gap.NEVER
+        gaps.append(gap)
+    return gaps
 
 
 def _is_title(pieces: Sequence[Piece], index: int) -> bool:
     return index < len(pieces) and pieces[index].lead is Lead.TITLE
 
 
-def _whole(pieces: Sequence[Piece], limit: int) -> set[int]:
-    """Tables and code blocks that fit into one chunk."""
+def _kept(pieces: Sequence[Piece], whole: int) -> set[int]:
+    """Tables and code blocks that stay whole."""
     sizes: dict[int, int] = {}
     for piece in pieces:
         if piece.kind in (ElementKind.TABLE, ElementKind.CODE):
             sizes[piece.element] = sizes.get(piece.element, 0) + piece.size + piece.gap
-    return {element for element, size in sizes.items() if size <= limit}
+    return {element for element, size in sizes.items() if size <= whole}
 
 
-def _anchors(
-    pieces: Sequence[Piece], starts: list[int], ends: list[int], costs: list[int], aim: int, limit: int
-) -> list[int]:
-    """Places that always part chunks, the beginning included."""
-    reach = int(aim * _REACH)
-    ranks = _ranks(pieces, costs)
-    anchors = [0]
-    for natural in (*_best_around(ranks, starts, ends[-1], reach), len(pieces)):
-        end = ends[-1] if natural == len(pieces) else starts[natural]
-        anchors.extend(_between(ranks, starts, anchors[-1], end, reach, aim, limit))
-        if natural < len(pieces):
-            anchors.append(natural)
-    return anchors
+def _borders(pieces: Sequence[Piece], starts: list[int], ends: list[int], gaps: list[Gap], aim: float) -> Iterator[int]:
+    """Headings, and marks without another one close before them; the beginning first."""
+    apart, inside, last = _APART * aim, _INSIDE * aim, _LAST * aim
+    sentence_ends, block_ends, section_ends = _ends(ends, gaps)
+    yield 0
+    mark = block = starts[0]
+    for index in range(1, len(pieces)):
+        start, gap = starts[index], gaps[index]
+        if gap is Gap.HEADING:
+            mark = block = start
+            yield index
+            continue
+        if gap >= Gap.LINE:
+            block = start
+            chance = _chance_of_block(block_ends[index] - start, gap, aim)
+        elif gap is Gap.NEVER or start - block < inside or block_ends[index] - start < inside:
+            continue
+        elif gap is Gap.CLAUSE and not gaps[index - 1] is gaps[min(index + 1, len(gaps) - 1)] is Gap.CLAUSE:
+            continue  # the inside of a long sentence; text without sentences is clauses only
+        else:
+            chance = _chance((sentence_ends[index] - start) / aim)
+        if _hash(pieces[index].unit.text) < chance * _RANGE and not _repeats(pieces, index):
+            if start - mark >= apart and section_ends[index] - start >= last:
+                yield index
+            mark = start
 
 
-def _ranks(pieces: Sequence[Piece], costs: list[int]) -> list[int]:
-    """Orders places: cheaper cuts first, among equals by the first letters of the unit that follows, then by
-    all of it. Where units nearby begin alike, first letters say nothing, and whatever begins otherwise would
-    always be the best place: there they do not count."""
-    ranks = []
-    count = len(pieces)
-    heads = ["", "", *(piece.unit.text[:_HEAD] for piece in pieces), "", ""]
-    for index in range(count):
-        around = heads[index], heads[index + 1], heads[index + 3], heads[index + 4]
-        head = _hash(heads[index + 2]) if len(set(around)) == len(around) else 0
-        ranks.append(-costs[index] << 64 | head << 32 | _hash(pieces[index].unit.text))
-    return ranks
+def _ends(ends: list[int], gaps: list[Gap]) -> tuple[list[int], list[int], list[int]]:
+    """Where the sentence, the block and the section of each piece end."""
+    count = len(gaps)
+    sentences, blocks, sections = [0] * count, [0] * count, [0] * count
+    sentence = block = section = ends[-1]
+    for index in range(count - 1, -1, -1):
+        sentences[index], blocks[index], sections[index] = sentence, block, section
+        if gaps[index] >= Gap.SENTENCE:
+            sentence = ends[index - 1]
+            if gaps[index] >= Gap.LINE:
+                block = sentence
+                if gaps[index] is Gap.HEADING:
+                    section = block
+    return sentences, blocks, sections
+
+
+def _chance(size: float) -> float:
+    """That a gap is a mark, for a length behind it in aims."""
+    return 1 - exp(-size / _MARKS)
+
+
+def _chance_of_block(length: int, gap: Gap, aim: float) -> float:
+    size = length / aim
+    if gap is Gap.OPENS:
+        return _chance(size * _OPENS)
+    return min(_chance(size), max(_BLOCK_LEAST, size))
 
 
 def _hash(text: str) -> int:
-    return crc32(text.encode("utf-8", "surrogatepass")) * _MIX & 0xFFFFFFFF
+    return crc32(text.encode("utf-8", "surrogatepass")) * _MIX % _RANGE
 
 
-def _best_around(ranks: list[int], starts: list[int], end: int, reach: int) -> Iterator[int]:
-    """Places with a higher rank than any within ``reach`` before them and as high as any within ``reach``
-    after them, and at least that far from both ends of the text; ascending."""
-    count = len(ranks)
-    best_before = [False] * count
-    window: deque[int] = deque()  # places within reach, their ranks falling
-    for index in range(1, count):
-        while window and starts[index] - starts[window[0]] > reach:
-            window.popleft()
-        best_before[index] = starts[index] - starts[0] >= reach and (not window or ranks[window[0]] < ranks[index])
-        while window and ranks[window[-1]] <= ranks[index]:
-            window.pop()
-        window.append(index)
-    found = []
-    window.clear()
-    for index in range(count - 1, 0, -1):
-        while window and starts[window[0]] - starts[index] > reach:
-            window.popleft()
-        if best_before[index] and end - starts[index] >= reach and (not window or ranks[window[0]] <= ranks[index]):
-            found.append(index)
-        while window and ranks[window[-1]] <= ranks[index]:
-            window.pop()
-        window.append(index)
-    return reversed(found)
+def _repeats(pieces: Sequence[Piece], index: int) -> bool:
+    """Whether text around a piece repeats itself. What is put into a thousand equal lines must be no mark, or it
+    would part them otherwise than before."""
+    around = [piece.unit.text for piece in pieces[max(index - _AROUND, 0) : index + _AROUND + 1]]
+    return len(set(around)) < len(around)
 
 
-def _between(
-    ranks: list[int], starts: list[int], first: int, end: int, reach: int, aim: int, limit: int
+def _parted(
+    pieces: Sequence[Piece],
+    starts: list[int],
+    ends: list[int],
+    gaps: list[Gap],
+    first: int,
+    last: int,
+    target: int,
+    limit: int,
 ) -> Iterator[int]:
-    """Anchors between one at ``first`` and one at the position ``end``, where these stand far apart."""
-    while (rest := end - starts[first]) > limit:
-        low = bisect_left(starts, starts[first] + reach, first + 1)
-        high = bisect_right(starts, min(starts[first] + _WINDOW * reach, end - reach), first + 1)
-        if low >= high:
-            return
-        top = max(ranks[low:high])
-        equals = [index for index in range(low, high) if ranks[index] == top]
-        if rest <= _FAR * reach and len(equals) == 1:
-            return
-        there = starts[first] + aim
-        first = min(equals, key=lambda index: (abs(starts[index] - there), index))
-        yield first
+    """Cuts inside the pieces ``first:last`` where they are longer than ``limit``: from the start on, so that what
+    comes or goes at the end moves none, each at the best gap in a window. Among equals the hash decides, so that
+    text with a period is cut at the same place of each; where text repeats itself unit by unit, the first."""
+    while ends[last - 1] - starts[first] > limit:
+        least, most, end = (starts[first] + int(size) for size in (_AIM * target, _AIM_MOST * target, limit))
+        window = _open(gaps, bisect_left(ends, min(least, end)) + 1, min(bisect_right(ends, min(most, end)), last - 1))
+        if window:
+            best = max(
+                window, key=lambda at: (gaps[at], 0 if _repeats(pieces, at) else _hash(pieces[at].unit.text), -at)
+            )
+        else:  # a long stretch that nothing should part
+            fits = max(min(bisect_right(ends, end), last - 1), first + 1)
+            best = max(_open(gaps, first + 1, fits), default=fits)
+        yield best
+        first = best
 
 
-def _cheapest(
-    starts: list[int], ends: list[int], costs: list[int], first: int, last: int, aim: int, limit: int
-) -> list[int]:
-    """The cheapest way to part the pieces ``first:last``: the first piece of each chunk."""
-    count = last - first
-    square = aim * aim
-    best = [0] * count  # the cheapest way to part what stands before each piece, a cut there included
-    came = [0] * (count + 1)
-    for stop in range(1, count + 1):
-        end = ends[first + stop - 1]
-        lowest, least = 0, -1
-        for start in range(stop - 1, -1, -1):
-            size = end - starts[first + start]
-            if size > limit and start < stop - 1:
-                break
-            cost = best[start] + 1000 * (size - aim) ** 2 // square
-            if least < 0 or cost < lowest:
-                lowest, least = cost, start
-        came[stop] = least
-        if stop < count:
-            best[stop] = lowest + costs[first + stop]
-    found = []
-    stop = count
-    while stop > 0:
-        stop = came[stop]
-        found.append(first + stop)
-    return found[::-1]
+def _open(gaps: list[Gap], first: int, last: int) -> list[int]:
+    return [index for index in range(first, last + 1) if gaps[index] is not Gap.NEVER]

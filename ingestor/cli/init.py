@@ -39,9 +39,10 @@ ocr_languages = ""
 ocr_pages = 100
 
 [chunking]
-# Lengths of passages, in about characters of English: what is aimed at, and the most.
+# Lengths of passages, in about characters of English: the average, and the most. A limit below three targets
+# makes an edit change more passages.
 target = 750
-limit = 1200
+limit = 2400
 
 [log]
 # debug, info, warning or error; auto is for people on a terminal and JSON anywhere else.

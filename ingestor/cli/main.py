@@ -18,6 +18,7 @@ from ingestor.cli import (
     approve,
     backfill,
     backup,
+    chunk,
     config,
     doctor,
     evaluate,
@@ -109,6 +110,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "init": init.command,
     "doctor": doctor.command,
     "formats": formats.command,
+    "chunk": chunk.command,
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, help=help_of(_command))(_command)
