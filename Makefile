@@ -5,11 +5,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
+CHUNKERS := .cache/chunkers-venv
 
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench faults fuzz realfiles clean install install-dev
+.PHONY: help demo test check bench bench-retrieval faults fuzz realfiles deploy-test clean install install-dev
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -32,6 +33,9 @@ check: $(VENV)/.installed-dev  ## Lint, types, architecture and the fast tests, 
 
 bench: $(VENV)/.installed-dev  ## Measure: ledger, cutting, embedding, first and later runs, lag
 	$(BIN)/python -m tests.benchmarks
+
+bench-retrieval: $(VENV)/.installed-dev $(CHUNKERS)/.installed  ## What is found on a public benchmark, beside other chunkers; data by INGESTOR_BENCH_DATA
+	$(BIN)/python -m tests.benchmarks.retrieval --chunkers $(CHUNKERS)/bin/python
 
 faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
 	$(BIN)/python -m tests.support.packages
@@ -60,6 +64,17 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/pip install --quiet --constraint deploy/constraints.txt --editable '.[dev]'
 	@touch $(VENV)/.installed $@
+
+deploy-test: $(VENV)/.installed-dev  ## Build the container and let it live; the units under a real systemd. Long
+	$(BIN)/python -m tests.support.packages --long
+	$(BIN)/python -m pytest -q tests/deploy -p no:randomly -s
+# What others need to cut has an environment of its own, so that none of it weighs on ours.
+$(CHUNKERS)/.installed: tests/benchmarks/retrieval/requirements.txt
+	$(PYTHON) -m venv $(CHUNKERS)
+	$(CHUNKERS)/bin/pip install --quiet --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
+		|| $(CHUNKERS)/bin/pip install --quiet torch==2.13.0
+	$(CHUNKERS)/bin/pip install --quiet --requirement $<
+	@touch $@
 
 clean:  ## Remove what make made, but not .venv
 	rm -rf $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import NewType, Protocol, runtime_checkable
 
 ItemId = NewType("ItemId", str)
-"""ASCII, stable inside its source; ``/`` separates containers. For paths the percent-encoded bytes."""
+"""ASCII, stable inside its source; ``/`` separates containers. For paths the percent-encoded bytes. No ``#``: what
+follows one is a part of the item (an attachment of a mail), which the source knows nothing of."""
 
 Version = NewType("Version", str)
 """Opaque signature of an item's state. Compared for equality only, never for order."""
@@ -51,7 +52,8 @@ class ItemRef:
 
     ``size`` is in bytes or None, ``modified_at`` in seconds since the epoch as the source says it
     (shown to people and used for lag, never compared for order). ``file_key`` names the same object
-    under another id (an inode): with equal ``move_key`` (size and mtime) it proves a move.
+    under another id (an inode): with equal ``move_key`` (size and mtime) it proves a move. ``parent`` is what it
+    hangs on: a folder, or the item that it is attached to (a page's attachment), which a hit then names.
     """
 
     item_id: ItemId

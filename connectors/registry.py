@@ -3,7 +3,9 @@
 A connector is a module or package with four functions::
 
     check(name, settings) -> list[str]     every problem of the settings; imports nothing heavy
-    make(name, settings) -> Source         raises ValueError when ``check`` would find something
+    make(name, settings, cache) -> Source  raises ValueError when ``check`` would find something; ``cache``
+                                           is a folder for the source alone, perhaps not there yet, whose
+                                           content may be lost at any time and goes with the source
     place(settings) -> str                 where a person would look: a path or a URL
     item_at(settings, where) -> ItemId     the item a path or URL names here, or None; asks no source
 
@@ -17,13 +19,14 @@ import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Protocol, cast
 
 from connectors.base import ItemId, Source
 
 GROUP = "ingestor.connectors"
 
-_BUILT_IN = {"files": "connectors.files"}
+_BUILT_IN = {"files": "connectors.files", "gitwiki": "connectors.gitwiki"}
 
 
 class Connector(Protocol):
@@ -31,7 +34,7 @@ class Connector(Protocol):
 
     def check(self, name: str, settings: Mapping[str, object]) -> list[str]: ...
 
-    def make(self, name: str, settings: Mapping[str, object]) -> Source: ...
+    def make(self, name: str, settings: Mapping[str, object], cache: Path) -> Source: ...
 
     def place(self, settings: Mapping[str, object]) -> str: ...
 
@@ -56,9 +59,9 @@ def check(kind: str, name: str, settings: Mapping[str, object]) -> list[str]:
         return [str(error)]
 
 
-def make(kind: str, name: str, settings: Mapping[str, object]) -> Source:
+def make(kind: str, name: str, settings: Mapping[str, object], cache: Path) -> Source:
     """The source. Raises ``UnknownKind``, or a ``ValueError`` with the problems of the settings."""
-    return _connector(kind).make(name, settings)
+    return _connector(kind).make(name, settings, cache)
 
 
 def place(kind: str, settings: Mapping[str, object]) -> str:

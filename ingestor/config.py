@@ -96,6 +96,12 @@ class Log(Section):
     format: Literal["auto", "console", "json"] = "auto"
 
 
+class Health(Section):
+    """``port`` of 127.0.0.1 for the health pages; 0 is none."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
 class Source(BaseModel):
     """One ``[[source]]`` table. Without ``cron`` the source is listed every ``interval_s`` seconds."""
 
@@ -119,6 +125,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "parsing": Parsing,
     "chunking": Chunking,
     "log": Log,
+    "health": Health,
 }
 
 
@@ -133,9 +140,20 @@ class Config:
     parsing: Parsing = field(default_factory=Parsing)
     chunking: Chunking = field(default_factory=Chunking)
     log: Log = field(default_factory=Log)
+    health: Health = field(default_factory=Health)
     sources: tuple[Source, ...] = ()
     file: Path | None = None
     explicit: frozenset[str] = frozenset()
+
+    def lasting(self, other: Config) -> list[str]:
+        """The keys outside of sources and log that ``other`` sets otherwise: what a running service does not change."""
+        return [
+            f"{section}.{key}"
+            for section in _SECTIONS
+            if section != "log"
+            for key, value in getattr(self, section).model_dump().items()
+            if getattr(other, section).model_dump()[key] != value
+        ]
 
     def shown(self) -> list[tuple[str, object, str]]:
         """(key, value, where it comes from) of everything, secrets masked, in the order of the file."""

@@ -81,6 +81,10 @@ class Embedder(Protocol):
     def dimensions(self) -> int:
         """Length of a vector; loads the model."""
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory."""
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """``(len(texts), dimensions)``, rows of length 1, in order. A text longer than the model reads
         is embedded in windows and pooled. Same text, same vector (within rounding), whatever the batch.
@@ -155,7 +159,10 @@ class SyncLedger(Protocol):
     """What the sync engine reads and writes. Each method that writes is one transaction (R1)."""
 
     def known(self, source: str, scope: Scope) -> dict[ItemId, KnownItem]:
-        """The live items of ``scope``."""
+        """The live items of ``scope`` that the source lists."""
+
+    def attached(self, doc: int) -> Sequence[KnownItem]:
+        """The live attachments of a document. No listing names them: they come and go with its revisions."""
 
     def of_files(self, source: str, file_keys: Collection[str]) -> Sequence[KnownItem]:
         """The live items that are these files, wherever they stand in the source."""
@@ -168,18 +175,25 @@ class SyncLedger(Protocol):
 
     def apply(self, source: str, run: RunId, ops: Sequence[Op]) -> Applied:
         """Carry out all ops or none, in order. Chunks, layout, keyword rows, grants and the wanted
-        state of every generation change with the revision (R1). Idempotent: an op whose effect
-        stands already changes no row."""
+        state of every generation change with the revision (R1), and so do its attachments, which
+        follow wherever the document goes. Idempotent: an op whose effect stands already changes no row."""
 
-    def save_bookmark(self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None) -> None:
-        """R4: called after everything before the cursor is committed. None leaves a value as it is.
-        Notes the number of live documents for the guard."""
+    def save_bookmark(
+        self,
+        source: str,
+        *,
+        cursor: str | None,
+        identity: str | None,
+        proven_at: float | None,
+        counted: bool,
+        anew: bool = False,
+    ) -> None:
+        """R4: called after everything before the cursor is committed. None leaves a value as it is. ``counted``
+        notes the number of live documents, without those held, for the guard to measure by; ``anew``: a person
+        approved deletions, and the guard's day starts here."""
 
     def hold(self, source: str, reason: str, items: Sequence[ItemId]) -> Plan | None:
         """Make the held plan be exactly ``items`` (none: no plan). The id changes with the items."""
-
-    def restart_peak(self, source: str) -> None:
-        """A person approved deletions: the guard's day starts anew."""
 
 
 class RunLedger(Protocol):

@@ -37,6 +37,8 @@ class SearchRequest(Wire):
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
     sources: tuple[str, ...] = ()
     principals: tuple[str, ...] | None = None
+    merge: bool = False
+    passage: int | None = None
 
 
 class VerifyRequest(Wire):
@@ -152,6 +154,8 @@ class SearchHit(Wire):
     text: str
     revision: int
     ingested_at: float
+    parent: str = ""  # the uri of what it is attached to
+    parent_title: str = ""
 
 
 class SearchReply(Wire):
@@ -159,6 +163,57 @@ class SearchReply(Wire):
     took_ms: float
     hits: tuple[SearchHit, ...]
     note: str = ""
+
+
+class TraceReply(Wire):
+    """A chunk as it was last cited: its revision is 0, and run and recipe are empty, where that is past retention."""
+
+    chunk_id: str
+    current: bool
+    document_id: str
+    uri: str
+    url: str
+    revision: int
+    superseded_at: float | None
+    run: str
+    recipe: str
+    model: str
+    text: str
+    source: str
+    title: str
+    section: tuple[str, ...]
+    page: int | None
+    lines: tuple[int, int] | None
+    ingested_at: float
+
+
+class HistoryEvent(Wire):
+    """One thing that happened to a document. ``added`` and ``removed`` are passages; ``known`` is false where what
+    changed is past retention, or is not for this reader."""
+
+    kind: Literal["revision", "cut", "moved", "deleted", "returned"]
+    at: float
+    revision: int | None = None
+    run: str | None = None
+    edited_at: float | None = None
+    known: bool = True
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    kept: int = 0
+    uri: str = ""
+    was: str = ""
+
+
+class HistoryReply(Wire):
+    """``events``: oldest first."""
+
+    document_id: str
+    source: str
+    title: str
+    uri: str
+    url: str
+    current: bool
+    events: tuple[HistoryEvent, ...]
 
 
 class Pending(Wire):

@@ -6,39 +6,41 @@ process that holds the state folder), ``read_only``, and ``run_service``.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
-import time
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors import registry
 from connectors.base import Source
 from ingestor import log
-from ingestor.errors import ConfigError, LedgerError, UserError
+from ingestor.errors import ConfigError, LedgerError
+from ingestor.holding import await_room, health_port, own_lock, served
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
-from ingestor.service.folders import FILES, registered
 from ingestor.space import NoSpace
-from ingestor.state import StateLock
 
 if TYPE_CHECKING:
     from ingestor import wire
     from ingestor.config import Config
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
+    from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
+    from ingestor.service.notify import Notifier
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
     from ingestor.web.api import Operations
 
-_HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
-_LOOK_S = 0.1
 _ANSWER_S = 5.0
-_ROOM_LOOK_S = 5.0
+_CACHE = "cache"
 
 _restless: list[Service] = []  # kept, so that nothing of them is torn down
 
@@ -63,37 +65,70 @@ def open_operations(context: Context) -> Iterator[Operations]:
         with ExitStack() as ending:
 
             def serve() -> None:
-                ending.enter_context(_served(context, service, operations, as_service=False))
+                ending.enter_context(served(context, service, operations, as_service=False))
 
             operations = ServiceOperations(service, before_long=serve)
             yield operations
             operations.await_idle()  # somebody else's work by way of our socket
 
 
+def running_service(context: Context) -> Operations:
+    """The operations of a service, which must run. Raises ``UserError``."""
+    from ingestor.web.client import service_at
+
+    return service_at(context.state)
+
+
 def run_service(context: Context) -> int:
-    """Serve until SIGTERM or Ctrl-C; the exit code."""
+    """Serve until SIGTERM or Ctrl-C; the exit code. SIGHUP reads the configuration again, or ends a service whose
+    terminal was closed."""
+    from ingestor.service.notify import Notifier
+
+    faulthandler.enable()  # systemd ends a frozen service by SIGABRT: then the log says where its threads were
+    reload, notifier = threading.Event(), Notifier()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
-    with _own_lock(context):
-        if _await_room(context):
-            _serve_until_stopped(context)
+    signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
+    with own_lock(context):
+        if await_room(context):
+            _serve_until_stopped(context, reload, notifier)
     _log.info("service_stopped")
     return 0
 
 
-def _serve_until_stopped(context: Context) -> None:
+def _serve_until_stopped(context: Context, reload: threading.Event, notifier: Notifier) -> None:
     with _opened(context) as service:
+        from ingestor.service.health import Keeper
         from ingestor.service.operations import ServiceOperations
 
-        operations = ServiceOperations(service)
-        with _served(context, service, operations, as_service=True):
+        operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
+        with (
+            served(context, service, operations, as_service=True, health=keeper.health),
+            health_port(context, keeper.health),
+        ):
             service.watch()
+            notifier.ready()
             _log.info("service_ready", pid=os.getpid(), sources=len(service.ledger.sources.all()))
             while not context.stop.wait(1.0):  # in slices, so that a signal is handled at once
-                if (damage := service.ledger.damage) is not None:
-                    raise damage  # nothing more is written; the next start checks the files
+                keeper.look()
+                if reload.is_set():
+                    reload.clear()
+                    threading.Thread(target=_reload, args=(operations,), name="reload", daemon=True).start()
+            notifier.stopping()
             _log.info("service_stopping")
             operations.await_idle(_ANSWER_S)  # those who wait for an answer are told "suspended"
+
+
+def _reload(operations: Operations) -> None:
+    """For a signal: nobody waits for the answer, and the log has it."""
+    from ingestor import wire_service
+
+    try:
+        operations.reload(wire_service.ReloadRequest())
+    except ConfigError:
+        pass  # told by who refused it
+    except Exception:
+        _log.error("operation_crashed", operation="reload", exc_info=True)
 
 
 def loops_still_run() -> bool:
@@ -108,20 +143,21 @@ def restore(context: Context, archive: Path, progress: Callable[[wire.Progress],
     from ingestor.service.restore import restore as fill
 
     settings = context.config.index
-    with _own_lock(context):
+    with own_lock(context):
         return fill(context.state.root, archive, progress, location=new_location(settings.url, settings.collection))
 
 
 def read_only(context: Context) -> LedgerReading:
     """Status, runs, sources and why; needs neither lock nor service."""
+    from ingestor.service.caches import Caches
     from ingestor.service.reading import LedgerReading
 
-    holder = context.state.holder()
+    holder, caches = context.state.holder(), Caches(context.state.root / _CACHE)
     return LedgerReading(
         state_dir=context.state.root,
         holder=f"running, process {holder.pid}" if holder is not None else "",
         configured=lambda: _configured(context.config),
-        make_source=_make_source,
+        make_source=lambda row: _make_source(row, caches.of(row.name)),
         item_at=lambda row, where: registry.item_at(row.kind, row.settings, where),
     )
 
@@ -150,11 +186,12 @@ def _build(context: Context) -> Service:
     from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
     from ingestor.search.searcher import Searcher
+    from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
+    from ingestor.service.life import Life
     from ingestor.service.models import DEFAULT_KEEP_S, ModelRegistry
     from ingestor.service.pump import Pump
-    from ingestor.service.schedule import Timing
     from ingestor.service.switching import Judge
 
     config = context.config
@@ -169,7 +206,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
-    models = ModelRegistry(ledger, embedder, SentenceEmbedder)
+    models, life = ModelRegistry(ledger, embedder, SentenceEmbedder), Life()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,
@@ -183,9 +220,11 @@ def _build(context: Context) -> Service:
         index=index,
         stop=context.stop,
         require_room=ledger.require_room,
+        life=life,
     )
+    make, caches = _make_source, Caches(context.state.root / _CACHE)
     lenses = Lenses(index, models, context.stop)
-    searcher = Searcher(ledger=ledger.search, lens=lenses.present)
+    searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
     return Service(
         Parts(
@@ -201,8 +240,10 @@ def _build(context: Context) -> Service:
             index=index,
             models=models,
             searcher=searcher,
-            make_source=_make_source,
-            timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+            make_source=lambda row: make(row, caches.of(row.name)),
+            caches=caches,
+            timings=_wanted(config).timings,
+            life=life,
             stop=context.stop,
         )
     )
@@ -225,9 +266,9 @@ def _ensure_sound(ledger: Ledger) -> None:
         _log.error("vectors_damaged", file=path.name, remedy="set aside; its units are embedded again")
 
 
-def _make_source(row: SourceRow) -> Source:
+def _make_source(row: SourceRow, cache: Path) -> Source:
     try:
-        return registry.make(row.kind, row.name, row.settings)
+        return registry.make(row.kind, row.name, row.settings, cache)
     except ValueError as error:
         raise ConfigError([str(error)], where=f"of the source {row.name!r}") from error
 
@@ -248,73 +289,33 @@ def _configured(config: Config) -> Sequence[SourceRow]:
     ]
 
 
+def _wanted(config: Config) -> Wanted:
+    from ingestor.service.configured import Wanted
+    from ingestor.service.schedule import Timing
+
+    return Wanted(
+        rows=_configured(config),
+        timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+        where=str(config.file),
+    )
+
+
 def _register_configured(ledger: Ledger, config: Config) -> None:
-    """The configuration's sources stand in the ledger as it says now. One that left the configuration is
-    kept as a registered source: documents are never dropped because a line of a file is missing."""
-    rows = _configured(config)
-    names = {row.name for row in rows}
-    others = [row for row in ledger.sources.all() if row.name not in names and row.origin == "registered"]
-    for row in rows:
-        path = row.settings.get("path")
-        if row.kind == FILES and isinstance(path, str) and (same := registered(others, path)) is not None:
-            raise ConfigError(
-                [f"source {row.name!r}: its folder is the source {same.name!r} already; name it so, or remove that"],
-                where=str(config.file),
-            )
-        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
-    for row in ledger.sources.all():
-        if row.origin == "configured" and row.name not in names:
-            ledger.sources.put(row.name, row.kind, row.settings, "registered")
-            _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
+    """The configuration's sources stand in the ledger as it says now."""
+    from ingestor.service.configured import compare, record
+
+    record(ledger, compare(ledger.sources.all(), _wanted(config)))
 
 
-def _await_room(context: Context) -> bool:
-    """Until the ledger can be opened, which takes some room beside it: ending for want of it would only make
-    whoever supervises us start us again and again. False when a signal came first."""
-    while True:
-        try:
-            Ledger(context.state.root).close()
-        except NoSpace as error:
-            _log.warning("no_space_left", error=str(error))
-            if context.stop.wait(_ROOM_LOOK_S):
-                return False
-        else:
-            return True
+def _reread(context: Context) -> Wanted:
+    """The configuration as its file is now, compared with what the process began with."""
+    from ingestor.config import load
 
-
-# -- who holds the state folder -------------------------------------------------------------------------
-
-
-@contextmanager
-def _served(context: Context, service: Service, operations: Operations, *, as_service: bool) -> Iterator[None]:
-    from ingestor.web.server import serve
-
-    server = serve(operations, context.state.socket_path, ready=lambda: service.ready, service=as_service)
-    try:
-        yield
-    finally:
-        server.stop()
-
-
-def _own_lock(context: Context) -> StateLock:
-    """The lock for a service. A command that has it is waited for, as long as it works; a service is not."""
-    from ingestor.web.client import ping
-
-    deadline, told = time.monotonic() + _HOLDER_WAIT_S, False
-    while True:
-        lock = context.state.try_lock()
-        if lock is not None:
-            return lock
-        holder = context.state.holder()
-        pong = ping(holder.socket_path) if holder is not None else None
-        if pong is not None and not pong.service:
-            deadline = time.monotonic() + _HOLDER_WAIT_S
-            if not told:
-                _log.info("waiting_for_command", pid=pong.pid)
-                told = True
-        if (pong is not None and pong.service) or time.monotonic() > deadline or context.stop.wait(_LOOK_S):
-            who = f"process {holder.pid}" if holder is not None else "another process"
-            raise UserError(
-                f"The state folder {context.state.root} is in use by {who}.",
-                hint="Stop it first, or give this service a state folder of its own with --state-dir.",
-            )
+    began, now = context.config, load(context.config_file)
+    if now.file is None and began.file is not None:
+        raise ConfigError(["the file is gone"], where=str(began.file))
+    return replace(
+        _wanted(now),
+        adopt=lambda: log.configure(level=now.log.level, form=now.log.format),
+        restart=tuple(began.lasting(now)),
+    )

@@ -7,6 +7,7 @@ test that was skipped and nobody knows.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -20,8 +21,11 @@ LINT = [
     ("mypy", ["mypy"]),
     ("imports", ["lint-imports"]),
 ]
-SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance")
-OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped")
+SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance", "deploy")
+ALONE = {"deploy"}  # one machine is booted for all of its tests
+# A worker a core, but few: each one that embeds holds a model, and the fault suites start whole services.
+WORKERS = min(os.cpu_count() or 1, 4)
+OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped", "-n", str(WORKERS), "--dist", "worksteal")
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 NOT_RUN = re.compile(r"(?:SKIPPED(?: \[\d+\])?|XFAIL) (.+)")
 
@@ -39,7 +43,7 @@ def main() -> int:
         began = time.monotonic()
         print(f"\n== {suite}", flush=True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *OPTIONS, str(HERE / suite)],
+            [sys.executable, "-m", "pytest", *OPTIONS, *(("-n", "0") if suite in ALONE else ()), str(HERE / suite)],
             cwd=HERE.parent,
             stdout=subprocess.PIPE,
             text=True,

@@ -1,6 +1,6 @@
 """Local folders and mounts. Here stands what a kind promises the registry; the rest by module:
 
-- ``config`` settings, checked; ``paths`` bytes and ids; ``mount`` where a folder is mounted
+- ``config`` settings, checked; ``mount`` where a folder is mounted
 - ``signature`` versions, keys, identity, grain; ``rules`` what is left out, and why
 - ``grants`` permission bits to principals; ``tree`` opens folders without following links
 - ``view`` one entry to one item; ``scan`` the listing; ``source`` the protocol
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.base import ItemId
-from connectors.files.config import SettingsError, parse_settings
-from connectors.files.paths import display, item_id
+from connectors.files.config import parse_settings
+from connectors.paths import display, item_id
+from connectors.settings import SettingsError
 
 if TYPE_CHECKING:
     from connectors.base import Source
@@ -30,7 +32,7 @@ def check(name: str, settings: Mapping[str, object]) -> list[str]:
     return []
 
 
-def make(name: str, settings: Mapping[str, object]) -> Source:
+def make(name: str, settings: Mapping[str, object], cache: Path) -> Source:  # noqa: ARG001 - a folder is at hand
     """The source. Raises ``SettingsError``; opens nothing, so an absent folder is no error here."""
     from connectors.files.source import FilesSource
 
@@ -47,7 +49,7 @@ def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
     """The id that a path has, or would have, in this source; None when it lies outside. The folders of
     both are compared as written and by their real names, the last step as written: it may be a link."""
     root = settings.get("path")
-    if not isinstance(root, str):
+    if not isinstance(root, str) or ("://" in where and not where.startswith("/")):
         return None
     folder, path = os.fsencode(root), os.path.abspath(os.fsencode(where))  # noqa: PTH100 - a Path holds no bytes
     real = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))  # noqa: PTH118, PTH119, PTH120

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
-from connectors.files.paths import parent_of
+from connectors.paths import parent_of
 
 MANY_PATHS = 200
 MANY_FOLDERS = 50

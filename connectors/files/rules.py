@@ -5,44 +5,23 @@ out everything below it: names (hidden files, ignore files, the marker, owner fi
 ``exclude``, the ``.ingestignore`` files (the deepest that has an opinion decides, its last matching
 line first), and for files ``include``. Then the state: no regular file, or too large.
 
-Patterns are gitignore lines, matched by pathspec. Paths are matched as text in which undecodable bytes
-are surrogate escapes and a newline is a private character, since ``$`` and ``.`` treat newlines apart.
+Patterns are those of ``connectors.patterns``.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pathspec.patterns.gitignore import GitIgnorePatternError
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
 from connectors.files.config import FilesConfig
-from connectors.files.paths import display
+from connectors.patterns import Line, compile_lines, decide, display_text, shown, text_of
 
 IGNORE_NAME = b".ingestignore"
 _IGNORE_LIMIT = 1024 * 1024
-_NEWLINE = "\ue00a"
 _OWNER_FILE = "~$"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One pattern. ``excludes`` is False for ``!pattern``. ``beneath`` marks ``x/**``, which speaks of
-    what is in a folder and not of the folder, so that a later ``!x/keep`` can still be reached."""
-
-    text: str
-    number: int
-    excludes: bool
-    beneath: bool
-    regex: re.Pattern[str]
-
-    def matches(self, path: str, *, is_dir: bool) -> bool:
-        return self.regex.search(path + "/" if is_dir and not self.beneath else path) is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,38 +30,6 @@ class IgnoreFile:
 
     prefix: str
     lines: tuple[Line, ...]
-
-
-def text_of(path: bytes) -> str:
-    """The form of a path that patterns are matched against."""
-    return os.fsdecode(path).replace("\n", _NEWLINE)
-
-
-def compile_line(text: str, number: int = 0) -> Line | None:
-    """None for a comment, a blank line, or (as git has it) one that makes no sense."""
-    try:
-        pattern = GitIgnoreSpecPattern(text.replace("\n", _NEWLINE))
-    except (GitIgnorePatternError, re.error):
-        return None
-    if pattern.regex is None or pattern.include is None:
-        return None
-    return Line(
-        text=text,
-        number=number,
-        excludes=pattern.include,
-        beneath=text.rstrip().endswith("/**"),
-        regex=pattern.regex,
-    )
-
-
-def compile_lines(texts: Iterable[str]) -> tuple[Line, ...]:
-    lines = (compile_line(text, number) for number, text in enumerate(texts, start=1))
-    return tuple(line for line in lines if line is not None)
-
-
-def decide(lines: Sequence[Line], path: str, *, is_dir: bool) -> Line | None:
-    """The line that decides on a path: the last one that matches."""
-    return next((line for line in reversed(lines) if line.matches(path, is_dir=is_dir)), None)
 
 
 def load_ignore(folder: bytes, fd: int) -> IgnoreFile | None:
@@ -130,42 +77,33 @@ class Rules:
         link leads to: it may be hidden and need not be included, since the link was asked for that."""
         if name.startswith("."):
             if name == ".ingestignore" and not is_dir:
-                return f"{_shown(path)} holds rules, not content."
+                return f"{shown(path)} holds rules, not content."
             if not self._hidden and not through_link:
-                return f"{_shown(path)} is hidden: its name begins with a dot (hidden = false)."
+                return f"{shown(path)} is hidden: its name begins with a dot (hidden = false)."
         if path == self._marker:
-            return f"{_shown(path)} is the source's marker file."
+            return f"{shown(path)} is the source's marker file."
         if name.startswith(_OWNER_FILE) and not is_dir:
-            return f"{_shown(path)} is the note an office program keeps beside an open document."
+            return f"{shown(path)} is the note an office program keeps beside an open document."
         line = decide(self._exclude, path, is_dir=is_dir)
         if line is not None and line.excludes:
-            return f'{_shown(path)} matches the exclude pattern "{line.text}".'
+            return f'{shown(path)} matches the exclude pattern "{line.text}".'
         for ignore in reversed(ignores):
             line = decide(ignore.lines, path[len(ignore.prefix) :], is_dir=is_dir)
             if line is not None:
                 if line.excludes:
-                    where = _shown(ignore.prefix + ".ingestignore")
-                    return f'{_shown(path)} matches line {line.number}, "{display_text(line.text)}", of {where}.'
+                    where = shown(ignore.prefix + ".ingestignore")
+                    return f'{shown(path)} matches line {line.number}, "{display_text(line.text)}", of {where}.'
                 break
         if self._include is not None and not is_dir and not through_link:
             line = decide(self._include, path, is_dir=False)
             if line is None or not line.excludes:
-                return f"{_shown(path)} matches none of the include patterns."
+                return f"{shown(path)} matches none of the include patterns."
         return None
 
     def by_state(self, path: str, state: os.stat_result) -> str | None:
         """What the state of an entry that is no folder says."""
         if not stat.S_ISREG(state.st_mode):
-            return f"{_shown(path)} is not a regular file."
+            return f"{shown(path)} is not a regular file."
         if state.st_size > self._max_size:
-            return f"{_shown(path)} has {state.st_size:,} bytes; the limit is {self._max_size:,} (max_size)."
+            return f"{shown(path)} has {state.st_size:,} bytes; the limit is {self._max_size:,} (max_size)."
         return None
-
-
-def display_text(text: str) -> str:
-    """``display`` of a matched text."""
-    return display(os.fsencode(text.replace(_NEWLINE, "\n")))
-
-
-def _shown(path: str) -> str:
-    return f'"{display_text(path)}"'

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from connectors.base import WHOLE, Change, Checkpoint, ItemId, ItemRef, Scope, Unreadable, Upserted
 from connectors.errors import SourceUnavailable
-from connectors.files.paths import display, item_id, join, path_of
 from connectors.files.tree import AWAY, GONE, Tree, opened, unavailable
 from connectors.files.view import Folder, View
+from connectors.paths import display, item_id, join, path_of
 
 _READS = 3  # of a folder that changes while it is read
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from connectors.files.collapse import collapse
-from connectors.files.paths import parent_of
+from connectors.paths import parent_of
 
 WINDOW_S = 0.02
 LONGEST_WINDOW_S = 0.5

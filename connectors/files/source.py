@@ -13,12 +13,12 @@ from connectors.errors import ItemUnreadable, ItemVanished, SourceUnavailable
 from connectors.files.config import FilesConfig
 from connectors.files.grants import Grants
 from connectors.files.mount import Mount, mount_of, real_path
-from connectors.files.paths import display, parent_of, path_of
 from connectors.files.rules import Rules
 from connectors.files.scan import Scan, reason
 from connectors.files.signature import doubtful, root_identity, version
 from connectors.files.tree import AWAY, GONE, Tree, opened, unavailable
 from connectors.files.view import View
+from connectors.paths import display, parent_of, path_of
 
 _READS = 3  # of a file that changes while it is read
 _PAUSE_S = 0.05

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from connectors.errors import SourceUnavailable
-from connectors.files.paths import display
+from connectors.paths import display
 
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 """The path does not lead to a thing: no entry, or something that is no folder (also a link) on the way."""

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from connectors.base import ItemId, ItemRef
 from connectors.files.grants import Gate, Grants, gate_of
 from connectors.files.mount import real_path
-from connectors.files.paths import display, file_url, item_id, join, parent_of
-from connectors.files.rules import IgnoreFile, Rules, display_text, load_ignore, text_of
+from connectors.files.rules import IgnoreFile, Rules, load_ignore
 from connectors.files.signature import file_key, move_key, version
 from connectors.files.tree import GONE, Tree
+from connectors.paths import display, file_url, item_id, join, parent_of
+from connectors.patterns import display_text, text_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING
 
 from connectors.base import WHOLE, Hint, Scope
 from connectors.errors import SourceUnavailable
-from connectors.files.paths import display, item_id, join
-from connectors.files.rules import IGNORE_NAME, Rules, text_of
+from connectors.files.rules import IGNORE_NAME, Rules
 from connectors.files.settle import Settler
 from connectors.files.tree import unavailable
 from connectors.files.watches import Watches, WatchLimit
+from connectors.paths import display, item_id, join
+from connectors.patterns import text_of
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, WatchDescriptor

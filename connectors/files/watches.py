@@ -12,8 +12,9 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from connectors.files.paths import join, parent_of
-from connectors.files.rules import IgnoreFile, Rules, load_ignore, text_of
+from connectors.files.rules import IgnoreFile, Rules, load_ignore
+from connectors.paths import join, parent_of
+from connectors.patterns import text_of
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import Mask, WatchCallback, WatchDescriptor

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ingestor import wire
@@ -31,6 +32,12 @@ class Reading(Protocol):
 
     def why(self, path: str) -> wire.WhyReply: ...
 
+    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire.TraceReply:
+        """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
+
+    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire.HistoryReply:
+        """A document's id or uri, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
+
 
 class Backend(Protocol):
     """The wiring as the commands see it; the module ``ingestor.wiring`` is one."""
@@ -42,6 +49,9 @@ class Backend(Protocol):
 
     def restore(self, context: Context, archive: Path, progress: Report, /) -> wire.RestoreReply:
         """Fill the state folder, which nobody may hold, from a backup."""
+
+    def running_service(self, context: Context, /) -> Operations:
+        """The operations of a service, which must run."""
 
     def run_service(self, context: Context, /) -> int:
         """Serve until a signal; the exit code."""

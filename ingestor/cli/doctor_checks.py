@@ -131,13 +131,18 @@ def disk(root: Path) -> Check:
 
 def formats() -> Iterator[Check]:
     from ingestor.parsing.formats import formats as known
+    from ingestor.parsing.third_party import installed
 
-    listed = known()
+    brought = {one.name: one.trouble for one in installed() if one.trouble}
+    listed = [fmt for fmt in known() if fmt.works or fmt.format not in brought]
     works = [fmt.format for fmt in listed if fmt.works]
     yield Check(name="formats", level=Level.OK if works else Level.FAIL, message=", ".join(works))
     lacking = [f"{fmt.format} ({fmt.missing})" for fmt in listed if not fmt.works]
     if lacking:
         yield Check(name="formats not taken", level=Level.OK, message=", ".join(lacking))
+    for name, trouble in brought.items():
+        hint = "Mend or remove the package that brings it; what it would read is set aside, or read by another parser."
+        yield Check(name=f"parser {name}", level=Level.WARN, message=f"It is not used: {trouble}.", hint=hint)
 
 
 def parsers() -> Check:
@@ -219,8 +224,13 @@ def inotify(roots: Sequence[str]) -> Iterator[Check]:
         )
         return
     for root in roots:
-        if not os.access(root, os.R_OK | os.X_OK):
-            yield Check(name="source", level=Level.WARN, message=f"{root} is not there or cannot be read")
+        if why := in_the_way(root):
+            yield Check(
+                name="source",
+                level=Level.WARN,
+                message=f"{root}: {why}",
+                hint=f"Run `namei -l {root}`; a group or an access control list opens a folder for this user.",
+            )
     count, whole = count_folders(roots)
     message = f"{limit:,} watches and {instances:,} instances allowed; the sources have "
     message += f"{'' if whole else 'at least '}{count:,} folders"
@@ -240,6 +250,27 @@ def inotify(roots: Sequence[str]) -> Iterator[Check]:
         )
     else:
         yield Check(name="watching", level=Level.OK, message=message)
+
+
+def in_the_way(root: str) -> str:
+    """Why this user cannot list a folder: the first one on its path that is not there or shut; empty when it can."""
+    for folder in (*reversed(Path(root).parents), Path(root)):
+        if not os.access(folder, os.F_OK):
+            return f"{folder} is not there"
+        if not folder.is_dir():
+            return f"{folder} is not a folder"
+        if not os.access(folder, os.X_OK):
+            return f"{_user()} may not enter {folder}"
+    return "" if os.access(root, os.R_OK) else f"{_user()} may not list {root}"
+
+
+def _user() -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
 
 
 def count_folders(roots: Sequence[str], *, seconds: float = _COUNT_SECONDS) -> tuple[int, bool]:

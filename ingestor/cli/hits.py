@@ -10,7 +10,7 @@ from ingestor.cli.output import clean, console
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ingestor.wire import SearchHit, SearchReply
+    from ingestor.wire import SearchHit, SearchReply, TraceReply
 
 _LINE_WIDTH = 96
 _INDENT = " " * 4
@@ -44,7 +44,7 @@ def words_of(query: str) -> re.Pattern[str] | None:
     return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")\w*", re.IGNORECASE)
 
 
-def where(hit: SearchHit) -> str:
+def where(hit: SearchHit | TraceReply) -> str:
     """Page or lines, in words; empty where the format has neither."""
     parts = []
     if hit.page is not None:
@@ -77,6 +77,8 @@ def _place(hit: SearchHit) -> Text:
     line.append(f"  {clean(hit.source)}", style="dim")
     if place := where(hit):
         line.append(f", {place}", style="dim")
+    if hit.parent:
+        line.append(f", attached to {clean(hit.parent_title)}", style="dim")
     return line
 
 

@@ -48,6 +48,10 @@ limit = 1200
 level = "info"
 format = "auto"
 
+[health]
+# A port of 127.0.0.1 that answers /healthz and /readyz, for probes; 0 is none (`ingestor health` needs none).
+port = 0
+
 # One table per source. `ingestor backfill FOLDER` and `ingestor source add FOLDER` need none.
 #
 # [[source]]
@@ -62,6 +66,17 @@ format = "auto"
 # marker = ""                         # a file that you placed below path; without it the folder is not mounted
 # schedule = "5m"                     # a full look this often, besides watching; or: cron = "30 2 * * 1-5"
 # permissions = "posix"               # who may read: as the files say; or a list: ["group:staff"], ["public"]
+#
+# [[source]]
+# name = "team-wiki"
+# kind = "gitwiki"                    # a git wiki, or documentation in any repository ("Git wikis" in README.md)
+# url = "https://github.com/ORG/REPO.wiki.git"    # or git@host:path with ssh_key_file and known_hosts_file
+# branch = ""                         # empty: the repository's own choice
+# folder = ""                         # only what is in this folder of it
+# token_file = "team-wiki.token"      # or token_env, token_credential; none for a public repository
+# exclude = ["_Sidebar.*", "_Footer.*"]
+# schedule = "30s"                    # one question to the server each time
+# permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
 """
 
 

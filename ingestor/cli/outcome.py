@@ -28,7 +28,7 @@ def exit_code(reply: RunsReply, signum: int | None = None) -> int:
 def summary(reply: RunsReply, *, dry: bool = False) -> list[str]:
     """What happened, a line per source."""
     if not reply.runs:
-        return ["There are no sources. Name a folder: ingestor backfill FOLDER"]
+        return ["There are no sources, or all are paused. Name a folder: ingestor backfill FOLDER"]
     lines = ["Dry run: nothing was written."] if dry else []
     return lines + [_sentence(run) for run in reply.runs] + ([clean(reply.index_note)] if reply.index_note else [])
 

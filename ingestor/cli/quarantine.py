@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import unquote
 
 import typer
 
 from ingestor.cli.help import help_of
 from ingestor.cli.output import ago, clean, emit_json, emit_line, print_table
-from ingestor.cli.session import Json, operations, reading
+from ingestor.cli.session import Json, operations, place_of, reading
 
 if TYPE_CHECKING:
     from ingestor.wire import QuarantineItem
@@ -64,7 +64,7 @@ def show(ctx: typer.Context, target: Target, json: Json = False) -> None:
     if json:
         emit_json(item)
         return
-    emit_line(clean(item.url or item.uri))
+    emit_line(clean(_place(item)))
     emit_line(f"  {clean(_says(item))}")
     facts = (
         ("reason", item.reason),
@@ -128,15 +128,21 @@ def ignore(ctx: typer.Context, target: Target, json: Json = False) -> None:
         emit_json(reply)
         return
     for item in reply.items:
-        emit_line(f"{clean(item.url or item.uri)} is left alone until its content changes.")
+        emit_line(f"{clean(_place(item))} is left alone until its content changes.")
 
 
 def _found(ctx: typer.Context, target: str) -> QuarantineItem:
-    return reading(ctx).set_aside(target, str(Path(target).expanduser().absolute()))
+    return reading(ctx).set_aside(target, place_of(target))
 
 
 def _row(item: QuarantineItem) -> tuple[str, ...]:
-    return (item.reason, str(item.attempts), _next_try(item), item.source, item.document_id, item.url or item.uri)
+    return (item.reason, str(item.attempts), _next_try(item), item.source, item.document_id, _place(item))
+
+
+def _place(item: QuarantineItem) -> str:
+    """Where it is; of an attachment the mail, and what it is called there."""
+    _, *attached = item.uri.split("#attachment=")
+    return " > ".join([item.url or item.uri.partition("#")[0], *map(unquote, attached)])
 
 
 def _next_try(item: QuarantineItem) -> str:

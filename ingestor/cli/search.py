@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ingestor.cli.output import emit_json
+from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
 
 if TYPE_CHECKING:
@@ -30,13 +31,22 @@ def command(
     source: Annotated[
         list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
     ] = None,
-    principals: Annotated[
-        str | None,
-        typer.Option("--as", metavar="PRINCIPALS", help="Only what they may read: user:NAME,group:NAME,public."),
-    ] = None,
+    principals: As = None,
     queries: Annotated[
         Path | None,
         typer.Option("--queries", metavar="FILE", help='A query a line, or JSON lines {"query": ...}; - for stdin.'),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Show hits that stand next to each other as one: fewer, longer hits.")
+    ] = False,
+    passage: Annotated[
+        int | None,
+        typer.Option(
+            "--passage",
+            min=1,
+            metavar="N",
+            help="Show about N characters around the nearest sentence; 330 are three or four sentences.",
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -46,16 +56,19 @@ def command(
       ingestor search "how long do refunds take"
       ingestor search "parental leave" --top 3 --source handbook
       ingestor search "VPN error 809" --mode keyword --json
+      ingestor search "who approves a purchase" --merge
+      ingestor search "who approves a purchase" --passage 330
       ingestor search --queries questions.txt > answers.jsonl
       ingestor search "salary bands" --as user:ana,group:staff
     """
     from ingestor.cli.hits import show
 
-    asked = _queries(query, queries)
-    who = None if principals is None else _principals(principals)
+    asked = [
+        _request(text, top, mode, source, principals, merge=merge, passage=passage) for text in _queries(query, queries)
+    ]
     with operations(ctx) as opened:
-        for text in asked:
-            reply = opened.operations.search(_request(text, top, mode, source, who))
+        for request in asked:
+            reply = opened.operations.search(request)
             if json or queries is not None:
                 emit_json(reply)
             else:
@@ -65,11 +78,26 @@ def command(
 
 
 def _request(
-    query: str, top: int, mode: Mode, sources: list[str] | None, principals: tuple[str, ...] | None
+    query: str,
+    top: int,
+    mode: Mode,
+    sources: list[str] | None,
+    principals: str | None,
+    *,
+    merge: bool,
+    passage: int | None,
 ) -> SearchRequest:
     from ingestor.wire import SearchRequest
 
-    return SearchRequest(query=query, top=top, mode=mode.value, sources=tuple(sources or []), principals=principals)
+    return SearchRequest(
+        query=query,
+        top=top,
+        mode=mode.value,
+        sources=tuple(sources or []),
+        principals=principals_of(principals),
+        merge=merge,
+        passage=passage,
+    )
 
 
 def _queries(query: str | None, file: Path | None) -> list[str]:
@@ -104,17 +132,3 @@ def _query_of(line: str, number: int) -> str:
     if not isinstance(query, str) or not query.strip():
         raise UserError(f"The query in line {number} is empty or no text.")
     return query
-
-
-def _principals(text: str) -> tuple[str, ...]:
-    """``--as``: who asks. Nobody by mistake: an empty or odd list is refused, not read as everybody."""
-    from ingestor.errors import UserError
-
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    odd = [name for name in names if name != "public" and name.partition(":")[0] not in {"user", "group"}]
-    odd += [name for name in names if name.endswith(":")]
-    if odd or not names:
-        raise UserError(
-            f"--as takes user:NAME, group:NAME and public, separated by commas, not {', '.join(odd) or 'nothing'}."
-        )
-    return names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -103,3 +104,8 @@ def invoker() -> str:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         return str(os.getuid())
+
+
+def place_of(text: str) -> str:
+    """What a person points at, as sources know it: a path made absolute, an address as it stands."""
+    return text if re.match(r"[a-z][a-z0-9+.-]*://", text) else str(Path(text).expanduser().absolute())

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ingestor.cli.output import ago, clean, emit_json, emit_line, span
-from ingestor.cli.session import Json, reading
+from ingestor.cli.session import Json, place_of, reading
 
 if TYPE_CHECKING:
     from ingestor.wire import WhyReply
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def command(
     ctx: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A file.")],
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A file, or the address of one.")],
     json: Json = False,
 ) -> None:
     """Say why a file is found by search, or why it is not.
@@ -26,8 +25,9 @@ def command(
     Examples:
       ingestor why ~/docs/refunds.md
       ingestor why /srv/handbook/draft.docx --json
+      ingestor why https://github.com/ORG/REPO.wiki.git/Home.md
     """
-    reply = reading(ctx).why(str(path.expanduser().absolute()))
+    reply = reading(ctx).why(place_of(path))
     if json:
         emit_json(reply)
         return

@@ -38,6 +38,11 @@ class EmbedStep:
         self._vectors = vectors
         self._embedder = embedder
 
+    @property
+    def loaded(self) -> bool:
+        """Whether the model is in memory; else the next step that has work loads it."""
+        return self._embedder.loaded
+
     def step(self, generation: GenerationId, limit: int, stopping: Callable[[], bool] = lambda: False) -> EmbedOutcome:
         """Complete at most ``limit`` chunks, the newest first; fewer when ``stopping``. An outcome without
         ready chunks means that nothing waits (or that it was stopped). Raises ``EmbedderError``."""

@@ -1,7 +1,7 @@
 """An evaluation set: one JSON object a line, ``{"question": "...", "answer": "..."}``.
 
-``answer`` is a passage as it stands in a document, or a list of passages that are all needed. Other keys are for
-people and are left alone.
+``answer`` is a passage as it stands in a document, or a list of passages that are all needed; ``path``, where it is
+given, the file that should hold them. Other keys are for people and are left alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ingestor.errors import ConfigError
 class Question:
     question: str
     answers: tuple[str, ...]
+    path: str = ""
 
 
 def read_questions(text: str, where: str) -> Sequence[Question]:
@@ -47,4 +48,7 @@ def _question(value: object) -> Question:
     answers = tuple(part for part in parts if isinstance(part, str) and part.strip())
     if not answers or len(answers) < len(parts):
         raise ValueError('"answer" has to be a passage or a list of passages')
-    return Question(question=question, answers=answers)
+    path = value.get("path", "")
+    if not isinstance(path, str):
+        raise ValueError('"path" has to be text')  # noqa: TRY004  # likewise
+    return Question(question=question, answers=answers, path=path)

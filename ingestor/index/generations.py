@@ -96,8 +96,7 @@ class GenerationManager:
         self._doubted = False
         self._closed = False
         self._note = ""
-        self._failures = 0
-        self._retry_at = 0.0
+        self._failures, self._retry_at = 0, 0.0
 
     # -- for the service -------------------------------------------------------------------------
 
@@ -197,13 +196,14 @@ class GenerationManager:
 
     def roll_back(self, *, keep_until: float | None) -> ModelId | None:
         """Let the generation that was kept last serve again, at once, and keep the other one until then; its
-        model, None where none is kept."""
+        model, None where none is kept. Nobody asked it meanwhile: the next step compares it with the ledger."""
         with self._lock:
             kept = [g for g in self._generations() if g.state is GenerationState.KEPT and g.kept_until is not None]
             if not kept:
                 return None
             latest = max(kept, key=lambda generation: generation.kept_until or 0.0)
             self._swap(latest, keep_until=keep_until)
+            self._doubted = True
             return latest.model
 
     def doubt(self) -> None:

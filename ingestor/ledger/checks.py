@@ -11,6 +11,7 @@ that its units have still.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,20 @@ _LEFT_BEHIND = """
     SELECT doc FROM layout WHERE died IS NULL AND NOT EXISTS (SELECT 1 FROM item WHERE item.doc = layout.doc)
 """
 
+# What is attached to something lives, stands and is shown where that does.
+_ATTACHED = """
+    SELECT item.doc FROM document JOIN item ON item.doc = document.id
+    LEFT JOIN item AS above ON above.doc = document.container
+    WHERE document.container IS NOT NULL
+"""
+_ATTACHED_TO_NOTHING = f"{_ATTACHED} AND above.doc IS NULL"
+_ATTACHED_ELSEWHERE = f"""
+    {_ATTACHED} AND (item.item_id IS NOT above.item_id || document.part OR EXISTS (
+        SELECT 1 FROM binding JOIN binding AS holds ON holds.doc = above.doc AND holds.died IS NULL
+        WHERE binding.doc = item.doc AND binding.died IS NULL
+          AND (binding.item_id != item.item_id OR binding.acl != holds.acl)))
+"""
+
 # Rows of an index state that stand for nothing. A chunk's row outlives its index states.
 _NOBODYS_STATE = """
     NOT EXISTS (SELECT 1 FROM chunk WHERE id = index_state.chunk)
@@ -66,7 +81,7 @@ _NOBODYS_CHUNK = """
     AND NOT EXISTS (SELECT 1 FROM index_state WHERE chunk = chunk.id)
 """
 
-_COUNTS: Sequence[tuple[Literal["lost", "orphan"], str, str]] = (
+_COUNTS: Sequence[tuple[Literal["lost", "orphan", "stale"], str, str]] = (
     (
         "lost",
         "live item(s) without exactly one binding, layout and revision",
@@ -78,6 +93,12 @@ _COUNTS: Sequence[tuple[Literal["lost", "orphan"], str, str]] = (
         f"SELECT count(*) FROM cut WHERE died IS NULL AND {_NO_DOCUMENT}",
     ),
     ("orphan", "live binding(s) or layout(s) of no live document", f"SELECT count(*) FROM ({_LEFT_BEHIND})"),
+    ("orphan", "attachment(s) of no live document", f"SELECT count(*) FROM ({_ATTACHED_TO_NOTHING})"),
+    (
+        "stale",
+        "attachment(s) that do not stand where their document does, or are not shown to the same readers",
+        f"SELECT count(*) FROM ({_ATTACHED_ELSEWHERE})",
+    ),
     (
         "lost",
         "live chunk(s) missing from a generation",
@@ -219,12 +240,13 @@ class Checks:
         ``IndexStates.rewant``."""
         with self._db.write() as tx:
             docs = {doc for (doc,) in tx.execute(f"SELECT doc FROM item WHERE {_BROKEN_ITEM}")}
-            docs |= {doc for (doc,) in tx.execute(_LEFT_BEHIND)} | self._layouts()[2]
+            docs |= {doc for (doc,) in tx.execute(f"{_LEFT_BEHIND} UNION ALL {_ATTACHED_TO_NOTHING}")}
+            docs |= {doc for (doc,) in tx.execute(_ATTACHED_ELSEWHERE)} | self._layouts()[2]
             texts, units = self._contents()
             docs |= set(texts.values()) | self._docs_with(units)
             tx.executemany("DELETE FROM unit WHERE id = ?", [(unit,) for unit in units])
             sources = set[str]()
-            for doc in sorted(docs):
+            for doc in _families(tx, docs):
                 sources |= _take_out(tx, doc)
             for chunk in texts:
                 _erase_chunk(tx, chunk)
@@ -244,6 +266,8 @@ class Checks:
                 "UPDATE index_state SET alive = 0, wanted = NULL, ready = 0 WHERE alive = 1"
                 " AND NOT EXISTS (SELECT 1 FROM cut WHERE cut.chunk = index_state.chunk AND cut.died IS NULL)"
             )
+            # A journal told of them once and will not again.
+            tx.executemany("UPDATE source SET cursor = NULL WHERE name = ?", [(name,) for name in sources])
             self.rebuild_keyword()
         return sorted(sources)
 
@@ -307,6 +331,25 @@ def _facts(row: Sequence[Any]) -> DocumentFacts:
     return DocumentFacts(
         doc_id=doc_id, source=source, item_id=item_id, name=name, title=title, url=url, acl=acl, kind=kind
     )
+
+
+def _families(tx: Transaction, docs: set[int]) -> list[int]:
+    """These documents, what they are attached to, and what is attached to that: an attachment returns only with
+    the item that it came with."""
+    rows = tx.execute(
+        """
+        WITH RECURSIVE up (doc) AS (
+            SELECT value FROM json_each(?)
+            UNION SELECT container FROM document JOIN up ON id = up.doc WHERE container IS NOT NULL
+        ), family (doc) AS (
+            SELECT doc FROM up
+            UNION SELECT document.id FROM document JOIN family ON container = family.doc
+        )
+        SELECT doc FROM family ORDER BY doc
+        """,
+        (json.dumps(sorted(docs)),),
+    )
+    return [doc for (doc,) in rows]
 
 
 def _take_out(tx: Transaction, doc: int) -> set[str]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ingestor.errors import LedgerError, LedgerTooNew
 from ingestor.faultpoint import reached
+from ingestor.ledger.packing import vector_sum
 from ingestor.space import NoSpace, is_full
 
 _APPLICATION_ID = 0x1A6E5702  # so that `file` and a curious person can tell whose database this is
@@ -249,6 +250,7 @@ class Database:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -32768")  # KiB
             connection.execute("PRAGMA mmap_size = 268435456")
+            connection.create_function("vector_sum", 2, vector_sum, deterministic=True)
             if not query_only and not self._read_only:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")

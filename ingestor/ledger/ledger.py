@@ -18,6 +18,7 @@ from ingestor.ledger.runs import Runs
 from ingestor.ledger.search import SearchReads
 from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
+from ingestor.ledger.traces import Traces
 from ingestor.ledger.upkeep import Upkeep
 from ingestor.ledger.vectors import Vectors
 from ingestor.model import GenerationState, ModelId, blake
@@ -46,6 +47,7 @@ class Ledger:
         self.runs = Runs(self._db, self.sources)
         self.quarantine = Quarantine(self._db)
         self.search = SearchReads(self._db)
+        self.traces = Traces(self._db)
         self.upkeep = Upkeep(self._db, retention_s=retention_s)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""How the ledger packs a cut's units and a revision's layout into blobs, and digests a wanted state. Pure.
+"""How the ledger packs a cut's units and a revision's layout into blobs, and digests a wanted state and a vector. Pure.
 
 Packings are deterministic: equal values give equal bytes, so an unchanged row is found by comparing blobs.
 """
@@ -27,6 +27,13 @@ def pack_units(units: Sequence[tuple[UnitId, int]]) -> bytes:
 
 def unpack_units(blob: bytes) -> tuple[tuple[UnitId, int], ...]:
     return tuple(_UNIT.iter_unpack(blob))  # pairs as they are: a search unpacks a hundred thousand
+
+
+def vector_sum(unit: int, v: bytes) -> int:
+    """A checksum of a unit's stored vector: of its number as well, so that the vector of another unit is found. Four
+    bytes, signed as SQLite packs them best."""
+    crc = zlib.crc32(v, zlib.crc32(unit.to_bytes(8, "little")))
+    return crc - (1 << 32) if crc >> 31 else crc
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

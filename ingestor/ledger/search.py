@@ -11,7 +11,7 @@ from typing import Any
 
 from ingestor.ledger.database import Database
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
-from ingestor.model import Candidate, ChunkId, DocId, Hit, Reader
+from ingestor.model import Candidate, ChunkId, DocId, Hit, Parent, Reader
 
 _PAGE = 500
 _COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
@@ -20,9 +20,13 @@ _COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
 
 _WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
+# What questions are made of whatever they are about; none of them is a name or a unit.
 _STOPWORDS = frozenset(
-    "a an and are as at be by can do does for from had has have how i if in is it its of on or our s so that the their"
-    " there they this to was we were what when where which who why will with you your".split()
+    "a about also am an and any are as at be because been before being but by can could did do does doing done few for"
+    " from get gets got had has have he her here him his how i if in into is it its just me might more most much must"
+    " my of on only or other our own s same shall she should so some such than that the their them then there these"
+    " they this those through to too under until up very was we were what when where which while who whom whose why"
+    " will with would you your".split()
 )
 
 _LIVE = """
@@ -127,14 +131,14 @@ class SearchReads:
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
         visible, parameters = _visible(reader, ())
-        spots: dict[int, dict[int, Spot]] = {}
+        spots: dict[int, dict[int, tuple[int, Spot]]] = {}
         found: list[Hit] = []
         for chunk, score in scored:
             rows = self._db.read(
                 f"""
                 SELECT chunk.chunk_id, chunk.text, chunk.doc, cut.section, cut.page, document.doc_id, source.name,
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
-                       layout.packed, revision.committed_at
+                       layout.packed, revision.committed_at, document.source, binding.parent
                 {_LIVE}
                 JOIN layout ON layout.doc = document.id AND layout.died IS NULL
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
@@ -145,12 +149,12 @@ class SearchReads:
             if not rows:
                 continue
             (key, text, doc, section, page, doc_id, source, item_id, name, title, url, kind) = rows[0][:12]
-            revision, packed, committed_at = rows[0][12:]
+            revision, packed, committed_at, source_row, parent = rows[0][12:]
             if doc not in spots:
-                spots[doc] = {spot.chunk: spot for spot in unpack_layout(packed)}
-            spot = spots[doc].get(chunk)
-            if spot is None:
+                spots[doc] = {spot.chunk: (place, spot) for place, spot in enumerate(unpack_layout(packed))}
+            if chunk not in spots[doc]:
                 continue  # the document changed between two reads; its new chunks are found by the next search
+            place, spot = spots[doc][chunk]
             found.append(
                 Hit(
                     chunk_id=ChunkId(key),
@@ -169,9 +173,27 @@ class SearchReads:
                     ingested_at=committed_at,
                     kind=kind,
                     anchor=spot.anchor,
+                    place=place,
+                    parent=self._parent(source_row, parent, reader) if parent is not None else None,
                 )
             )
         return found
+
+    def _parent(self, source: int, item_id: str, reader: Reader) -> Parent | None:
+        """The document at that id, where there is one (and no mere folder) and the reader may see it (R7)."""
+        visible, parameters = _visible(reader, ())
+        rows = self._db.read(
+            f"""
+            SELECT source.name, binding.item_id, binding.title, binding.name FROM item
+            JOIN source ON source.id = item.source AND source.removed_at IS NULL
+            JOIN binding ON binding.doc = item.doc AND binding.died IS NULL
+            WHERE item.source = :source AND item.item_id = :item {"AND " if visible else ""}{visible}
+            """,
+            {"source": source, "item": item_id, **parameters},
+        )
+        return next(
+            (Parent(uri=item_uri(at, item), title=shown_title(title, name)) for at, item, title, name in rows), None
+        )
 
     def _sought(self, words: str) -> list[str]:
         """The words to look for, each a phrase of FTS5 (so that ``ERR-4012`` is one): the common ones left out

@@ -15,6 +15,15 @@ from ingestor.model import Plan, SourceMemory, SourceState, blake
 PURGE = "purge_wanted"
 """The setting that says that removed sources are to be erased."""
 
+# From the attachments, of which there are few or none, and not by asking of each item whether it is one.
+LISTED = """
+SELECT (SELECT count(*) FROM item WHERE source = ?1) - (
+    SELECT count(*) FROM document CROSS JOIN item ON item.doc = document.id
+    WHERE document.container IS NOT NULL AND item.source = ?1
+)
+"""
+"""How many items of the source live. What hangs on one of them comes and goes with it, and counts for no guard."""
+
 _DAY = 86_400.0  # seconds
 
 
@@ -108,6 +117,13 @@ class Sources:
                 (state.value, note, source, state.value, note),
             )
 
+    def set_paused(self, source: str, paused: bool) -> bool:
+        """Whether a source is to be left alone; True when that is new."""
+        row = self.row_id(source)
+        with self._db.write() as tx:
+            changed = tx.execute("UPDATE source SET paused = ? WHERE id = ? AND paused IS NOT ?", (paused, row, paused))
+            return changed.rowcount > 0
+
     def set_next_run(self, source: str, at: float | None) -> None:
         with self._db.write() as tx:
             tx.execute("UPDATE source SET next_run = ? WHERE name = ? AND removed_at IS NULL", (at, source))
@@ -117,9 +133,12 @@ class Sources:
     def memory(self, source: str) -> SourceMemory:
         row = self.row_id(source)
         (head,) = self._db.read("SELECT cursor, identity, proven_at FROM source WHERE id = ?", (row,))
-        (live,) = self._db.read("SELECT count(*) FROM item WHERE source = ?", (row,))
+        (live,) = self._db.read(LISTED, (row,))
+        # Of the last day; where nothing ran within it, the last that is known.
         (peak,) = self._db.read(
-            "SELECT coalesce(max(documents), 0) FROM live_count WHERE source = ? AND at >= ?", (row, time.time() - _DAY)
+            "SELECT max(documents) FROM live_count WHERE source = :source"
+            " AND at >= min(:since, (SELECT max(at) FROM live_count WHERE source = :source))",
+            {"source": row, "since": time.time() - _DAY},
         )
         grants: dict[str, set[str]] = {}
         for place, principal in self._db.read(
@@ -134,31 +153,41 @@ class Sources:
             identity=head[1],
             proven_at=head[2],
             live=live[0],
-            live_peak=max(live[0], peak[0]),
+            live_peak=live[0] if peak[0] is None else peak[0],
             plan=self.plan(source),
             grants={place: frozenset(principals) for place, principals in grants.items()},
         )
 
-    def save_bookmark(self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None) -> None:
+    def save_bookmark(
+        self,
+        source: str,
+        *,
+        cursor: str | None,
+        identity: str | None,
+        proven_at: float | None,
+        counted: bool,
+        anew: bool = False,
+    ) -> None:
         row = self.row_id(source)
         with self._db.write() as tx:
+            if anew:
+                tx.execute("DELETE FROM live_count WHERE source = ?", (row,))
             tx.execute(
                 "UPDATE source SET cursor = coalesce(?, cursor), identity = coalesce(?, identity),"
                 " proven_at = coalesce(?, proven_at) WHERE id = ?",
                 (cursor, identity, proven_at, row),
             )
-            self._note_live_count(tx, row)
-
-    def restart_peak(self, source: str) -> None:
-        row = self.row_id(source)
-        with self._db.write() as tx:
-            tx.execute("DELETE FROM live_count WHERE source = ?", (row,))
-            self._note_live_count(tx, row)
+            if counted:
+                self._note_live_count(tx, row)
 
     def _note_live_count(self, tx: Transaction, row: int) -> None:
         """The guard measures against the largest of these: a row when the count differs from the last,
-        and now and then, so that a steady source has one within each day."""
-        (count,) = tx.execute("SELECT count(*) FROM item WHERE source = ?", (row,)).fetchone()
+        and now and then, so that a steady source has one within each day. What is held is gone from the source, and
+        would together with what came in its place make the loss look small."""
+        (count,) = tx.execute(
+            f"{LISTED} - (SELECT count(*) FROM held_item JOIN item USING (source, item_id) WHERE source = ?1)",
+            (row,),
+        ).fetchone()
         now = time.time()
         last = tx.execute(
             "SELECT documents, at FROM live_count WHERE source = ? ORDER BY at DESC LIMIT 1", (row,)

@@ -9,16 +9,18 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Collection, Sequence
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
-from connectors.base import Grant, ItemId, ItemRef, Scope
+from connectors.base import ItemId, ItemRef, Scope
 from ingestor.errors import LedgerError
 from ingestor.ledger.database import Database, Transaction
-from ingestor.ledger.items import departed, items_of_files, known_items
+from ingestor.ledger.grants import GrantRows
+from ingestor.ledger.items import attached, departed, items_of_files, known_items
 from ingestor.ledger.passages import PassageRows, inserted
 from ingestor.ledger.sources import Sources
 from ingestor.model import (
     Applied,
+    AttachmentOp,
     Deceased,
     DocId,
     Hash,
@@ -54,6 +56,9 @@ class SyncWrites:
     def of_files(self, source: str, file_keys: Collection[str]) -> Sequence[KnownItem]:
         return items_of_files(self._db, self._sources.row_id(source), file_keys)
 
+    def attached(self, doc: int) -> Sequence[KnownItem]:
+        return attached(self._db, doc)
+
     def deceased(self, source: str) -> Sequence[Deceased]:
         return departed(self._db, self._sources.row_id(source), time.time() - self._retention)
 
@@ -62,14 +67,22 @@ class SyncWrites:
     def memory(self, source: str) -> SourceMemory:
         return self._sources.memory(source)
 
-    def save_bookmark(self, source: str, *, cursor: str | None, identity: str | None, proven_at: float | None) -> None:
-        self._sources.save_bookmark(source, cursor=cursor, identity=identity, proven_at=proven_at)
+    def save_bookmark(
+        self,
+        source: str,
+        *,
+        cursor: str | None,
+        identity: str | None,
+        proven_at: float | None,
+        counted: bool,
+        anew: bool = False,
+    ) -> None:
+        self._sources.save_bookmark(
+            source, cursor=cursor, identity=identity, proven_at=proven_at, counted=counted, anew=anew
+        )
 
     def hold(self, source: str, reason: str, items: Sequence[ItemId]) -> Plan | None:
         return self._sources.hold(source, reason, items)
-
-    def restart_peak(self, source: str) -> None:
-        self._sources.restart_peak(source)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -115,7 +128,14 @@ class SyncWrites:
         return total
 
 
-class _Writer(PassageRows):
+class _Hung(NamedTuple):
+    """What a document is attached to: the document's row, and which of its attachments it is."""
+
+    container: int
+    part: str
+
+
+class _Writer(PassageRows, GrantRows):
     """The operations inside one transaction."""
 
     def __init__(self, tx: Transaction, source: str, source_row: int, run: RunId) -> None:
@@ -125,19 +145,20 @@ class _Writer(PassageRows):
 
     # -- operations ----------------------------------------------------------------------------
 
-    def put_revision(self, op: PutRevision) -> Applied:
-        doc, doc_id = self._document(op.doc)
+    def put_revision(self, op: PutRevision, hung: _Hung | None = None) -> Applied:
+        """``hung``: what it is attached to. Its own attachments go with it, in this transaction."""
+        doc, doc_id = self._document(op.doc, hung)
         number = self._revision(doc, op.ref, op.content_hash, op.seen_at, op.edited_at)
         rebound = self._bind(doc, op.ref, op.title)
         applied = self._recut(doc, doc_id, number, op.recipe, op.kind, op.passages, rebound=rebound)
         self._item(doc, op.ref, op.recipe, op.content_hash, op.doubtful)
         self._tx.execute("DELETE FROM quarantine WHERE doc = ?", (doc,))
         self._note_searchable(doc)
-        return applied
+        return applied + self._attach(doc, op.ref, op.attachments)
 
-    def put_failure(self, op: PutFailure) -> Applied:
+    def put_failure(self, op: PutFailure, hung: _Hung | None = None) -> Applied:
         """The old passages leave: they are not what the source holds any more."""
-        doc, doc_id = self._document(op.doc)
+        doc, doc_id = self._document(op.doc, hung)
         number = self._revision(doc, op.ref, op.content_hash, op.seen_at, None)
         self._bind(doc, op.ref, "")
         applied = self._recut(doc, doc_id, number, op.recipe, "", (), rebound=True)
@@ -153,23 +174,20 @@ class _Writer(PassageRows):
             """,
             (doc, op.content_hash, op.recipe, op.reason, op.message, op.hint, op.attempts, op.retry_at, self._tx.at),
         )
-        return applied
+        return applied + self._attach(doc, op.ref, ())
 
     def touch(self, op: Touch) -> None:
-        if self._bind(op.doc, op.ref, None):
-            self._rewant(op.doc)
+        self._rebind(op.doc, op.ref)
         self._tx.execute(
             "UPDATE item SET version = ?, size = ?, file_key = ?, move_key = ?, doubtful = ? WHERE doc = ?",
             (op.ref.version, op.ref.size, op.ref.file_key, op.ref.move_key, int(op.doubtful), op.doc),
         )
 
     def rebind(self, op: Rebind) -> None:
-        if self._bind(op.doc, op.ref, None):
-            self._rewant(op.doc)
+        self._rebind(op.doc, op.ref)
 
     def move(self, op: Move) -> None:
         """R11: the same document at another place. Whoever stood there was removed or moved before."""
-        changed = self._bind(op.doc, op.ref, None)
         # The row is re-made under its new id; what was parsed, and with what, stays. Where nobody has looked into it
         # under its new version, it is in doubt from here on, lest a kill before the look leaves old text for good.
         self._tx.execute(
@@ -186,8 +204,7 @@ class _Writer(PassageRows):
                 op.doc,
             ),
         )
-        if changed:
-            self._rewant(op.doc)
+        self._rebind(op.doc, op.ref)
 
     def remove(self, doc: int, item_id: ItemId, *, urgent: bool = False) -> Applied:
         tx = self._tx
@@ -199,33 +216,69 @@ class _Writer(PassageRows):
         tx.execute("UPDATE layout SET died = ? WHERE doc = ? AND died IS NULL", (tx.seq, doc))
         tx.execute("UPDATE binding SET died = ? WHERE doc = ? AND died IS NULL", (tx.seq, doc))
         tx.execute("DELETE FROM quarantine WHERE doc = ?", (doc,))
-        return Applied(chunks_removed=len(live))
+        applied = Applied(chunks_removed=len(live))
+        for below, below_id, _ in self._attachments(doc):
+            applied += self.remove(below, below_id, urgent=urgent)
+        return applied
 
-    def regrant(self, place: str, principals: frozenset[str]) -> int:
-        """Make the place grant to exactly these; returns its row (R7: narrowings take effect here)."""
-        tx = self._tx
-        found = tx.execute("SELECT id FROM acl WHERE source = ? AND place = ?", (self._row, place)).fetchone()
-        if found is None:
-            acl = inserted(tx.execute("INSERT INTO acl (source, place) VALUES (?, ?)", (self._row, place)))
-        else:
-            (acl,) = found
-        before = {name: principal for principal, name in self._granted(acl)}
-        for name in sorted(before.keys() - principals):
-            self._withdraw(acl, before[name])
-        for name in sorted(principals - before.keys()):
-            tx.execute("INSERT OR IGNORE INTO principal (name) VALUES (?)", (name,))
-            tx.execute(
-                "INSERT INTO acl_principal (acl, principal, born) SELECT ?, id, ? FROM principal WHERE name = ?",
-                (acl, tx.seq, name),
+    # -- attachments: they live as long as the revision that has them, and stand and are shown where it is ------------
+
+    def _attachments(self, doc: int) -> list[tuple[int, ItemId, str]]:
+        """(document, item, part) of the live attachments."""
+        return self._tx.execute(
+            "SELECT document.id, item.item_id, part FROM document JOIN item ON item.doc = document.id"
+            " WHERE container = ?",
+            (doc,),
+        ).fetchall()
+
+    def _attach(self, doc: int, ref: ItemRef, ops: Sequence[AttachmentOp]) -> Applied:
+        """Make the live attachments be exactly these."""
+        applied, before = Applied(), {part: (row, item_id) for row, item_id, part in self._attachments(doc)}
+        for op in ops:
+            part = op.ref.item_id.removeprefix(ref.item_id)
+            before.pop(part, None)
+            match op:
+                case PutRevision():
+                    applied += self.put_revision(op, _Hung(doc, part))
+                case PutFailure():
+                    applied += self.put_failure(op, _Hung(doc, part))
+                case Touch():
+                    self.touch(op)
+                case _:
+                    assert_never(op)
+        for row, item_id in before.values():
+            applied += self.remove(row, item_id)
+        return applied
+
+    def _rebind(self, doc: int, ref: ItemRef) -> None:
+        """The document stands at ``ref`` and is called and granted as that says; so does what is attached to it."""
+        if not self._bind(doc, ref, None):
+            return
+        self._rewant(doc)
+        for below, _, part in self._attachments(doc):
+            there = ItemId(ref.item_id + part)
+            self._tx.execute("UPDATE item SET item_id = ? WHERE doc = ? AND item_id != ?", (there, below, there))
+            ((name, version),) = self._tx.execute(
+                "SELECT name, version FROM binding JOIN item USING (doc) WHERE doc = ? AND died IS NULL", (below,)
             )
-        return acl
+            self._rebind(
+                below,
+                ItemRef(item_id=there, name=name, version=version, url=ref.url, parent=ref.item_id, grant=ref.grant),
+            )
 
     # -- document, revision, binding, item -----------------------------------------------------------
 
-    def _document(self, doc: int | None) -> tuple[int, DocId]:
+    def _document(self, doc: int | None, hung: _Hung | None) -> tuple[int, DocId]:
+        if doc is None and hung is not None:
+            # One that was there before, however long ago it left.
+            known = self._tx.execute("SELECT id FROM document WHERE container = ? AND part = ?", hung).fetchone()
+            doc = known[0] if known is not None else None
         if doc is None:
             doc_id = DocId(secrets.token_hex(16))
-            made = self._tx.execute("INSERT INTO document (doc_id, source) VALUES (?, ?)", (doc_id, self._row))
+            made = self._tx.execute(
+                "INSERT INTO document (doc_id, source, container, part) VALUES (?, ?, ?, ?)",
+                (doc_id, self._row, *(hung or (None, None))),
+            )
             return inserted(made), doc_id
         found = self._tx.execute("SELECT doc_id FROM document WHERE id = ?", (doc,)).fetchone()
         if found is None:
@@ -262,34 +315,6 @@ class _Writer(PassageRows):
             (doc, *row, self._tx.seq),
         )
         return True
-
-    def _acl(self, grant: Grant) -> int:
-        """The row of the place. Its principals are set when the place is new; later they are widened by Regrant
-        alone, and narrowed by each item that saw less: a place that was empty for a while, or changed since it
-        was listed, must not show the item to those whom it no longer grants to (R7)."""
-        found = self._tx.execute(
-            "SELECT id FROM acl WHERE source = ? AND place = ?", (self._row, grant.place)
-        ).fetchone()
-        if found is None:
-            return self.regrant(grant.place, grant.principals)
-        for principal, name in self._granted(found[0]):
-            if name not in grant.principals:
-                self._withdraw(found[0], principal)
-        return int(found[0])
-
-    def _granted(self, acl: int) -> list[tuple[int, str]]:
-        """(row, name) of the principals that may read there now."""
-        return self._tx.execute(
-            "SELECT principal.id, principal.name FROM acl_principal JOIN principal ON principal.id = principal"
-            " WHERE acl = ? AND died IS NULL",
-            (acl,),
-        ).fetchall()
-
-    def _withdraw(self, acl: int, principal: int) -> None:
-        self._tx.execute(
-            "UPDATE acl_principal SET died = ? WHERE acl = ? AND principal = ? AND died IS NULL",
-            (self._tx.seq, acl, principal),
-        )
 
     def _item(self, doc: int, ref: ItemRef, recipe: Recipe, digest: Hash, doubtful: bool) -> None:
         self._tx.execute(

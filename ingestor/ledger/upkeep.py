@@ -48,6 +48,8 @@ class Upkeep(Checks):
         with self._db.write() as tx:
             tx.execute(f"DELETE FROM cut WHERE chunk IN (SELECT id FROM chunk WHERE doc IN ({docs}))")
         with self._db.write() as tx:
+            tx.execute(f"UPDATE document SET part = NULL WHERE part IS NOT NULL AND id IN ({docs})")
+        with self._db.write() as tx:
             # A tombstone names its chunk; the text goes now, the row when the index acknowledged the delete.
             tx.execute(f"UPDATE chunk SET text = '' WHERE doc IN ({docs})")
 
@@ -66,6 +68,12 @@ class Upkeep(Checks):
             removed += self._delete_in_batches(
                 f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE died <= ? LIMIT {_BATCH})", (seq,)
             )
+        # The name of an attachment goes with its last binding, and with it the claim to the old id.
+        removed += self._delete_in_batches(
+            "UPDATE document SET part = NULL WHERE id IN (SELECT id FROM document WHERE part IS NOT NULL"
+            f" AND NOT EXISTS (SELECT 1 FROM binding WHERE binding.doc = document.id) LIMIT {_BATCH})",
+            (),
+        )
         return removed
 
     def _forget_cuts(self, seq: int) -> int:

@@ -53,7 +53,7 @@ class Vectors:
             raise ValueError("a vector holds a value that half precision cannot hold")
         with self._db.write() as tx:
             tx.executemany(
-                "INSERT OR IGNORE INTO vector (unit, v) VALUES (?, ?)",
+                "INSERT OR IGNORE INTO vector (unit, v, sum) VALUES (?1, ?2, vector_sum(?1, ?2))",
                 [(unit, row.tobytes()) for unit, row in zip(units, half, strict=True)],
             )
             reached("embed.commit")
@@ -81,16 +81,19 @@ class Vectors:
             after = rows[-1][0]
 
     def unsound(self) -> list[UnitId]:
-        """Units whose vector is none: of another size than the others, not finite, or not of length 1."""
+        """Units whose vector is not the one that was stored, by its checksum, or is none: of another size than the
+        others, not finite, or not of length 1."""
         import numpy as np
 
         sizes = dict(self._db.read("SELECT length(v), count(*) FROM vector GROUP BY 1"))
         size = max(sizes, key=lambda one: sizes[one], default=0)
         found, after = [], -1
-        while rows := self._db.read("SELECT unit, v FROM vector WHERE unit > ? ORDER BY unit LIMIT 10000", (after,)):
+        while rows := self._db.read(
+            "SELECT unit, v, sum = vector_sum(unit, v) FROM vector WHERE unit > ? ORDER BY unit LIMIT 10000", (after,)
+        ):
             after = rows[-1][0]
-            found += [UnitId(unit) for unit, v in rows if len(v) != size]
-            whole = [(unit, v) for unit, v in rows if len(v) == size]
+            found += [UnitId(unit) for unit, v, same in rows if len(v) != size or not same]
+            whole = [(unit, v) for unit, v, same in rows if len(v) == size and same]
             if whole:
                 half = np.frombuffer(b"".join(v for _, v in whole), dtype="<f2").reshape(len(whole), -1)
                 lengths = np.linalg.norm(half.astype(np.float32), axis=1)

@@ -23,7 +23,9 @@ from ingestor.model.index import (
     SwitchOutcome,
 )
 from ingestor.model.operations import (
+    ATTACHED,
     Applied,
+    AttachmentOp,
     Deceased,
     KnownItem,
     Move,
@@ -34,8 +36,10 @@ from ingestor.model.operations import (
     Regrant,
     Remove,
     Touch,
+    attachment_id,
 )
 from ingestor.model.parsing import (
+    Attachment,
     Document,
     Element,
     ElementKind,
@@ -56,12 +60,16 @@ from ingestor.model.runs import (
 from ingestor.model.search import (
     Candidate,
     Hit,
+    Parent,
     Reader,
     SearchMode,
 )
 
 __all__ = [
+    "ATTACHED",
     "Applied",
+    "Attachment",
+    "AttachmentOp",
     "Candidate",
     "ChunkId",
     "Deceased",
@@ -80,6 +88,7 @@ __all__ = [
     "Move",
     "Op",
     "Outcome",
+    "Parent",
     "ParseRequest",
     "Passage",
     "PendingRow",
@@ -103,6 +112,7 @@ __all__ = [
     "Trigger",
     "Unit",
     "UnitId",
+    "attachment_id",
     "blake",
     "chunk_id",
 ]

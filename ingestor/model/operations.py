@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import quote
 
 from connectors.base import ItemId, ItemRef, Version
 from ingestor.model.ids import Hash, Recipe
 from ingestor.model.parsing import Passage
+
+ATTACHED = "#attachment="
+"""Stands between an item's id and what names an attachment of it. No id of a source holds a ``#``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,6 +21,7 @@ class KnownItem:
     ``doc`` is the document's row; ``version`` is that of the content last processed; ``recipe`` is
     what it was parsed with; ``doubtful`` asks for one more read (R9); ``failed`` marks quarantine
     (its ``content_hash`` and ``recipe`` say of what), ``ignored`` that a person wants to hear no more of it.
+    ``retry_at`` is when the item, or an attachment of it, is due for another try.
     """
 
     item_id: ItemId
@@ -66,11 +72,15 @@ class PutRevision:
     seen_at: float
     edited_at: float | None = None
     doubtful: bool = False
+    attachments: tuple[AttachmentOp, ...] = ()
+    """All that it has now, each under the id of ``attachment_id``; what was attached before and is not among them
+    leaves. Those that stayed as they were are a ``Touch``. ``doc`` None: the ledger knows which it was, if any."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PutFailure:
-    """Content that no parser could take: the old passages leave, the item waits in quarantine."""
+    """Content that no parser could take: the old passages leave, the item waits in quarantine. Its attachments
+    leave with them."""
 
     ref: ItemRef
     doc: int | None
@@ -98,7 +108,7 @@ class Touch:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
     """The document now stands at ``ref``: same DocId, same content (edits follow as PutRevision). ``seen``: its
-    content was read there and is the same; else another version means that it is in doubt."""
+    content was read there without a doubt and is the same; else another version means that it is in doubt."""
 
     doc: int
     item_id: ItemId
@@ -131,6 +141,14 @@ class Rebind:
 
 
 Op = PutRevision | PutFailure | Touch | Move | Remove | Regrant | Rebind
+AttachmentOp: TypeAlias = "PutRevision | PutFailure | Touch"
+
+
+def attachment_id(container: ItemId, name: str, occurrence: int) -> ItemId:
+    """The id of an attachment: whose it is, its name, the how-manyeth of that name (from 1). No place in the
+    order: one more attachment of another name renames nothing."""
+    again = f";{occurrence}" if occurrence > 1 else ""
+    return ItemId(f"{container}{ATTACHED}{quote(name, safe='')}{again}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

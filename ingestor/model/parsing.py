@@ -38,12 +38,23 @@ class Element:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """A part of an item that is a document of its own. ``name`` is for people and for finding the type; nothing is
+    ever written under it. ``content`` None: it was left out, for being too large or one too many."""
+
+    name: str
+    content: bytes | None = field(repr=False)
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Document:
     """A parsed item: canonical text and its elements. Gaps between elements are white space or markup.
 
     ``title`` is the document's own; empty where it has none and is called by its file's name.
 
-    ``has_lines`` is true where line numbers of ``text`` are those of the source file.
+    ``has_lines`` is true where line numbers of ``text`` are those of the source file. ``attachments`` are in order;
+    the engine makes each a document.
     """
 
     text: str
@@ -52,6 +63,7 @@ class Document:
     kind: str
     has_lines: bool = False
     language: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,8 +25,17 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Parent:
+    """The document that another one hangs on: the mail of an attachment, the page of a file in a wiki."""
+
+    uri: str
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """A search result as CONTRACTS promises it."""
+    """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0. ``url`` is that of
+    the parent where the document has none of its own (an attachment of a mail)."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -44,6 +53,8 @@ class Hit:
     ingested_at: float
     kind: str = ""
     anchor: str | None = None
+    place: int = 0
+    parent: Parent | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

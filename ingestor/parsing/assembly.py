@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ingestor.model import Document, Element, ElementKind
+from ingestor.model import Attachment, Document, Element, ElementKind
 from ingestor.parsing.text import canonical
 
 _GAP = "\n\n"
@@ -43,13 +43,16 @@ class Assembly:
         """What follows stands under no heading so far (a new slide, a new sheet)."""
         self._outline.clear()
 
-    def document(self, *, title: str, kind: str, language: str | None = None) -> Document:
+    def document(
+        self, *, title: str, kind: str, language: str | None = None, attachments: tuple[Attachment, ...] = ()
+    ) -> Document:
         return Document(
             text="".join(self._pieces),
             elements=with_lead_ins(tuple(self.elements), "".join(self._pieces)),
             title=title,
             kind=kind,
             language=language,
+            attachments=attachments,
         )
 
     def first_heading(self) -> str:

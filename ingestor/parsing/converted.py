@@ -46,5 +46,5 @@ def _html(content: bytes, fmt: Format) -> str:
             ) from error
         except OSError as error:
             raise ParseFailure(
-                ParseReason.UNSUPPORTED, "pandoc is missing on this machine.", hint="Install pandoc."
+                ParseReason.UNSUPPORTED, "The program pandoc is missing on this machine.", hint="Install pandoc."
             ) from error

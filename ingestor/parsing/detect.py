@@ -46,7 +46,7 @@ _SIGNED = frozenset(
     {Format.DOCX, Format.PPTX, Format.XLSX, Format.PDF, Format.EPUB, Format.ODT, Format.RTF}
     | {Format.ODS, Format.ODP, Format.XLS, Format.MSG, Format.DOC, Format.PPT, Format.IMAGE}
 )
-_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG, Format.ASCIIDOC})
 
 
 def detect(name: str, content: bytes, media_type: str | None = None) -> Format:

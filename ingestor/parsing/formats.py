@@ -9,6 +9,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
+from ingestor.parsing.third_party import ThirdParty, by_extension, by_media_type, installed
+
 
 class Format(StrEnum):
     """What a document was parsed as; also ``Document.kind``."""
@@ -30,6 +32,7 @@ class Format(StrEnum):
     NOTEBOOK = "ipynb"
     RST = "rst"
     ORG = "org"
+    ASCIIDOC = "asciidoc"
     ODS = "ods"
     ODP = "odp"
     XLS = "xls"
@@ -41,7 +44,7 @@ class Format(StrEnum):
 
 EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.TEXT: (
-        *(".txt", ".text", ".log", ".adoc", ".asciidoc", ".tex", ".toml", ".ini", ".cfg", ".conf"),
+        *(".txt", ".text", ".log", ".tex", ".toml", ".ini", ".cfg", ".conf"),
         *(".yaml", ".yml", ".properties", ".sql", ".py", ".sh", ".js", ".ts", ".java", ".c", ".h", ".cpp"),
         *(".go", ".rs", ".rb", ".php", ".pl", ".cs", ".css", ".srt", ".vtt"),
     ),
@@ -61,6 +64,7 @@ EXTENSIONS: dict[Format, tuple[str, ...]] = {
     Format.NOTEBOOK: (".ipynb",),
     Format.RST: (".rst", ".rest"),
     Format.ORG: (".org",),
+    Format.ASCIIDOC: (".adoc", ".asciidoc"),
     Format.ODS: (".ods", ".ots"),
     Format.ODP: (".odp", ".otp"),
     Format.XLS: (".xls", ".xlt"),
@@ -95,6 +99,8 @@ MEDIA_TYPES: dict[str, Format] = {
     "text/prs.fallenstein.rst": Format.RST,
     "text/org": Format.ORG,
     "text/x-org": Format.ORG,
+    "text/asciidoc": Format.ASCIIDOC,
+    "text/x-asciidoc": Format.ASCIIDOC,
     "application/vnd.oasis.opendocument.spreadsheet": Format.ODS,
     "application/vnd.oasis.opendocument.presentation": Format.ODP,
     "application/vnd.ms-excel": Format.XLS,
@@ -156,8 +162,8 @@ _BY_EXTENSION = {extension: fmt for fmt, extensions in EXTENSIONS.items() for ex
 class FormatStatus:
     """One line of ``doctor``: whether files with these extensions can be parsed here.
 
-    ``missing`` names what has to be installed, or says why the format is not taken at all; ``partly`` what has to be
-    installed for a part of such files (scanned pages of a PDF).
+    ``missing`` names what has to be installed, or says why the format or the parser is not taken at all; ``partly``
+    what has to be installed for a part of such files (scanned pages of a PDF).
     """
 
     format: str
@@ -177,8 +183,17 @@ def named_format(name: str, media_type: str | None) -> Format | None:
     return MEDIA_TYPES.get(media_type.partition(";")[0].strip().lower())
 
 
+def claimed(name: str, media_type: str | None) -> ThirdParty | None:
+    """The parser that somebody else brought for this: by the name, or by the media type where the name says nothing."""
+    extension = PurePosixPath(name).suffix.lower()
+    if (one := by_extension(extension)) is not None or extension in _BY_EXTENSION:
+        return one
+    return by_media_type(media_type)
+
+
 def formats() -> tuple[FormatStatus, ...]:
-    """Every known format with what it lacks on this machine; imports none of the libraries."""
+    """Every known format with what it lacks on this machine, and the parsers that others brought; imports none of
+    the libraries."""
     known = []
     for fmt, extensions in EXTENSIONS.items():
         missing, partly = _lacking(_NEEDS.get(fmt, ())), _lacking(_NEEDS_IN_PART.get(fmt, ()))
@@ -189,7 +204,11 @@ def formats() -> tuple[FormatStatus, ...]:
         FormatStatus(format=title, extensions=(extension,), works=False, missing="not supported")
         for extension, title in FOREIGN.items()
     )
-    return (*known, *foreign)
+    others = (
+        FormatStatus(format=one.name, extensions=one.extensions, works=not one.trouble, missing=one.trouble)
+        for one in installed()
+    )
+    return (*known, *others, *foreign)
 
 
 def _lacking(needs: tuple[str, ...]) -> str:

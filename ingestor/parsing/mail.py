@@ -1,7 +1,7 @@
 """E-mail: the subject is the title, the header lines that matter come first, then the body.
 
-Attachments are named in the text and not read. A message inside a message (a forward, a digest) is a
-section of its own.
+Attachments are named in the text, and each is a document of its own; so is a message inside a message (a
+forward, a digest).
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ from collections.abc import Iterator
 from email.header import decode_header
 from email.message import Message
 from email.policy import compat32
+from urllib.parse import unquote
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.assembly import Assembly
+from ingestor.parsing.attachments import Attachments
 from ingestor.parsing.formats import Format
 from ingestor.parsing.html import add_html
 from ingestor.parsing.text import canonical, decode, paragraphs
 from ingestor.parsing.titles import best_title
 
+_MESSAGE = "message/rfc822"
+_NO_BODY = frozenset({"application", "audio", "image", "video"})
 _SHOWN = ("From", "To", "Cc", "Date")
-_DEPTH = 5
+_CONTENT_ID = re.compile(r"cid:([^\s\"'<>)]+)", re.IGNORECASE)
 _QUOTED = re.compile(r"(?:^\s*>.*(?:\n|\Z))+\Z", re.MULTILINE)
 
 
@@ -33,34 +37,71 @@ def parse_email(request: ParseRequest) -> Document:
         raise ParseFailure(
             ParseReason.CORRUPT, "The file is no e-mail message.", hint="Restore or export the file again."
         )
-    assembly = Assembly()
-    _add_message(assembly, message, level=1)
-    return assembly.document(title=best_title((_header(message, "Subject"),)), kind=Format.EMAIL.value)
-
-
-def _add_message(assembly: Assembly, message: Message, *, level: int) -> None:
-    assembly.heading(_header(message, "Subject"), level)
+    assembly, attachments = Assembly(), Attachments()
+    assembly.heading(_header(message, "Subject"), 1)
     shown = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
     assembly.block(ElementKind.PARAGRAPH, "\n".join(shown))
-    names = []
-    for part in _parts(message):
-        if part.get_content_type() == "message/rfc822":
-            inner = part.get_payload()
-            if level < _DEPTH and isinstance(inner, list) and isinstance(inner[0], Message):
-                _add_message(assembly, inner[0], level=level + 1)
-        elif part.get_filename() or part.get_content_disposition() == "attachment":
-            names.append(header_words(part.get_filename() or "unnamed"))
+    pictures: set[str] = set()  # that the text shows where it mentions them
+    # By now the message itself may be one that was attached, and all that its file holds.
+    parts = [message] if message.get_content_type() == _MESSAGE else list(_parts(message))
+    for part in parts:
+        name = _filename(part)
+        if part.get_content_type() == _MESSAGE:
+            attachments.add(*_forwarded(part, name))
+        elif name or part.get_content_disposition() == "attachment" or part.get_content_maintype() in _NO_BODY:
+            inline = part.get_content_maintype() == "image" and _content_id(part) in pictures
+            attachments.add(name, _content(part), part.get_content_type(), inline=inline)
         elif part.get_content_type() == "text/html":
-            add_html(assembly, _body(part))
+            markup = _body(part)
+            pictures |= {unquote(found) for found in _CONTENT_ID.findall(markup)}
+            add_html(assembly, markup)
         elif part.get_content_maintype() == "text":
             add_plain(assembly, _body(part))
-    if names:
-        assembly.block(ElementKind.PARAGRAPH, "Attachments: " + ", ".join(names))
+    add_names(assembly, attachments)
+    return assembly.document(
+        title=best_title((_header(message, "Subject"),)), kind=Format.EMAIL.value, attachments=attachments.taken
+    )
+
+
+def add_names(assembly: Assembly, attachments: Attachments) -> None:
+    """So that a search for a mail's words finds what came with it, too."""
+    if attachments.names:
+        assembly.block(ElementKind.PARAGRAPH, "Attachments: " + ", ".join(attachments.names))
+
+
+def message_name(name: str, subject: str) -> str:
+    """What a message inside a message is called: never by a name that promises something else."""
+    words = name or subject or "message"
+    return words if words.lower().endswith((".eml", ".msg")) else f"{words}.eml"
+
+
+def _forwarded(part: Message, name: str) -> tuple[str, bytes | None, str]:
+    """Name, content and type of a message inside a message."""
+    inner = part.get_payload()
+    if not (isinstance(inner, list) and inner and isinstance(inner[0], Message)):
+        return message_name(name, ""), _content(part), _MESSAGE
+    try:
+        content: bytes | None = inner[0].as_bytes()
+    except Exception:  # the generator fails in many ways on what the parser let pass
+        content = None
+    return message_name(name, _header(inner[0], "Subject")), content, _MESSAGE
+
+
+def _filename(part: Message) -> str:
+    """The name that the part gives itself, in words; empty where it has none."""
+    try:
+        return header_words(part.get_filename() or "")
+    except Exception:  # the header parser fails in many ways on hostile input
+        return ""
+
+
+def _content_id(part: Message) -> str:
+    return _header(part, "Content-ID").strip("<> ")
 
 
 def _parts(message: Message) -> Iterator[Message]:
     """The leaves in order: of alternatives the HTML one, else the last text."""
-    if not message.is_multipart() or message.get_content_type() == "message/rfc822":
+    if not message.is_multipart() or message.get_content_type() == _MESSAGE:
         yield message
         return
     children = [part for part in message.get_payload() if isinstance(part, Message)]
@@ -81,11 +122,13 @@ def add_plain(assembly: Assembly, text: str) -> None:
         assembly.block(ElementKind.QUOTE if _QUOTED.match(piece) else ElementKind.PARAGRAPH, piece)
 
 
-def _body(part: Message) -> str:
+def _content(part: Message) -> bytes:
     payload = part.get_payload(decode=True)
-    content = payload if isinstance(payload, bytes) else b""
-    charset = part.get_content_charset()
-    return decode(content, charset)
+    return payload if isinstance(payload, bytes) else b""
+
+
+def _body(part: Message) -> str:
+    return decode(_content(part), part.get_content_charset())
 
 
 def _header(message: Message, name: str) -> str:

@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ingestor.model import Document, Element, ElementKind, ParseRequest
+from ingestor.parsing.anchors import Anchors
 from ingestor.parsing.blocks import Block, elements_of, heading
 from ingestor.parsing.formats import Format
 from ingestor.parsing.text import decode
@@ -27,7 +28,6 @@ _FRONT_MATTER = re.compile(r"---[ \t]*\n(.*?\n)?(?:---|\.\.\.)[ \t]*(?:\n|\Z)", 
 _FRONT_TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
 _EXPLICIT_ID = re.compile(r"\s*\{\s*#([\w:.-]+)[^{}]*\}\s*$")
 _TAGS = re.compile(r"<!--.*?-->|<[^>]*>", re.DOTALL)
-_NOT_SLUG = re.compile(r"[^\w\- ]")
 # Deeper nesting than any author writes; the parser recurses, and drops what lies below its limit.
 _NESTING = 60
 
@@ -64,7 +64,7 @@ class _Reader:
     first_line: int
     lines: list[str] = field(default_factory=list)
     blocks: list[Block] = field(default_factory=list)
-    slugs: dict[str, int] = field(default_factory=dict)
+    anchors: Anchors = field(default_factory=Anchors)
 
     def read(self, tokens: Sequence[Token]) -> None:
         self.lines = self.text.split("\n")
@@ -99,7 +99,7 @@ class _Reader:
             if quotes or token.level:  # inside a quote or a list a heading opens no section
                 kind = ElementKind.QUOTE if quotes else ElementKind.LIST_ITEM
                 return Block(kind=kind, first=first, last=last)
-            anchor = explicit or self._slug(title)
+            anchor = explicit or self.anchors.of(title)
             level = int(token.tag[1:])
             return heading(first, last, level=level, title=title, anchor=anchor)
         if token.type == "paragraph_open":
@@ -141,13 +141,6 @@ class _Reader:
         if explicit:
             content = content[: explicit.start()]
         return " ".join(_plain(content, self.env).split()), explicit[1] if explicit else None
-
-    def _slug(self, title: str) -> str:
-        """The fragment id that GitHub and its likes give a heading, numbered where it repeats."""
-        slug = _NOT_SLUG.sub("", title.strip().lower()).replace(" ", "-")
-        seen = self.slugs.get(slug, 0)
-        self.slugs[slug] = seen + 1
-        return f"{slug}-{seen}" if seen else slug
 
 
 def _front_matter(text: str) -> tuple[str, str]:

@@ -115,6 +115,12 @@ def prepare(ocr: Ocr, *, page_seconds: float, more_time: Callable[[], None]) -> 
     _process.ocr, _process.page_seconds, _process.more_time = ocr, page_seconds, more_time
 
 
+def reads() -> bool:
+    """Whether pictures are read in this process at all."""
+    settings = _process.ocr or Ocr().here()
+    return settings.mode is OcrMode.AUTO and bool(settings.languages)
+
+
 class PageReader:
     """Reads pages of one document and keeps account of what was not read."""
 

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing.detect import detect
-from ingestor.parsing.formats import Format
+from ingestor.parsing.formats import Format, claimed
 from ingestor.parsing.reply import too_much_memory
 
 MAX_BYTES = 256 * 2**20
 """Larger content is refused unread; the connectors' own limit is usually far below."""
 
-_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG})
+_EMPTY_IS_VALID = frozenset({Format.TEXT, Format.MARKDOWN, Format.RST, Format.ORG, Format.ASCIIDOC})
+_NO_TEXT_HINT = "Nothing to do, or exclude it."
 _NO_TEXT_HINTS = {
     Format.PPT: "The slides may hold pictures only: add text, or exclude the file.",
     Format.ODP: "The slides may hold pictures only: add text, or exclude the file.",
@@ -35,10 +36,10 @@ def parse(request: ParseRequest) -> Document:
             hint="Split it, or exclude it.",
         )
     try:
-        fmt = detect(request.name, request.content, request.media_type)
+        fmt, adapter = _adapter_for(request)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # libraries comment on odd files; the reason is what counts
-            document = _adapter(fmt)(request)
+            document = adapter(request)
     except ParseFailure:
         raise
     except MemoryError:
@@ -62,10 +63,18 @@ def parse(request: ParseRequest) -> Document:
     if not document.elements and fmt not in _EMPTY_IS_VALID:
         raise ParseFailure(
             ParseReason.NO_TEXT,
-            f"The {fmt.value} file holds no text.",
-            hint=_NO_TEXT_HINTS.get(fmt, "Nothing to do, or exclude it."),
+            f"The {document.kind} file holds no text.",
+            hint=_NO_TEXT_HINTS.get(fmt, _NO_TEXT_HINT) if fmt is not None else _NO_TEXT_HINT,
         )
     return document
+
+
+def _adapter_for(request: ParseRequest) -> tuple[Format | None, Callable[[ParseRequest], Document]]:
+    """What reads it, and as what where it is one of ours."""
+    if (other := claimed(request.name, request.media_type)) is not None:
+        return None, other.parse
+    fmt = detect(request.name, request.content, request.media_type)
+    return fmt, _adapter(fmt)
 
 
 def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
@@ -102,6 +111,8 @@ def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:
             from ingestor.parsing.rest import parse_rst as adapter
         case Format.ORG:
             from ingestor.parsing.org import parse_org as adapter
+        case Format.ASCIIDOC:
+            from ingestor.parsing.asciidoc import parse_asciidoc as adapter
         case Format.ODS:
             from ingestor.parsing.opendocument import parse_ods as adapter
         case Format.ODP:

@@ -10,8 +10,9 @@ import shutil
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-from ingestor.parsing.formats import Format, named_format
+from ingestor.parsing.formats import Format, claimed, named_format
 from ingestor.parsing.ocr import Ocr
+from ingestor.parsing.third_party import installed
 
 # Raised when what is shared (text decoding, assembly, tables, titles, detection) changes its output.
 _SHARED = 2
@@ -33,32 +34,40 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.PPTX: (2, ("unstructured", "python-pptx")),
     Format.XLSX: (2, ("openpyxl", "lxml")),
     Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
-    Format.EMAIL: (3, ("lxml",)),
+    Format.EMAIL: (4, ("lxml",)),
     Format.EPUB: (3, ("lxml", "pypandoc-binary")),
     Format.ODT: (3, ("lxml", "pypandoc-binary")),
     Format.RTF: (3, ("lxml", "pypandoc-binary")),
     Format.NOTEBOOK: (1, ("markdown-it-py",)),
     Format.RST: (1, ("docutils",)),
     Format.ORG: (1, ()),
+    Format.ASCIIDOC: (1, ()),
     Format.ODS: (1, ("lxml",)),
     Format.ODP: (1, ("lxml",)),
     Format.XLS: (3, ("xlrd", "olefile")),
-    Format.MSG: (2, ("python-oxmsg", "lxml")),
+    Format.MSG: (3, ("python-oxmsg", "lxml")),
     Format.DOC: (2, (SOFFICE, "lxml")),
     Format.PPT: (2, (SOFFICE, "unstructured", "python-pptx")),
     Format.IMAGE: (1, ("pillow", OCR)),
 }
 
 
+# What they hold may be anything: a new parser for it is a reason to read them again.
+_HOLDERS = frozenset({Format.EMAIL, Format.MSG})
+
+
 def recipe(name: str, media_type: str | None, ocr: Ocr | None = None) -> str:
     """``format.version`` and the libraries; what has no known name may turn out to be anything."""
+    if (other := claimed(name, media_type)) is not None:
+        return f"parse.{_SHARED} {other.name}.{other.recipe}"
     return _fingerprint(named_format(name, media_type), ocr or Ocr())
 
 
 @cache
 def _fingerprint(fmt: Format | None, ocr: Ocr) -> str:
-    if fmt is None:
+    if fmt is None or fmt in _HOLDERS:
         parts = [f"{known.value}.{number}" for known, (number, _) in _ADAPTERS.items()]
+        parts += [f"{other.name}.{other.recipe}" for other in installed() if not other.trouble]
         libraries = sorted({library for _, needed in _ADAPTERS.values() for library in needed})
     else:
         number, needed = _ADAPTERS[fmt]

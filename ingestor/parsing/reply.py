@@ -1,6 +1,7 @@
 """What a worker answers, as bytes: a document or a failure.
 
-JSON and no pickle: a worker has read hostile input, and unpickling runs whatever the sender wants.
+JSON and no pickle: a worker has read hostile input, and unpickling runs whatever the sender wants. The contents of
+attachments follow the JSON after a newline, which JSON has none of, one behind the other.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import json
 from typing import Any
 
 from ingestor.errors import ParseFailure, ParseReason
-from ingestor.model import Document, Element, ElementKind
+from ingestor.model import Attachment, Document, Element, ElementKind
+from ingestor.parsing.attachments import MOST, MOST_BYTES, clean_name
 
 MORE_TIME = b"more"
 """No answer yet: a page begins that OCR reads, and the clock is put forward by what a page may take."""
@@ -18,7 +20,7 @@ _RUINED = "The parser gave an answer that cannot be true."
 
 
 def encode_document(document: Document) -> bytes:
-    return _dump(
+    head = _dump(
         {
             "text": document.text,
             "title": document.title,
@@ -29,8 +31,12 @@ def encode_document(document: Document) -> bytes:
                 [e.kind.value, e.start, e.end, list(e.section), e.level, e.page, e.anchor, e.context]
                 for e in document.elements
             ],
+            "attachments": [
+                [a.name, a.media_type, len(a.content) if a.content is not None else None] for a in document.attachments
+            ],
         }
     )
+    return b"\n".join([head, b"".join(a.content or b"" for a in document.attachments)])
 
 
 def encode_failure(failure: ParseFailure) -> bytes:
@@ -54,18 +60,21 @@ def too_much_scratch() -> ParseFailure:
 
 
 def too_much_memory() -> ParseFailure:
-    """Said by a worker that is refused more, or by its parent, where a library died of the refusal."""
+    """Said by a worker that is refused more, or by its parent, where a library died of the refusal. A worker that has
+    read many documents has less than a new one: it may pass there."""
     return ParseFailure(
         ParseReason.MEMORY,
         "Parsing the file takes more memory than a parser is allowed.",
-        hint="Split the file, or exclude it.",
+        hint="It is tried again later, in a new process. Else split the file, or exclude it.",
+        transient=True,
     )
 
 
 def decode(answer: bytes) -> Document:
     """The document, checked; raises the ``ParseFailure`` that was sent, or one for a ruined answer."""
     try:
-        values = json.loads(answer)
+        head, _, contents = answer.partition(b"\n")
+        values = json.loads(head)
         if "reason" in values:
             failure = ParseFailure(
                 ParseReason(values["reason"]),
@@ -74,14 +83,14 @@ def decode(answer: bytes) -> Document:
                 transient=bool(values["transient"]),
             )
         else:
-            return _document(values)
+            return _document(values, contents)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         failure = ParseFailure(ParseReason.CRASHED, _RUINED, hint="It is tried again later.", transient=True)
         failure.__cause__ = error
     raise failure
 
 
-def _document(values: dict[str, Any]) -> Document:
+def _document(values: dict[str, Any], contents: bytes) -> Document:
     sections: dict[tuple[str, ...], tuple[str, ...]] = {}  # most elements share theirs with the one before
     elements = []
     position = 0
@@ -110,7 +119,27 @@ def _document(values: dict[str, Any]) -> Document:
         kind=str(values["kind"]),
         has_lines=bool(values["has_lines"]),
         language=values["language"],
+        attachments=_attachments(values["attachments"], contents),
     )
+
+
+def _attachments(heads: list[list[Any]], contents: bytes) -> tuple[Attachment, ...]:
+    """Exactly what follows, within the limits that the parsers keep."""
+    if len(heads) > MOST + 1 or len(contents) > MOST_BYTES:
+        raise ValueError(_RUINED)
+    found, position = [], 0
+    for name, media_type, size in heads:
+        if not (isinstance(name, str) and isinstance(media_type, str | None) and isinstance(size, int | None)):
+            raise TypeError(_RUINED)
+        if size is not None and not 0 <= size <= len(contents) - position:
+            raise ValueError(_RUINED)
+        content = None if size is None else contents[position : position + size]
+        position += size or 0
+        # A name with half a character in it comes from a worker that was taken over.
+        found.append(Attachment(name=clean_name(name), content=content, media_type=media_type))
+    if position != len(contents):
+        raise ValueError(_RUINED)
+    return tuple(found)
 
 
 def _dump(values: dict[str, Any]) -> bytes:

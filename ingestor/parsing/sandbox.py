@@ -34,7 +34,8 @@ class NetworkDenied(PermissionError):
 def confine(parent: int, *, memory: int, scratch: int) -> None:
     """For good. ``memory`` and ``scratch`` (of one file) are bytes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # systemd sends it to all of a service at once; the document at hand is not to blame, and the parent ends us.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     with contextlib.suppress(OSError, AttributeError):  # where there is no prctl the closed pipe has to do
         prctl = ctypes.CDLL(None, use_errno=True).prctl

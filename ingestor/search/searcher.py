@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexFailure, UserError
-from ingestor.model import Candidate, ChunkId, Hit, Reader, SearchMode
+from ingestor.model import Candidate, ChunkId, Hit, Reader, SearchMode, UnitId
 from ingestor.ports import Embedder, SearchLedger, VectorStore
 from ingestor.search.citations import cite
 from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
-from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, word_shares
+from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed
+from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, unit_scores, word_shares
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,10 +45,18 @@ class Lens:
 class Searcher:
     """Answers searches. Threads may share it as far as the embedder and the index allow."""
 
-    def __init__(self, *, ledger: SearchLedger, lens: Callable[[], Lens]) -> None:
-        """``lens`` is asked at the start of each search, and gives what serves then."""
+    def __init__(
+        self,
+        *,
+        ledger: SearchLedger,
+        lens: Callable[[], Lens],
+        unit_texts: Callable[[Sequence[UnitId]], Sequence[str]],
+    ) -> None:
+        """``lens`` is asked at the start of each search, and gives what serves then. ``unit_texts`` is asked for the
+        units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone."""
         self._ledger = ledger
         self._lens = lens
+        self._unit_texts = unit_texts
         self._exact = ExactScan()
 
     def search(
@@ -59,18 +68,27 @@ class Searcher:
         reader: Reader,
         sources: Sequence[str] = (),
         lens: Lens | None = None,
+        merge: bool = False,
+        passage: int | None = None,
     ) -> Found:
-        """``lens`` instead of what serves: for the evaluation of a model that does not serve yet."""
+        """``lens`` instead of what serves: for the evaluation of a model that does not serve yet. ``merge``:
+        hits that stand next to each other are one. ``passage``: each is cut down to about so many characters
+        around the sentence that is nearest."""
         if not query.strip():
             raise UserError("The query is empty.", hint="Ask a question or give some words.")
         if not 1 <= top <= TOP_LIMIT:
             raise UserError(f"--top must be from 1 to {TOP_LIMIT}.")
+        if passage is not None and (merge or mode is SearchMode.KEYWORD):
+            raise UserError(
+                "Passages are made around what is near in meaning, in the modes hybrid and dense, and are not merged.",
+                hint="Leave out --passage, or --merge and --mode keyword.",
+            )
         keyword: dict[int, float] = {}
         if mode is not SearchMode.DENSE:
             keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, sources))
         if mode is SearchMode.KEYWORD:
             worded = self._ledger.candidates(keyword, reader, sources)
-            return self._found(keyword, top, worded, reader, "")
+            return self._found(keyword, top, worded, reader, "", merge=merge)
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
         near, note = self._dense_candidates(lens, vector, top, reader, sources)
@@ -82,7 +100,11 @@ class Searcher:
         if mode is SearchMode.HYBRID:
             shares = word_shares(self._ledger.held(query, candidates.keys()))
             scores = hybrid_scores(candidates, scores, shares)
-        return self._found(scores, top, candidates.values(), reader, note)
+        if passage is not None:
+            nearness = unit_scores(vector, list(candidates.values()), *units)
+            parts = grown(scores, candidates.values(), nearness, passage, top)
+            return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
+        return self._found(scores, top, candidates.values(), reader, note, merge=merge)
 
     def _dense_candidates(
         self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, sources: Sequence[str]
@@ -109,8 +131,31 @@ class Searcher:
         return near, note
 
     def _found(
-        self, scores: Mapping[int, float], top: int, candidates: Iterable[Candidate], reader: Reader, note: str
+        self,
+        scores: Mapping[int, float],
+        top: int,
+        candidates: Iterable[Candidate],
+        reader: Reader,
+        note: str,
+        *,
+        merge: bool,
     ) -> Found:
         texts = {candidate.chunk: candidate.text_hash for candidate in candidates}
-        best = ranked(scores, texts, top)
-        return Found(hits=tuple(cite(hit) for hit in self._ledger.hits(best, reader)), note=note)
+        best = ranked(scores, texts, top + MERGED_FIRST if merge else top)
+        hits: Sequence[Hit] = self._ledger.hits(best, reader)
+        if merge:
+            hits = merged(hits)[:top]
+        return Found(hits=tuple(cite(hit) for hit in hits), note=note)
+
+    def _narrowed(self, parts: Sequence[Grown], reader: Reader) -> Iterator[Hit]:
+        rows = dict.fromkeys(part.candidate.chunk for part in parts)
+        resolved = {hit.chunk_id: hit for hit in self._ledger.hits([(row, 0.0) for row in rows], reader)}
+        for part in parts:
+            hit = resolved.get(part.candidate.chunk_id)
+            if hit is None:
+                continue  # it died or was hidden meanwhile
+            try:
+                strings = self._unit_texts([unit for unit, _ in part.candidate.units])
+            except KeyError:
+                strings = ()
+            yield narrowed(hit, part, strings)

@@ -21,6 +21,8 @@ from ingestor.ledger.sources import SourceRow
 from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
+from ingestor.service.caches import Caches
+from ingestor.service.life import Life, Outside
 from ingestor.service.models import ModelRegistry
 from ingestor.service.pump import Pump
 from ingestor.service.rebuilding import rebuild_when_bloated
@@ -60,7 +62,9 @@ class Parts:
     models: ModelRegistry
     searcher: Searcher
     make_source: Callable[[SourceRow], Source]
+    caches: Caches
     timings: Mapping[str, Timing]
+    life: Life
     stop: threading.Event
 
     @property
@@ -75,14 +79,19 @@ class Service:
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
         self.ledger = parts.ledger
+        self.life = parts.life
         self.stop = parts.stop
         self.ready = False
+        self.planned = False  # whether the first scan of every source was asked for
         self.quiet = True  # after close: whether every loop had ended
         self._runners: dict[str, Runner] = {}
+        self._leaving: dict[str, Runner] = {}  # dropped ones that are still in a call that does not return
         self._watches: dict[str, Watch] = {}
+        self._timings = dict(parts.timings)
         self._schedule = Schedule()
         self._watching = False
         self._warm_up: threading.Thread | None = None
+        self._model_note = "not loaded yet"
         self._lock = threading.RLock()
 
     # -- life ----------------------------------------------------------------------------------------
@@ -92,6 +101,7 @@ class Service:
         with contextlib.suppress(NoSpace):  # the loops wait for room, and searches need none
             self.ledger.mark_clean(False)
             self.ledger.finish_removals()
+        self.sweep_caches()
         self.parts.pump.start()
         self.ready = True
 
@@ -103,7 +113,9 @@ class Service:
         self._schedule.add(_MAINTENANCE, Timing(interval_s=_MAINTENANCE_EVERY_S), self.maintain)
         self._schedule.add(_PROBE, Timing(interval_s=_PROBE_EVERY_S), self.probe)
         for row in self.ledger.sources.all():
-            self._attend(row)
+            if not row.paused:
+                self._attend(row)
+        self.planned = True
         self.warm()
 
     def close(self) -> None:
@@ -115,10 +127,11 @@ class Service:
         deadline = time.monotonic() + GRACE_S - _CLOSING_S
         self.stop.set()
         self._schedule.stop()
+        self.life.ended("schedule")
         for watch in self._watches.values():
             watch.close()
         quiet = True
-        for runner in self._runners.values():
+        for runner in (*self._runners.values(), *self._leaving.values()):
             quiet &= runner.join(max(0.1, deadline - time.monotonic()))
         self.parts.parser.close()
         quiet &= self.parts.pump.join(max(0.1, deadline - time.monotonic()))
@@ -149,6 +162,13 @@ class Service:
         """Whether the model or the index is being loaded still: also after ``close``, for it cannot be interrupted."""
         return self._warm_up is not None and self._warm_up.is_alive()
 
+    def model_state(self) -> str:
+        """``ok`` once the model that search goes by is in memory, else a sentence."""
+        try:
+            return "ok" if self.parts.models.embedder(self.parts.index.model()).loaded else self._model_note
+        except (EmbedderError, LedgerError) as failure:
+            return str(failure)
+
     def _warm(self) -> None:
         try:
             self.parts.index.warm()
@@ -158,6 +178,7 @@ class Service:
         try:
             _ = self.parts.models.embedder(self.parts.index.model()).dimensions  # loads it
         except (EmbedderError, LedgerError) as failure:
+            self._model_note = str(failure)
             _log.info("model_not_warm", error=str(failure))
 
     # -- sources --------------------------------------------------------------------------------------
@@ -172,10 +193,21 @@ class Service:
             return self._runners[name]
 
     def attend(self, name: str, *, scan: bool = True) -> None:
-        """A source was added: a service watches and schedules it from now on. ``scan`` False: the caller
-        asks for the first run itself."""
-        if self._watching:
-            self._attend(next(row for row in self.ledger.sources.all() if row.name == name), scan=scan)
+        """A source was added, changed or resumed: a service watches and schedules it from now on. ``scan`` False: the
+        caller asks for the first run itself."""
+        row = next(row for row in self.ledger.sources.all() if row.name == name)
+        if self._watching and not row.paused:
+            self._attend(row, scan=scan)
+
+    def retime(self, timings: Mapping[str, Timing]) -> set[str]:
+        """Schedule by these from now on; the names whose timing is another one."""
+        with self._lock:
+            before, self._timings = self._timings, dict(timings)
+            attended = list(self._watches)
+        retimed = {name for name in attended if timings.get(name, Timing()) != before.get(name, Timing())}
+        for name in retimed:
+            self._schedule_source(name)
+        return retimed
 
     def foresee(self, name: str | None, source: Source) -> tuple[RunCounts, str]:
         """What a run of ``source`` would find, and what is wrong with its listing; nothing is read or written.
@@ -196,15 +228,23 @@ class Service:
         return counts, broken
 
     def drop(self, name: str) -> None:
-        """A source is being removed: its loop ends before its documents go."""
+        """Nothing looks after a source any more: it is being removed, is paused, or is started anew. What runs is
+        suspended; its loop ends first."""
         with self._lock:
             watch, runner = self._watches.pop(name, None), self._runners.pop(name, None)
         self._schedule.remove(name)
         if watch is not None:
             watch.close()
         if runner is not None:
-            runner.end(GRACE_S)
+            if not runner.end(GRACE_S):
+                self._leaving[name] = runner  # the next loop of this source begins when this one has ended
             runner.source.close()
+        with contextlib.suppress(LedgerError):  # it is for people
+            self.ledger.sources.set_next_run(name, None)
+
+    def sweep_caches(self) -> None:
+        """What connectors kept for sources that are no more."""
+        self.parts.caches.sweep(row.name for row in self.ledger.sources.all())
 
     def runners(self) -> Sequence[Runner]:
         with self._lock:
@@ -215,7 +255,11 @@ class Service:
 
         def make_engine(pulse: RunnerPulse) -> SyncEngine:
             return SyncEngine(
-                source=source, ledger=self.ledger.sync, parser=self.parts.parser, cutter=self.parts.cutter, pulse=pulse
+                source=Outside(source, self.life, f"source-{source.name}"),
+                ledger=self.ledger.sync,
+                parser=self.parts.parser,
+                cutter=self.parts.cutter,
+                pulse=pulse,
             )
 
         runner = Runner(
@@ -226,6 +270,8 @@ class Service:
             pump=self.parts.pump,
             stop=self.stop,
             has_room=self.ledger.has_room,
+            life=self.life,
+            after=self._leaving.get(row.name),
         )
         runner.start()
         return runner
@@ -243,9 +289,11 @@ class Service:
         watch.arm()
         if scan:
             runner.request(Trigger.STARTUP)
-        timing = self.parts.timings.get(row.name, Timing())
-        self._schedule.add(row.name, timing, lambda: self._scheduled(row.name))
-        self._note_next(row.name)
+        self._schedule_source(row.name)
+
+    def _schedule_source(self, name: str) -> None:
+        self._schedule.add(name, self._timings.get(name, Timing()), lambda: self._scheduled(name))
+        self._note_next(name)
 
     def _scheduled(self, name: str) -> None:
         runner = self._runners.get(name)
@@ -258,6 +306,7 @@ class Service:
             self.ledger.sources.set_next_run(name, self._schedule.next_run(name))
 
     def _supervise(self) -> None:
+        self.life.sign("schedule")
         for watch in list(self._watches.values()):
             watch.supervise(SUPERVISE_S)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from connectors.base import WHOLE
 from connectors.errors import ConnectorError
-from ingestor import wire
+from ingestor import wire, wire_service
 from ingestor.errors import SourceHeld, UserError
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Hit, Outcome, Reader, RunCounts, RunId, RunReport, SearchMode, SourceState, Tally, Trigger
@@ -24,6 +24,7 @@ from ingestor.service.backup import backup
 from ingestor.service.core import Service
 from ingestor.service.folders import FILES, name_for, registered
 from ingestor.service.rebuilding import rebuild
+from ingestor.service.reloading import Reread, reload
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.service.switching import roll_back, switch
 from ingestor.service.verifying import verify
@@ -36,13 +37,17 @@ _ANSWER_S = 5.0  # of the grace, for those who wait for an answer
 class ServiceOperations:
     """Called from several threads at once."""
 
-    def __init__(self, service: Service, *, before_long: Callable[[], None] = lambda: None) -> None:
-        """``before_long`` is called once, before the first operation that may take long."""
+    def __init__(
+        self, service: Service, *, before_long: Callable[[], None] = lambda: None, reread: Reread | None = None
+    ) -> None:
+        """``before_long`` is called once, before the first operation that may take long. ``reread`` reads the
+        configuration afresh; only a service has one."""
         self._service = service
         self._ledger = service.ledger
         self._registering = threading.Lock()
         self._backing_up = threading.Lock()
         self._before_long = before_long
+        self._reread = reread
         self._under_way = threading.Condition()
         self._count = 0
         self._began = False
@@ -143,6 +148,8 @@ class ServiceOperations:
             top=request.top,
             reader=Reader(principals=principals),
             sources=request.sources,
+            merge=request.merge,
+            passage=request.passage,
         )
         return wire.SearchReply(
             query=request.query,
@@ -194,10 +201,42 @@ class ServiceOperations:
         self._ledger.sources.remove(row.name, purge=request.purge)
         self._service.drop(row.name)
         self._ledger.finish_removals()
+        self._service.sweep_caches()
         self._service.parts.pump.kick()
         return source_reply(row)
 
+    def pause(self, request: wire_service.PauseRequest, /) -> wire_service.PausedReply:
+        return self._set_paused(request.sources, paused=True)
+
+    def resume(self, request: wire_service.PauseRequest, /) -> wire_service.PausedReply:
+        return self._set_paused(request.sources, paused=False)
+
+    def reload(self, _request: wire_service.ReloadRequest, /) -> wire_service.ReloadReply:
+        with self._registering:
+            return reload(self._service, self._reread)
+
     # -- helpers -----------------------------------------------------------------------------------------
+
+    def _set_paused(self, names: Sequence[str], *, paused: bool) -> wire_service.PausedReply:
+        """All of them or, where one is unknown, none."""
+        for name in names:
+            self._ledger.sources.row_id(name)
+        changed: dict[str, bool] = {}
+        with self._registering:
+            for name in dict.fromkeys(names):
+                changed[name] = self._ledger.sources.set_paused(name, paused)
+                if changed[name] and paused:
+                    self._service.drop(name)
+                elif changed[name]:
+                    self._service.attend(name)
+        rows = {row.name: row for row in self._ledger.sources.all()}
+        return wire_service.PausedReply(
+            sources=tuple(
+                wire_service.PausedSource(name=name, paused=paused, changed=new, next_run=rows[name].next_run)
+                for name, new in changed.items()
+                if name in rows
+            )
+        )
 
     def _chosen(self, request: wire.BackfillRequest) -> Sequence[SourceRow]:
         """The sources of a backfill: the folders named (registered where new), the sources named, or all."""
@@ -208,7 +247,7 @@ class ServiceOperations:
             if created and not request.dry_run:
                 self._service.attend(row.name, scan=False)  # the backfill is its first scan
         if not rows and not request.paths and not request.sources:
-            rows = list(self._ledger.sources.all())
+            rows = [row for row in self._ledger.sources.all() if not row.paused]
         return list({row.name: row for row in rows}.values())
 
     def _register(self, path: str, owner: str, name: str | None, *, dry: bool = False) -> tuple[SourceRow, bool]:
@@ -251,8 +290,8 @@ class ServiceOperations:
             runner = self._service.runner(name)
             report = self._wait(runner.request(trigger, watch=_watch(name, progress, self._service)))
             replies.append(run_reply(report))
-            if report.outcome is Outcome.SUSPENDED:
-                break
+            if report.outcome is Outcome.SUSPENDED and self._service.stop.is_set():
+                break  # not where this source alone was paused: the others are still to be done
         return wire.RunsReply(runs=tuple(replies), index_note=self._index_note())
 
     def _wait(self, future: Future[RunReport]) -> RunReport:
@@ -309,6 +348,8 @@ def _hit_reply(hit: Hit) -> wire.SearchHit:
         text=hit.text,
         revision=hit.revision,
         ingested_at=hit.ingested_at,
+        parent=hit.parent.uri if hit.parent is not None else "",
+        parent_title=hit.parent.title if hit.parent is not None else "",
     )
 
 

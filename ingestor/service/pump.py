@@ -13,24 +13,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ingestor import log
-from ingestor.embedding.worker import EmbedStep
+from ingestor.embedding.worker import EmbedOutcome, EmbedStep
 from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMissing
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.index import IndexStates
 from ingestor.model import Generation, ModelId
+from ingestor.service.life import Life
 from ingestor.space import NoSpace
 
 _EMBED_CHUNKS = 48  # two or three seconds of work, so that a fresh edit soon has its turn
 _INDEX_ROWS = 1_000
 _IDLE_LOOK_S = 30.0  # also without a kick: another process's repair, a retry that is due
+_SLICE_S = 5.0
 _LEDGER_RETRY_S = 5.0
 
 _log = log.get()
 
 
-@dataclass(kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True, eq=False)
 class Account:
-    """What was done for one source while its run was open."""
+    """What was done for one source while its run was open. Itself and no other: two that counted the same so far are
+    not one, and the inner one must not take the outer one's place away."""
 
     embedded: int = 0
     reused: int = 0
@@ -54,6 +57,7 @@ class Pump:
         index: GenerationManager,
         stop: threading.Event,
         require_room: Callable[[], None] = lambda: None,
+        life: Life | None = None,
     ) -> None:
         """``index`` says which generations it tends; ``embed`` gives what runs a model, or raises
         ``EmbedderError``."""
@@ -62,6 +66,7 @@ class Pump:
         self._index = index
         self._stop = stop
         self._require_room = require_room
+        self._life = life or Life()
         self._wake = threading.Condition()
         self._kicks = 0
         self._accounts: dict[str, list[Account]] = {}
@@ -133,7 +138,8 @@ class Pump:
     # -- the loops -----------------------------------------------------------------------------------
 
     def _loop(self, name: str, once: Callable[[], bool]) -> None:
-        while not self._stop.is_set():
+        stopping = self._life.asking(name, self._stop.is_set)
+        while not stopping():
             before = self._kicks
             try:
                 busy = once()
@@ -153,8 +159,10 @@ class Pump:
                 _log.error("stage_crashed", stage=name, exc_info=True)
                 wait = _IDLE_LOOK_S
             with self._wake:
-                if wait and before == self._kicks and not self._stop.is_set():
-                    self._wake.wait(wait)
+                while wait > 0 and before == self._kicks and not stopping():  # in slices: an idle loop lives
+                    self._wake.wait(min(wait, _SLICE_S))
+                    wait -= _SLICE_S
+        self._life.ended(name)
 
     def _embed_once(self) -> bool:
         self._require_room()  # before the work whose fruit could not be kept
@@ -163,7 +171,7 @@ class Pump:
             first = generation.model == model
             try:
                 step = self._embed(generation.model)
-                outcome = step.step(generation.generation_id, _EMBED_CHUNKS, self._stop.is_set)
+                outcome = self._embed_step(step, generation)
             except EmbedderError as error:
                 if first:
                     raise
@@ -180,6 +188,18 @@ class Pump:
             self.kick()  # the other loop has rows to write now
         return ready > 0
 
+    def _embed_step(self, step: EmbedStep, generation: Generation) -> EmbedOutcome:
+        """The first one loads the model, which may have to be fetched: that has no safe points."""
+        loaded = step.loaded
+        if not loaded:
+            self._life.turns("embed", outside=True)
+        try:
+            stopping = self._life.asking("embed", self._stop.is_set)
+            return step.step(generation.generation_id, _EMBED_CHUNKS, stopping)
+        finally:
+            if not loaded:
+                self._life.turns("embed", outside=False)
+
     def trouble_beside(self, model: ModelId) -> str:
         """Why units cannot be embedded for a model that does not serve (yet); empty when they can."""
         return self._beside.get(model, "")
@@ -187,7 +207,7 @@ class Pump:
     def _index_once(self) -> bool:
         before = self._generations()
         try:
-            outcome = self._index.step(_INDEX_ROWS, self._stop.is_set)
+            outcome = self._index.step(_INDEX_ROWS, self._life.asking("index", self._stop.is_set))
         except VectorsMissing:
             for generation in before:
                 self._ledger.unready(generation.generation_id)

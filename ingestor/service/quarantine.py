@@ -30,10 +30,18 @@ def found(ledger: Ledger, target: str, path: str, place: Place) -> wire.Quaranti
     """The one that ``target`` means: a document's id, else ``path``, which is the same word as an absolute path."""
     one = ledger.quarantine.document(target)
     if one is None and (there := place(path)) is not None:
-        one = ledger.quarantine.item(*there)
+        one = ledger.quarantine.item(*there) or _only_attachment(ledger, *there)
     if one is None:
         raise not_set_aside(target)
     return item_reply(one)
+
+
+def _only_attachment(ledger: Ledger, source: str, item_id: ItemId) -> SetAside | None:
+    """What is meant by a mail that was read: the one of its attachments that was not. Of several none is meant."""
+    waiting = [
+        one for one in ledger.quarantine.all() if (one.source, one.item_id.partition("#")[0]) == (source, item_id)
+    ]
+    return waiting[0] if len(waiting) == 1 else None
 
 
 def retry(ledger: Ledger, request: wire.QuarantineRequest) -> Sequence[str]:

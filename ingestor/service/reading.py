@@ -16,6 +16,7 @@ from ingestor.model import Generation, GenerationState, ModelId
 from ingestor.parsing.sandbox_filter import trouble
 from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
+from ingestor.service.tracing import history, no_such_chunk, no_such_document, reader_of, traced
 from ingestor.space import is_full, sentence
 from ingestor.sync.lag import percentiles
 
@@ -100,6 +101,19 @@ class LedgerReading:
                 raise not_set_aside(target)
             known = ledger.sources.all()
             return found(ledger, target, path, lambda place: self._named(known, place))
+
+    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire.TraceReply:
+        with self._ledger() as ledger:
+            if ledger is None:
+                raise no_such_chunk(chunk_id)
+            return traced(ledger, chunk_id, reader_of(principals))
+
+    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire.HistoryReply:
+        with self._ledger() as ledger:
+            if ledger is None:
+                raise no_such_document(target)
+            known = ledger.sources.all()
+            return history(ledger, target, path, lambda place: self._named(known, place), reader_of(principals))
 
     def why(self, path: str) -> wire.WhyReply:
         with self._ledger() as ledger:
@@ -234,7 +248,7 @@ class LedgerReading:
 
 def _facts(facts: ItemFacts) -> Mapping[str, object]:
     lag = None
-    state = "pending" if facts.pending_embed + facts.pending_index else "ok"
+    state = "pending" if facts.pending_embed + facts.pending_index else "ok" if facts.chunks else "no_text"
     if facts.searchable_at is not None and facts.edited_at is not None:
         lag = round(max(0.0, facts.searchable_at - facts.edited_at), 3)
     return {

@@ -19,6 +19,7 @@ from ingestor import log
 from ingestor.errors import IngestorError, LedgerError
 from ingestor.model import Outcome, Plan, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
 from ingestor.ports import RunLedger
+from ingestor.service.life import Life
 from ingestor.service.pump import Pump
 from ingestor.service.replies import canonical, run_reply
 from ingestor.service.requests import Request, Requests, Watch
@@ -53,14 +54,20 @@ class Runner:
         pump: Pump,
         stop: threading.Event,
         has_room: Callable[[], bool] = lambda: True,
+        after: Runner | None = None,
+        life: Life | None = None,
     ) -> None:
-        """``has_room``: whether the disk of the state folder takes more."""
+        """``has_room``: whether the disk of the state folder takes more. ``after``: an earlier loop of this source,
+        which this one waits for."""
         self.source = source
         self._runs = runs
         self._discard = discard
         self._pump = pump
         self._stop = stop
         self._has_room = has_room
+        self._after_that = after
+        self._life = life or Life()
+        self._name = f"source-{source.name}"
         self._postponed: list[Request] = []
         self._leaving = threading.Event()
         self._wake = threading.Condition()
@@ -69,7 +76,7 @@ class Runner:
         self._ended = False
         self._pulse = RunnerPulse(self)
         self._engine = make_engine(self._pulse)
-        self._thread = threading.Thread(target=self._loop, name=f"source-{source.name}", daemon=True)
+        self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -107,6 +114,8 @@ class Runner:
         return self.join(timeout)
 
     def stopping(self) -> bool:
+        """Asked at every safe point, by this loop alone: so it is its sign of life, too."""
+        self._life.sign(self._name)
         return self._stop.is_set() or self._leaving.is_set()
 
     def join(self, timeout: float) -> bool:
@@ -138,6 +147,9 @@ class Runner:
     # -- the loop ----------------------------------------------------------------------------------
 
     def _loop(self) -> None:
+        while self._after_that is not None and not self._stop.is_set() and not self._after_that.join(1.0):
+            pass  # two loops of one source would both decide what it holds
+        self._after_that = None
         while True:
             with self._wake:
                 while not self._waiting and not self.stopping():
@@ -154,6 +166,7 @@ class Runner:
         with self._wake:
             self._ended = True
             left = self._waiting.take_all()
+        self._life.ended(self._name)
         for request in left:
             request.resolve(report=self._not_begun(request))
 

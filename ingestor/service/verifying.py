@@ -68,7 +68,7 @@ class _Problem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Vectors:
-    """What is wrong in one model's vectors: units that have none, whose vector is none, that nobody knows."""
+    """What is wrong in one model's vectors: units that have none, that have none of theirs, that nobody knows."""
 
     model: ModelId
     missing: Sequence[UnitId]
@@ -153,8 +153,8 @@ class _Looking:
         found = []
         for model, ids in used.items():
             vectors = ledger.vectors(model)
-            unsound, stored = vectors.unsound(), list(vectors.units())
-            unknown = ledger.upkeep.unknown_units(stored)
+            unknown = ledger.upkeep.unknown_units(list(vectors.units()))
+            unsound = sorted(set(vectors.unsound()).difference(unknown))
             missing = vectors.missing(sorted(ids))
             found.append(_Vectors(model=model, missing=missing, unsound=unsound, unknown=unknown))
         return [one for one in found if one.missing or one.unsound or one.unknown]
@@ -207,7 +207,7 @@ class _Looking:
 def _vector_problems(found: _Vectors) -> list[_Problem]:
     kinds = (
         ("lost", found.missing, "unit(s) of live chunks have no vector"),
-        ("lost", found.unsound, "unit(s) have a vector that is none"),
+        ("lost", found.unsound, "unit(s) have a vector that is none or not theirs"),
         ("orphan", found.unknown, "vector(s) belong to no unit"),
     )
     return [

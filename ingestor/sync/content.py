@@ -26,7 +26,6 @@ from ingestor.model import (
     Op,
     ParseRequest,
     Passage,
-    PutFailure,
     PutRevision,
     Recipe,
     RunId,
@@ -35,7 +34,10 @@ from ingestor.model import (
     blake,
 )
 from ingestor.ports import Cutter, Parser, Pulse, SyncLedger
+from ingestor.sync.attachments import AttachmentStage, Holder
 from ingestor.sync.budget import ErrorBudget
+from ingestor.sync.diff import is_due
+from ingestor.sync.failures import is_ignored, put_failure
 from ingestor.sync.lag import edited_at
 
 _IN_FLIGHT = 6  # documents being parsed: enough to keep every worker of a small machine busy
@@ -45,8 +47,6 @@ _ROWS_A_COMMIT = 150  # chunks; below 100 ms at 1,900 a second (tests/results/le
 _COMMIT_AFTER_S = 0.1
 _DOUBT_ROUNDS = 3
 _DOUBT_WAIT_S = 0.02
-_TRIES = 3
-_RETRY_AFTER_S = (60.0, 600.0)  # after the first and the second failure that may pass
 
 
 class Suspended(Exception):
@@ -112,14 +112,16 @@ class ContentStage:
         self._parser = parser
         self._cutter = cutter
         self._pulse = pulse
+        self._attachments = AttachmentStage(ledger=ledger, parser=parser, cut=self._cut, recipe_of=self.recipe_of)
         self._kept: dict[ItemId, Fetched] = {}
         self._doubted: set[ItemId] = set()
         self.unread = False
         """Whether the last run left an item unread: a journal must tell of it again (R4)."""
 
-    def recipe_of(self, ref: ItemRef) -> Recipe:
-        """What would parse and cut this item today."""
-        digest = blake(self._parser.recipe(ref.name, ref.media_type).encode(), self._cutter.recipe().encode())
+    def recipe_of(self, item: ItemRef | KnownItem) -> Recipe:
+        """What would parse and cut this item today. Of a known item the name alone is on record."""
+        media_type = item.media_type if isinstance(item, ItemRef) else None
+        digest = blake(self._parser.recipe(item.name, media_type).encode(), self._cutter.recipe().encode())
         return Recipe(digest.hex()[:16])
 
     def hashes(self, refs: Sequence[ItemRef], tally: Tally) -> dict[ItemId, Hash]:
@@ -185,6 +187,7 @@ class ContentStage:
                 try:
                     fetched = self._fetch(item.ref)
                 except ItemVanished:
+                    self.unread = True
                     continue  # not a delete; the next listing decides
                 except ItemUnreadable as error:
                     budget = budget.failed()
@@ -225,12 +228,10 @@ class ContentStage:
     ) -> _Parsing | None:
         """Equal content parsed with today's recipe is only touched; anything else is parsed."""
         digest, recipe, known = blake(fetched.content), self.recipe_of(fetched.ref), work.known
-        if known is not None and known.content_hash == digest and known.recipe == recipe:
-            due = known.failed and known.retry_at is not None and known.retry_at <= time.time()
-            if not due:
-                batch.add(Touch(doc=known.doc, item_id=known.item_id, ref=fetched.ref, doubtful=fetched.doubtful), 1)
-                tally.unchanged += int(counts and not work.moved)
-                return None
+        if known is not None and _same(known, digest, recipe) and not is_due(known, time.time()):
+            batch.add(Touch(doc=known.doc, item_id=known.item_id, ref=fetched.ref, doubtful=fetched.doubtful), 1)
+            tally.unchanged += int(counts and not work.moved)
+            return None
         reached("parse")
         request = ParseRequest(name=fetched.ref.name, content=fetched.content, media_type=fetched.ref.media_type)
         return _Parsing(
@@ -250,13 +251,29 @@ class ContentStage:
             document = self._await(run, parsing.future, batch, tally)
             passages = self._cut(document)
         except ParseFailure as failure:
-            batch.add(self._failure(parsing, failure), 1)
-            known = work.known
-            ignored = known is not None and known.ignored and known.content_hash == parsing.digest
+            op = put_failure(
+                failure,
+                ref=ref,
+                doc=work.doc,
+                known=work.known,
+                content_hash=parsing.digest,
+                recipe=parsing.recipe,
+                seen_at=parsing.seen_at,
+                doubtful=parsing.fetched.doubtful,
+            )
+            batch.add(op, 1)
+            ignored = is_ignored(work.known, parsing.digest)
             tally.failed += int(counts and not ignored)
             tally.unchanged += int(counts and ignored and not work.moved)
         else:
-            op = PutRevision(
+            edited = edited_at(ref.modified_at, seen_at=parsing.seen_at, previous_scan_started_at=previous_scan)
+            attached = self._attachments.take(
+                Holder(ref=ref, doc=work.doc, seen_at=parsing.seen_at, edited_at=edited),
+                document.attachments,
+                lambda future: self._await(run, future, batch, tally),
+            )
+            tally.failed += attached.failed * counts
+            revision = PutRevision(
                 ref=ref,
                 doc=work.doc,
                 content_hash=parsing.digest,
@@ -266,12 +283,16 @@ class ContentStage:
                 passages=passages,
                 has_lines=document.has_lines,
                 seen_at=parsing.seen_at,
-                edited_at=edited_at(ref.modified_at, seen_at=parsing.seen_at, previous_scan_started_at=previous_scan),
+                edited_at=edited,
                 doubtful=parsing.fetched.doubtful,
+                attachments=attached.ops,
             )
-            batch.add(op, len(passages) + 1)
-            if counts and work.known is None:
+            batch.add(revision, len(passages) + 1 + attached.rows)
+            known = work.known
+            if counts and known is None:
                 tally.added += 1
+            elif counts and known is not None and _same(known, parsing.digest, parsing.recipe) and not known.failed:
+                tally.unchanged += not work.moved  # read again for what is attached to it
             elif counts and not work.moved:
                 tally.updated += 1
         self._flush(run, batch, tally, force=False)
@@ -293,33 +314,6 @@ class ContentStage:
             self._flush(run, batch, tally, force=False)
             self._check_stop(future)
         return future.result()
-
-    def _failure(self, parsing: _Parsing, failure: ParseFailure) -> PutFailure:
-        known = parsing.work.known
-        same = (
-            known is not None
-            and known.failed
-            and (known.content_hash, known.recipe)
-            == (
-                parsing.digest,
-                parsing.recipe,
-            )
-        )
-        attempts = known.attempts + 1 if known is not None and same else 1
-        retry = failure.transient and attempts < _TRIES
-        return PutFailure(
-            ref=parsing.fetched.ref,
-            doc=parsing.work.doc,
-            content_hash=parsing.digest,
-            recipe=parsing.recipe,
-            reason=failure.reason.value,
-            message=failure.message,
-            hint=failure.hint,
-            attempts=attempts,
-            retry_at=time.time() + _RETRY_AFTER_S[attempts - 1] if retry else None,
-            seen_at=parsing.seen_at,
-            doubtful=parsing.fetched.doubtful,
-        )
 
     def _flush(self, run: RunId, batch: _Batch, tally: Tally, *, force: bool) -> None:
         if not (batch.due() or (force and batch.ops)):
@@ -357,6 +351,10 @@ class ContentStage:
             if future is not None:
                 future.cancel()
             raise Suspended
+
+
+def _same(known: KnownItem, digest: Hash, recipe: Recipe) -> bool:
+    return known.content_hash == digest and known.recipe == recipe
 
 
 def _bytes(under_way: Sequence[_Parsing]) -> int:

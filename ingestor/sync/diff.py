@@ -72,7 +72,12 @@ def must_read(item: KnownItem, recipe: Recipe, now: float) -> bool:
     """
     if item.doubtful or item.recipe != recipe:
         return True
-    return item.failed and item.retry_at is not None and item.retry_at <= now
+    return is_due(item, now)
+
+
+def is_due(item: KnownItem, now: float) -> bool:
+    """Whether it is time for another try, of the item or of something attached to it."""
+    return item.retry_at is not None and item.retry_at <= now
 
 
 def _described(item: KnownItem) -> tuple[object, ...]:

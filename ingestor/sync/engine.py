@@ -9,7 +9,7 @@ own and each is decided from the ledger, so a run that dies anywhere is simply r
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.base import WHOLE, ItemId, ItemRef, Scope, Source
@@ -51,6 +51,7 @@ from ingestor.sync.identity import (
 from ingestor.sync.listing import Listing
 from ingestor.sync.report import Ended, counts, ended, sentence
 
+_DAY_S = 86_400.0
 _OPS_A_COMMIT = 200  # small operations in one transaction: well below 100 ms
 
 
@@ -71,6 +72,8 @@ class SyncEngine:
         self._ledger = ledger
         self._content = ContentStage(source=source, ledger=ledger, parser=parser, cutter=cutter, pulse=pulse)
         self._pulse = pulse
+        self._recipes_known = False
+        self._looked_at: float | None = None
 
     def run(
         self, run_id: RunId, trigger: Trigger, scopes: Sequence[Scope] = (WHOLE,), *, approve: Plan | None = None
@@ -105,17 +108,17 @@ class SyncEngine:
 
     def foresee(self, scopes: Sequence[Scope] = (WHOLE,)) -> tuple[Difference, str]:
         """What a run would find, and what is wrong with the listing; nothing is read or written."""
-        name = self._source.name
-        listing = self._list(tuple(scopes), self._ledger.memory(name).cursor)
-        return self._compare(listing), listing.broken
+        listing = self._list(tuple(scopes), None)  # of a journal alone nobody could say what is missing
+        return self._compare(listing, self._known(scopes)), listing.broken
 
     # -- the pass --------------------------------------------------------------------------------
 
     def _pass(self, run: RunId, scopes: tuple[Scope, ...], tally: Tally, started: float, approve: Plan | None) -> Ended:
         name, memory = self._source.name, self._ledger.memory(self._source.name)
+        known = self._known(scopes)
         # What a person approved is judged by what is there now, not by what a journal says has changed (R5).
-        listing = self._list(scopes, memory.cursor if approve is None else None)
-        difference = self._compare(listing)
+        listing = self._list(scopes, self._cursor(memory, known, started) if approve is None else None)
+        difference = self._compare(listing, known)
         proof = prove(
             difference.missing,
             listing.checkpoints,
@@ -135,7 +138,9 @@ class SyncEngine:
         if adopt:
             # On record before the first item from there is: what a run commits that then dies or is suspended
             # could not be proven gone by the next one (R5).
-            self._ledger.save_bookmark(name, cursor=None, identity=listing.identity_after, proven_at=None)
+            self._ledger.save_bookmark(
+                name, cursor=None, identity=listing.identity_after, proven_at=None, counted=False
+            )
         tally.unchanged += difference.unchanged
         self._regrant(run, difference, listing, memory)
         gone = self._gone(proof, difference, listing)
@@ -143,7 +148,7 @@ class SyncEngine:
         work = self._work(difference, identified)
         tally.expected = tally.unchanged + len(work)
         self._pulse.progress("content", tally)
-        self._content.run(run, work, tally, previous_scan=memory.proven_at)
+        self._content.run(run, work, tally, previous_scan=self._looked_at or memory.proven_at)
 
         moved = {match.known.item_id for match in identified.matches}
         left = [item for item in gone if item.item_id not in moved]
@@ -155,20 +160,24 @@ class SyncEngine:
             moved=moved,
             complete=listing.whole,
             root=proof.root,
-            peak_live=memory.live_peak,
+            peak_live=max(memory.live_peak, len(listing.listed) if listing.whole else 0),
             live=memory.live + tally.added,
         )
         self._remove(run, decision, tally)
         plan = self._ledger.hold(name, decision.reason, decision.hold)
-        if approve is not None and listing.whole:
-            self._ledger.restart_peak(name)
         steady = proof.root is Root.HOLDS or adopt
         self._ledger.save_bookmark(
             name,
             cursor=None if listing.broken or listing.untold or self._content.unread else listing.cursor,
             identity=None,
             proven_at=started if listing.whole and steady else None,
+            # Only here every absence was judged: a run of a part, or one that dies, takes in what came and not yet
+            # out what went, and so large a count would let too much go (R5).
+            counted=WHOLE in listing.scopes and not listing.broken,
+            anew=approve is not None and listing.whole,
         )
+        if not listing.broken and WHOLE in scopes:
+            self._looked_at, self._recipes_known = started, True
         return ended(name, listing, proof, tally, plan)
 
     def _list(self, scopes: tuple[Scope, ...], cursor: str | None) -> Listing:
@@ -185,10 +194,26 @@ class SyncEngine:
         listing.identity_after = self._source.identity()
         return listing
 
-    def _compare(self, listing: Listing) -> Difference:
+    def _known(self, scopes: Sequence[Scope]) -> dict[ItemId, KnownItem]:
         known: dict[ItemId, KnownItem] = {}
-        for scope in listing.scopes:
+        for scope in scopes:
             known |= self._ledger.known(self._source.name, scope)
+        return known
+
+    def _cursor(self, memory: SourceMemory, known: Mapping[ItemId, KnownItem], now: float) -> str | None:
+        """Where a journal is to go on; None for a listing of everything. A journal is trusted for a day (R6), and
+        it never tells of what has to be read although the source did not change: by another parser or cutter,
+        which only another process can bring, once more after a failure, or in doubt."""
+        if memory.cursor is None or memory.proven_at is None or not memory.proven_at <= now < memory.proven_at + _DAY_S:
+            return None
+        recipes = {item.item_id: item.recipe for item in known.values()}
+        if not self._recipes_known:
+            recipes = {item.item_id: self._content.recipe_of(item) for item in known.values()}
+        if any(must_read(item, recipes[item.item_id], now) for item in known.values()):
+            return None
+        return memory.cursor
+
+    def _compare(self, listing: Listing, known: Mapping[ItemId, KnownItem]) -> Difference:
         # An item that a scope's listing names may stand outside the scope (a journal's move).
         return compare(known, listing.listed, recipe_of=self._content.recipe_of, now=time.time())
 
@@ -288,7 +313,12 @@ class SyncEngine:
     ) -> None:
         """Moves and metadata: rows change, nothing is parsed or embedded."""
         ops: list[Op] = [
-            Move(doc=match.known.doc, item_id=match.known.item_id, ref=match.ref, seen=match.by is not Evidence.FILE)
+            Move(
+                doc=match.known.doc,
+                item_id=match.known.item_id,
+                ref=match.ref,
+                seen=match.by is not Evidence.FILE and not self._content.in_doubt(match.ref),
+            )
             for match in matches
         ]
         ops += [Touch(doc=item.doc, item_id=item.item_id, ref=ref) for item, ref in metadata]

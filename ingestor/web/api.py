@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingestor import wire
+from ingestor import wire, wire_service
 
 Report = Callable[[wire.Progress], None]
 """Called from any thread, often; must be quick."""
@@ -39,6 +39,12 @@ class Operations(Protocol):
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply: ...
 
     def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply: ...
+
+    def pause(self, request: wire_service.PauseRequest, /) -> wire_service.PausedReply: ...
+
+    def resume(self, request: wire_service.PauseRequest, /) -> wire_service.PausedReply: ...
+
+    def reload(self, request: wire_service.ReloadRequest, /) -> wire_service.ReloadReply: ...
 
     def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report, /) -> wire.RunsReply: ...
 
@@ -72,6 +78,9 @@ ROUTES: Mapping[str, Route] = {
     "backup": Route(request=wire.BackupRequest, reports=True),
     "source_add": Route(request=wire.SourceAddRequest),
     "source_remove": Route(request=wire.SourceRemoveRequest),
+    "pause": Route(request=wire_service.PauseRequest),
+    "resume": Route(request=wire_service.PauseRequest),
+    "reload": Route(request=wire_service.ReloadRequest),
     "quarantine_retry": Route(request=wire.QuarantineRequest, reports=True),
     "quarantine_ignore": Route(request=wire.QuarantineRequest),
     "plan": Route(request=wire.PlanRequest),

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ingestor import __version__, wire
-from ingestor.errors import StateBusy
+from ingestor import __version__, wire, wire_service
+from ingestor.errors import StateBusy, UserError
 from ingestor.state import StateFolder, StateLock
 from ingestor.web.api import Pong, Report
 from ingestor.web.failures import rebuild, service_gone
@@ -62,6 +62,15 @@ class RemoteOperations:
 
     def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply:
         return self._call("source_remove", request, wire.SourceReply)
+
+    def pause(self, request: wire_service.PauseRequest, /) -> wire_service.PausedReply:
+        return self._call("pause", request, wire_service.PausedReply)
+
+    def resume(self, request: wire_service.PauseRequest, /) -> wire_service.PausedReply:
+        return self._call("resume", request, wire_service.PausedReply)
+
+    def reload(self, request: wire_service.ReloadRequest, /) -> wire_service.ReloadReply:
+        return self._call("reload", request, wire_service.ReloadReply)
 
     def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report, /) -> wire.RunsReply:
         return self._call("quarantine_retry", request, wire.RunsReply, progress)
@@ -117,6 +126,23 @@ def ping(socket_path: Path) -> Pong | None:
         return None
 
 
+def health(state: StateFolder) -> wire_service.HealthReply:
+    """How the service on ``state`` is. Raises ``StateBusy`` where none answers. Without httpx, whose import would cost
+    more than the answer: probes ask often."""
+    holder = state.holder()
+    if holder is None:
+        raise StateBusy(f"No service runs on {state.root}.", hint="Start one: ingestor run.")
+    try:
+        with socket.socket(socket.AF_UNIX) as way:
+            way.settimeout(_PING_TIMEOUT_S)
+            way.connect(os.fspath(holder.socket_path))
+            way.sendall(b"GET /healthz HTTP/1.0\r\nHost: ingestor\r\n\r\n")
+            answer = b"".join(iter(lambda: way.recv(65_536), b""))
+        return wire_service.HealthReply.model_validate_json(answer.partition(b"\r\n\r\n")[2])
+    except (OSError, ValueError) as error:
+        raise _silent(state, holder.pid) from error
+
+
 def _listened_to(socket_path: Path) -> bool:
     """Asked before httpx is imported for it; httpx would also leave a refused connection open."""
     with socket.socket(socket.AF_UNIX) as probe:
@@ -126,6 +152,24 @@ def _listened_to(socket_path: Path) -> bool:
         except OSError:
             return False
         return True
+
+
+def service_at(state: StateFolder, *, patience_s: float = PATIENCE_S) -> RemoteOperations:
+    """The service on ``state``, waited for while it starts. Raises ``UserError`` where none runs, ``StateBusy`` where
+    it is of another version or does not answer."""
+    deadline = time.monotonic() + patience_s
+    while (holder := state.holder()) is not None:
+        pong = ping(holder.socket_path)
+        if pong is not None:
+            _same_version(pong)
+            if pong.ready and not pong.service:
+                break
+            if pong.ready:
+                return RemoteOperations(holder.socket_path, pid=pong.pid)
+        if time.monotonic() > deadline:
+            raise _silent(state, holder.pid)
+        time.sleep(0.1)
+    raise UserError(f"No service runs on {state.root}.", hint="Start one: ingestor run.")
 
 
 def rendezvous(state: StateFolder, *, patience_s: float = PATIENCE_S) -> StateLock | RemoteOperations:
@@ -143,21 +187,29 @@ def rendezvous(state: StateFolder, *, patience_s: float = PATIENCE_S) -> StateLo
         holder = state.holder()
         pong = ping(holder.socket_path) if holder is not None else None
         if holder is not None and pong is not None:
-            if pong.version != __version__:
-                raise StateBusy(
-                    f"The service (process {pong.pid}) is of version {pong.version}, this command of {__version__}.",
-                    hint="Restart the service.",
-                )
+            _same_version(pong)
             if pong.ready:
                 return RemoteOperations(holder.socket_path, pid=pong.pid)
         if time.monotonic() > deadline:
-            who = f"Process {holder.pid}" if holder is not None and holder.pid else "Another process"
-            raise StateBusy(
-                f"{who} holds the state folder {state.root} and does not answer.",
-                hint="Wait for it, or end it; nothing is lost.",
-            )
+            raise _silent(state, holder.pid if holder is not None else 0)
         time.sleep(pause)
         pause = min(pause * 2, 0.5)
+
+
+def _same_version(pong: Pong) -> None:
+    """Of another version, requests and replies may differ."""
+    if pong.version != __version__:
+        raise StateBusy(
+            f"The service (process {pong.pid}) is of version {pong.version}, this command of {__version__}.",
+            hint="Restart the service.",
+        )
+
+
+def _silent(state: StateFolder, pid: int) -> StateBusy:
+    return StateBusy(
+        f"{f'Process {pid}' if pid else 'Another process'} holds the state folder {state.root} and does not answer.",
+        hint="Wait for it, or end it; nothing is lost.",
+    )
 
 
 def _client(socket_path: Path, timeout: httpx.Timeout) -> httpx.Client:

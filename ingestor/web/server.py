@@ -2,7 +2,8 @@
 
 ``POST /v1/ops/NAME`` answers with lines of JSON: ``{"progress": ...}`` now and then, at the end exactly one
 ``{"result": ...}`` or ``{"error": ...}``, and empty lines that show life. An operation runs in a thread of
-its own and is not tied to who asked: when the client leaves, the work goes on.
+its own and is not tied to who asked: when the client leaves, the work goes on. ``/healthz`` and ``/readyz`` answer
+200 or 503; they alone are also served on a loopback port, where that is configured.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ingestor import __version__, log, wire
+from ingestor import __version__, log, wire, wire_service
 from ingestor.web.api import ROUTES, Operations, Route
 from ingestor.web.failures import describe
 
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
     import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
+    from starlette.routing import Route as At
 
 PROGRESS_EVERY_S = 0.2
 HEARTBEAT_S = 5.0
 _GRACE_S = 2
 _NDJSON = "application/x-ndjson"
+
+Health = Callable[[], wire_service.HealthReply]
+
+
+def command_health() -> wire_service.HealthReply:
+    """That of a command which serves the socket while it works."""
+    return wire_service.HealthReply(live=True, ready=False, checks={"service": "no service, but a command"})
+
 
 _log = log.get()
 
@@ -37,7 +47,7 @@ _log = log.get()
 class Server:
     """A running server. ``stop`` ends it; operations that still run keep their threads."""
 
-    def __init__(self, inner: uvicorn.Server, listener: socket.socket, path: Path) -> None:
+    def __init__(self, inner: uvicorn.Server, listener: socket.socket, path: Path | None) -> None:
         self._inner = inner
         self._listener = listener
         self._path = path
@@ -56,23 +66,47 @@ class Server:
         """Take no more requests, let open answers end for two seconds, then cut them. Safe to call twice."""
         if self._listener.fileno() < 0:
             return
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()  # first: who comes now finds no socket rather than a closing one
+        if self._path is not None:
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()  # first: who comes now finds no socket rather than a closing one
         self._inner.should_exit = True
         self._thread.join(_GRACE_S + 3)
         self._listener.close()
 
 
 def serve(
-    operations: Operations, socket_path: Path, *, ready: Callable[[], bool] = lambda: True, service: bool = False
+    operations: Operations,
+    socket_path: Path,
+    *,
+    ready: Callable[[], bool] = lambda: True,
+    service: bool = False,
+    health: Health | None = None,
 ) -> Server:
     """Serve ``operations`` at ``socket_path`` until ``stop``. Only for the holder of the state lock: a socket
     file that is there already is a dead process's and is replaced. ``ready`` is asked at every ping."""
+    application = _application(operations, ready, health or command_health, service=service)
+    return _serve(application, _listen(socket_path), socket_path)
+
+
+def serve_health(health: Health, port: int) -> Server:
+    """Serve the two health pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
+    from starlette.applications import Starlette
+
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise
+    return _serve(Starlette(routes=_health_routes(health)), listener, None)
+
+
+def _serve(application: Starlette, listener: socket.socket, path: Path | None) -> Server:
     import uvicorn
 
-    listener = _listen(socket_path)
     config = uvicorn.Config(
-        _application(operations, ready, service=service),
+        application,
         loop="asyncio",
         http="h11",
         ws="none",
@@ -82,7 +116,7 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    server = Server(uvicorn.Server(config), listener, socket_path)
+    server = Server(uvicorn.Server(config), listener, path)
     server.start()
     return server
 
@@ -98,7 +132,7 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _application(operations: Operations, ready: Callable[[], bool], *, service: bool) -> Starlette:
+def _application(operations: Operations, ready: Callable[[], bool], health: Health, *, service: bool) -> Starlette:
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route as At
@@ -122,7 +156,26 @@ def _application(operations: Operations, ready: Callable[[], bool], *, service: 
         body = _line("error", wire.ErrorReply(message=message, exit_code=2))
         return Response(body, status_code=status, media_type=_NDJSON)
 
-    return Starlette(routes=[At("/v1/ping", ping, methods=["GET"]), At("/v1/ops/{name}", operate, methods=["POST"])])
+    return Starlette(
+        routes=[
+            At("/v1/ping", ping, methods=["GET"]),
+            At("/v1/ops/{name}", operate, methods=["POST"]),
+            *_health_routes(health),
+        ]
+    )
+
+
+def _health_routes(health: Health) -> list[At]:
+    from starlette.concurrency import run_in_threadpool
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route as At
+
+    async def page(request: Request) -> Response:
+        reply = await run_in_threadpool(health)
+        well = reply.live if request.url.path == "/healthz" else reply.ready
+        return JSONResponse(reply.model_dump(mode="json"), status_code=200 if well else 503)
+
+    return [At("/healthz", page, methods=["GET"]), At("/readyz", page, methods=["GET"])]
 
 
 class _Job:

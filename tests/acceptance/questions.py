@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,13 @@ from ingestor.wire import SearchHit
 
 TOP = 5
 MODES = ("hybrid", "dense", "keyword")
+
+_FUNCTION_WORDS = frozenset(
+    "a an and any are as at be because been by can cannot could did do does for from had has have he her him his how i"
+    " if in into is it its may me more most must my no not of off on one or our out over s she should so some"
+    " somebody someone something such than that the their them then there they this those to too under until up us was we"
+    " were what when where which while who whom whose why will with would you your".split()
+)
 
 _FILE = Path(__file__).parents[1] / "data" / "questions.jsonl"
 
@@ -57,6 +67,23 @@ class Recall:
                 ),
             ]
             for mode in modes
+        ]
+
+
+def content_words(question: str) -> list[str]:
+    """The words of a question that say what it is about."""
+    return [word for word in dict.fromkeys(re.findall(r"\w+", question.lower())) if word not in _FUNCTION_WORDS]
+
+
+def shared_words(question: str, answer: str) -> list[str]:
+    """The content words that stand in the answer, stemmed as the keyword index stems them."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE VIRTUAL TABLE answer USING fts5(text, tokenize='porter unicode61 remove_diacritics 2')")
+        db.execute("INSERT INTO answer VALUES (?)", (answer,))
+        return [
+            word
+            for word in content_words(question)
+            if db.execute("SELECT 1 FROM answer WHERE answer MATCH ?", (f'"{word}"',)).fetchone()
         ]
 
 

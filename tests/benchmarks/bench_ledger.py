@@ -223,7 +223,7 @@ def vectors_and_scans(bench: Bench) -> Table:
     table.add(f"their {len(units[0]):,} unit vectors from the vector file", ms(p50(times)), ms(p95(times)))
 
     lens = Lens(vectors=vectors, embedder=_Fixed(), nearest=_unavailable)
-    searcher = Searcher(ledger=search, lens=lambda: lens)
+    searcher = Searcher(ledger=search, lens=lambda: lens, unit_texts=bench.ledger.index.unit_texts)
     for group, count in _visible(bench.chunks // CHUNKS_A_DOCUMENT).items():
         reader = Reader(principals=frozenset({f"group:{group}"}))
         ask = _asker(searcher, reader)

@@ -1,4 +1,4 @@
-"""How long a search takes and what it finds: forty questions about the handbook, with 520 other documents beside it.
+"""How long a search takes and what it finds: our questions about the handbook, with 520 other documents beside it.
 
     python -m tests.benchmarks.bench_search [--rounds N] [--services NAME...]
 

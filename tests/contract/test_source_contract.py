@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
+from connectors import registry
 from connectors.base import (
     WHOLE,
     Change,
@@ -30,7 +32,10 @@ from connectors.base import (
 from connectors.errors import ItemUnreadable, ItemVanished, SourceUnavailable
 from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
+from connectors.gitwiki.config import parse_settings as parse_git
+from connectors.gitwiki.source import GitSource
 from connectors.memory import MemorySource
+from tests.support.git_wiki import Wiki
 from tests.support.nobody import as_nobody
 
 CONTENT = {
@@ -48,6 +53,7 @@ class Rig(Protocol):
 
     source: Source
 
+    def fill(self, content: Mapping[str, bytes]) -> None: ...
     def put(self, item: str, content: bytes) -> None: ...
     def remove(self, item: str) -> None: ...
     def move(self, old: str, new: str) -> None: ...
@@ -64,6 +70,10 @@ class FilesRig:
         self.root = base / "source"
         self.root.mkdir()
         self.source = FilesSource(FilesConfig(name="contract", path=str(self.root), permissions=("group:staff",)))
+
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        for item, data in content.items():
+            self.put(item, data)
 
     def put(self, item: str, content: bytes) -> None:
         path = self.root / item
@@ -98,6 +108,10 @@ class MemoryRig:
         self.put, self.remove, self.move = self.source.put, self.source.remove, self.source.move
         self.block = self.source.unreadable
 
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        for item, data in content.items():
+            self.put(item, data)
+
     def go_away(self) -> None:
         self.source.offline()
 
@@ -108,13 +122,105 @@ class MemoryRig:
         return question(self.source)
 
 
-@pytest.fixture(params=["files", "memory"])
+class GitRig:
+    """A real repository. Nothing in one can be blocked, and it tells nobody that it changed."""
+
+    def __init__(self, base: Path) -> None:
+        self.wiki = Wiki(base / "wiki.git")
+        settings = {"url": self.wiki.url, "permissions": ["group:staff"]}
+        # Answers are used once here: every question is to see the change before it.
+        self.source = GitSource(parse_git("contract", settings), base / "cache", fresh_s=0.0)
+        self.put, self.remove, self.move = self.wiki.put, self.wiki.remove, self.wiki.move
+
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        self.wiki.commit(put=content)
+
+    def block(self, item: str) -> None:
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        self.wiki.path.rename(self.wiki.path.with_name("elsewhere.git"))
+
+    def become_another(self) -> None:
+        self.go_away()
+        self.wiki = Wiki(self.wiki.path)
+        self.wiki.put("another.md", b"another")
+
+    def asked(self, question):
+        return question(self.source)
+
+
+class NotesRig:
+    """A connector of somebody else's, found by its entry point."""
+
+    def __init__(self, base: Path) -> None:
+        self.file = base / "notes.json"
+        self._write({"place": "here", "notes": {}})
+        with pytest.MonkeyPatch.context() as patch:
+            patch.syspath_prepend(Path(__file__).parents[1] / "support" / "example")
+            assert registry.kinds()[-1] == "notes"
+            settings = {"file": str(self.file), "permissions": ["group:staff"]}
+            assert registry.check("notes", "contract", settings) == []
+            self.source = registry.make("notes", "contract", settings, base / "cache")
+
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        for item, data in content.items():
+            self.put(item, data)
+
+    def put(self, item: str, content: bytes) -> None:
+        held = self._read()
+        before = held["notes"].get(item, {"key": f"n{len(held['notes'])}"})
+        held["notes"][item] = {**before, "text": content.decode(), "at": 1.0}
+        self._write(held)
+
+    def remove(self, item: str) -> None:
+        held = self._read()
+        held["notes"] = {one: note for one, note in held["notes"].items() if not within(one, item)}
+        self._write(held)
+
+    def move(self, old: str, new: str) -> None:
+        held = self._read()
+        held["notes"] = {
+            new + one[len(old) :] if within(one, old) else one: note for one, note in held["notes"].items()
+        }
+        self._write(held)
+
+    def block(self, item: str) -> None:
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        self.file.rename(self.file.with_name("elsewhere.json"))
+
+    def become_another(self) -> None:
+        self._write({"place": "elsewhere", "notes": {}})
+
+    def asked(self, question):
+        return question(self.source)
+
+    def _read(self):
+        return json.loads(self.file.read_text())
+
+    def _write(self, held) -> None:
+        self.file.write_text(json.dumps(held))
+
+
+RIGS: dict[str, Callable[[Path], Rig]] = {
+    "files": FilesRig,
+    "memory": lambda _base: MemoryRig(),
+    "gitwiki": GitRig,
+    "notes": NotesRig,
+}
+
+blocking = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
+watching = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
+
+
+@pytest.fixture(params=RIGS)
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     base = Path(tempfile.mkdtemp(prefix="contract-"))
     base.chmod(0o755)  # nobody has to reach it
-    rig = FilesRig(base) if request.param == "files" else MemoryRig()
-    for item, content in CONTENT.items():
-        rig.put(item, content)
+    rig = RIGS[request.param](base)
+    rig.fill(CONTENT)
     yield rig
     rig.source.close()
     for folder, _, _ in os.walk(base):
@@ -170,6 +276,7 @@ def test_refs_are_ascii_and_whole(rig: Rig) -> None:
     """Ids and versions are ASCII; name, parent, size and place agree with the id and the content."""
     for item, ref in listed(rig.source)[0].items():
         assert item.isascii()
+        assert "#" not in item  # what follows one names an attachment
         assert ref.version.isascii()
         assert ref.grant.place.isascii()
         assert ref.name == item.rpartition("/")[2]
@@ -282,6 +389,7 @@ def test_explain_is_silent_about_what_is_listed(rig: Rig) -> None:
     assert rig.source.explain(ItemId("a/nothing.md"))
 
 
+@blocking
 def test_an_unreadable_container_is_unproven(rig: Rig) -> None:
     """A container that cannot be read is told as unreadable, only its own scope is unproven, and the
     rest is listed."""
@@ -294,6 +402,7 @@ def test_an_unreadable_container_is_unproven(rig: Rig) -> None:
     assert mark.complete
 
 
+@blocking
 def test_a_scope_in_an_unreadable_container_is_unproven(rig: Rig) -> None:
     """Nothing below a container that cannot be read is proven absent."""
     rig.block("a")
@@ -302,6 +411,7 @@ def test_a_scope_in_an_unreadable_container_is_unproven(rig: Rig) -> None:
     assert any(within("a/one.md", scope) for scope in mark.unproven)
 
 
+@blocking
 def test_an_unreadable_item_is_not_gone(rig: Rig) -> None:
     """An item that may not be read raises ``ItemUnreadable`` at the fetch, and is never proven absent."""
     ref = listed(rig.source)[0]["a/one.md"]
@@ -313,6 +423,7 @@ def test_an_unreadable_item_is_not_gone(rig: Rig) -> None:
     assert str(caught.value).rstrip(")").endswith((".", "one.md"))
 
 
+@blocking
 def test_lookup_below_an_unreadable_container_raises(rig: Rig) -> None:
     """A lookup says None only when the item is known not to be there."""
     rig.block("a")
@@ -353,6 +464,7 @@ def test_another_place_has_another_identity(rig: Rig) -> None:
     assert rig.source.identity() != before
 
 
+@watching
 def test_a_watcher_hints_at_what_changes(rig: Rig) -> None:
     """After ``start`` a change is hinted at by a scope that contains it; after ``stop`` nothing comes."""
     watcher = rig.source.watcher()
@@ -375,6 +487,7 @@ def test_a_watcher_hints_at_what_changes(rig: Rig) -> None:
     assert not watcher.alive()
 
 
+@watching
 def test_a_watcher_may_be_stopped_before_it_starts(rig: Rig) -> None:
     """``stop`` before ``start`` is harmless."""
     watcher = rig.source.watcher()
@@ -383,6 +496,7 @@ def test_a_watcher_may_be_stopped_before_it_starts(rig: Rig) -> None:
     assert not watcher.alive()
 
 
+@watching
 def test_a_watcher_of_an_absent_source_says_so(rig: Rig) -> None:
     """Starting to watch a source that is away raises ``SourceUnavailable``."""
     rig.go_away()

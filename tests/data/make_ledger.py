@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ from ingestor.model import (
     RunReport,
     Trigger,
     Unit,
+    attachment_id,
 )
 
 FOLDER = Path(__file__).parent / "ledgers"
@@ -70,14 +72,31 @@ def revision(ledger: Ledger, name: str, text: str) -> PutRevision:
     )
 
 
+def attachment(of: ItemRef) -> PutFailure:
+    """One that no parser took."""
+    return PutFailure(
+        ref=replace(of, item_id=attachment_id(of.item_id, "table.xls", 1), name="table.xls", parent=of.item_id),
+        doc=None,
+        content_hash=Hash(b"table"),
+        recipe=Recipe("r1"),
+        reason="encrypted",
+        message="The file is protected.",
+        hint="Remove the password.",
+        attempts=1,
+        retry_at=None,
+        seen_at=time.time(),
+    )
+
+
 def make(state: Path) -> None:
-    """What a person would leave: edits, a deletion, a plan that waits, a file that no parser took."""
+    """What a person would leave: edits, a deletion, a plan that waits, a file and an attachment that no parser took."""
     ledger = Ledger(state)
     ledger.sources.put("handbook", "files", {"path": "/srv/handbook"}, "registered")
     generation = ledger.index.add_generation(MODEL, "generation-0123456789abcdef", GenerationState.SERVING)
     run = ledger.runs.start_run("handbook", Trigger.BACKFILL, WHOLE)
     for name in ("ferry.md", "tide.md", "gone.md"):
-        ledger.sync.apply("handbook", run, [revision(ledger, name, f"The first text of {name} about the harbour.")])
+        op = revision(ledger, name, f"The first text of {name} about the harbour.")
+        ledger.sync.apply("handbook", run, [replace(op, attachments=(attachment(op.ref),))])
     ledger.sync.apply(
         "handbook", run, [revision(ledger, "ferry.md", "The ferry leaves at noon, says the second text.")]
     )
@@ -107,7 +126,7 @@ def make(state: Path) -> None:
     ledger.index.mark_ready(generation.generation_id, [row for row, _ in waiting])
     ledger.index.settle(generation.generation_id, ledger.index.pending(generation.generation_id, 10))
     ledger.sync.hold("handbook", "Too many are gone.", [ItemId("tide.md")])
-    ledger.sync.save_bookmark("handbook", cursor="c1", identity="root-1", proven_at=time.time())
+    ledger.sync.save_bookmark("handbook", cursor="c1", identity="root-1", proven_at=time.time(), counted=True)
     ledger.runs.finish_run(
         RunReport(
             run_id=run,

@@ -157,6 +157,31 @@ def test_a_move_proven_by_a_doubtful_read_is_read_again(tmp_path: Path) -> None:
     world.check_ledger()
 
 
+def test_a_doubt_about_a_moved_file_survives_a_death(tmp_path: Path) -> None:
+    """R9: the process may die at any commit between the read that proved a move and the read that has to repeat it;
+    an edit that the version does not show is found by the next run."""
+    source = MemorySource(SOURCE)
+    source.put("old", markdown("Moved", [1, 2]))
+    base = World(tmp_path, tmp_path / "base", source=source)
+    base.everything()
+    source.remove("old")
+    source.put("new", markdown("Moved", [1, 2]), doubtful=True)
+    moved = source._items["new"]
+    edited = replace(moved, content=markdown("Moved", [1, 4]).encode(), doubtful=False)
+    at, died = 0, True
+    while died:
+        at += 1
+        source._items["new"] = moved
+        world = base.copy(tmp_path / f"crash-{at}")
+        died = world.dies(Death(at, point="ledger.commit.done"), world.sync)
+        if died:
+            source._items["new"] = edited
+            world.sync_all()
+        world.check_ledger()
+        world.close()
+    assert at > 2
+
+
 def test_a_death_while_old_things_are_forgotten_loses_nothing_that_lives(tmp_path: Path) -> None:
     """Retention may die at any commit: what is live stays whole, and what returns is taken in again."""
     root = tmp_path / "root"

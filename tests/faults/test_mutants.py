@@ -12,17 +12,18 @@ import pytest
 
 from ingestor.chunking.cutter import SemanticCutter
 from ingestor.errors import IndexUnavailable, IngestorError, LedgerError
+from ingestor.faultpoint import reached
 from ingestor.index.projector import Projector
 from ingestor.ledger.index import IndexStates
-from ingestor.ledger.sources import SourceRow
+from ingestor.ledger.sources import SourceRow, Sources
 from ingestor.ledger.sync import _Writer
-from ingestor.model import Document, GenerationId, Passage, PendingRow, Trigger
+from ingestor.model import Document, GenerationId, Passage, PendingRow, SourceMemory, Trigger
 from ingestor.service.core import Service
 from ingestor.service.schedule import Schedule, Timing
-from ingestor.sync import diff, engine
+from ingestor.sync import deletions, diff, engine
 from ingestor.sync.budget import ErrorBudget
 from ingestor.sync.content import ContentStage
-from ingestor.sync.deletions import Proof, Root
+from ingestor.sync.deletions import GuardVerdict, Proof, Root
 from ingestor.sync.engine import SyncEngine
 from ingestor.sync.identity import Matching
 from tests.support import faults_checks as checks
@@ -51,8 +52,24 @@ def keep_keyword_rows(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Writer, "_end_cuts", keeping)
 
 
+def commit_halfway(patch: pytest.MonkeyPatch) -> None:
+    lay_out = _Writer._layout
+
+    def split(self: _Writer, *args: Any) -> None:
+        self._tx.execute("COMMIT")
+        reached("ledger.commit")
+        self._tx.execute("BEGIN IMMEDIATE")
+        lay_out(self, *args)
+
+    patch.setattr(_Writer, "_layout", split)
+
+
 def forget_what_is_wanted(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(_Writer, "_rewant", lambda _self, _doc: None)
+
+
+def leave_attachments_behind(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_Writer, "_attachments", lambda *_: [])
 
 
 def forget_tombstones(patch: pytest.MonkeyPatch) -> None:
@@ -107,7 +124,11 @@ def save_the_cursor_first(patch: pytest.MonkeyPatch) -> None:
     def saving(self: SyncEngine, *args: Any) -> Any:
         listing = whole_list(self, *args)
         self._ledger.save_bookmark(
-            SOURCE, cursor=listing.checkpoints[-1].cursor, identity=listing.identity_after, proven_at=None
+            SOURCE,
+            cursor=listing.checkpoints[-1].cursor,
+            identity=listing.identity_after,
+            proven_at=None,
+            counted=False,
         )
         return listing
 
@@ -119,6 +140,20 @@ def believe_any_listing(patch: pytest.MonkeyPatch) -> None:
         return Proof(root=Root.HOLDS, provable=tuple(missing), unproven=())
 
     patch.setattr(engine, "prove", prove)
+
+
+def hold_nothing(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(deletions, "guard", lambda *_, **__: GuardVerdict(held=False))
+
+
+def measure_by_what_is_kept(patch: pytest.MonkeyPatch) -> None:
+    memory = Sources.memory
+
+    def with_the_held(self: Sources, source: str) -> SourceMemory:
+        found = memory(self, source)
+        return replace(found, live_peak=max(found.live_peak, found.live))
+
+    patch.setattr(Sources, "memory", with_the_held)
 
 
 def ignore_narrowings(patch: pytest.MonkeyPatch) -> None:
@@ -199,14 +234,18 @@ class Mutant:
 
 
 MUTANTS = [
+    Mutant("R1", commit_halfway, checks.deaths_at_commits),
     Mutant("R1", keep_keyword_rows, checks.edits),
     Mutant("R1", forget_what_is_wanted, checks.edits),
+    Mutant("R1", leave_attachments_behind, checks.edits),
     Mutant("R2", forget_tombstones, checks.deaths_beside_the_index),
     Mutant("R2", settle_first, checks.deaths_beside_the_index),
     Mutant("R2", settle_whatever_is_wanted, checks.a_rename_during_the_write),
     Mutant("R3", believe_silence, checks.no_answer),
     Mutant("R4", save_the_cursor_first, checks.a_death_with_a_journal),
     Mutant("R5", believe_any_listing, checks.a_broken_listing),
+    Mutant("R5", hold_nothing, checks.a_mass_deletion),
+    Mutant("R5", measure_by_what_is_kept, checks.a_mass_deletion),
     Mutant("R6", arm_after_the_scan, checks.an_edit_during_the_first_scan),
     Mutant("R6", rely_on_hints, checks.a_change_that_nobody_told),
     Mutant("R7", ignore_narrowings, checks.edits),

@@ -28,11 +28,12 @@ from tests.support.faults_marks import Marks, Wish
 from tests.support.faults_oracle import difference, wanted
 from tests.support.faults_report import write_report
 from tests.support.faults_service import LivingService
-from tests.support.faults_trees import everyday, nothing, purge, small_tree
+from tests.support.faults_trees import everyday, nothing, purge, rewrite, small_tree
 
 pytestmark = pytest.mark.slow
 
 TIMES = 5
+IN_ONE_PROCESS = [(nothing, small_tree), (small_tree, everyday), (small_tree, rewrite), (small_tree, purge)]
 SEED = 20_261_120
 
 
@@ -186,7 +187,7 @@ def test_every_named_point_five_times(tmp_path: Path) -> None:
     """Five deaths at least at each named point, every one mended by what follows."""
     began = time.monotonic()
     died: Counter[str] = Counter()
-    for number, (before, change) in enumerate([(nothing, small_tree), (small_tree, everyday), (small_tree, purge)]):
+    for number, (before, change) in enumerate(IN_ONE_PROCESS):
         died += crash_everywhere(tmp_path / str(number), before, change)
     in_process = died.total()
     base = Base(tmp_path / "base")
@@ -199,7 +200,7 @@ def test_every_named_point_five_times(tmp_path: Path) -> None:
     hit = [point for point in sorted(points) if died[point] >= TIMES]
     lines = [
         f"seed {SEED}; stub embedder; {len(points)} points are named in the code, {len(hit)} of them were died at {TIMES} times",
-        f"or more; {died.total()} deaths ({in_process} in one process with an index in memory, at every point of three scenarios;",
+        f"or more; {died.total()} deaths ({in_process} in one process with an index in memory, at every point of {len(IN_ONE_PROCESS)} scenarios;",
         f"{died.total() - in_process} real processes by kill -9, on {base.expected.total()} chunks); {time.monotonic() - began:.0f} s.",
         "After each: no two tables disagree, the next run makes ledger and index f(source), `verify` is clean.",
         "",

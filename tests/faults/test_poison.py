@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from watchdog.observers import inotify_c
 
-from connectors.files.paths import item_id
+from connectors.paths import item_id
 from tests.support.faults_corpus import markdown, word
 from tests.support.mounts import can_mount, mount, share, unmount
 from tests.support.served import Served, served

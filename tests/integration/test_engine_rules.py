@@ -70,6 +70,39 @@ def test_r5_a_mass_deletion_is_held_until_a_person_says_so(world: World) -> None
     assert world.ledger.sync.memory(SOURCE).plan is None
 
 
+def replace_most(world: World) -> None:
+    """11 of 20 files go, and as many others come."""
+    for n in range(11):
+        (world.root / f"d{n % 4}/p{n}.md").unlink()
+        world.write(f"d{n % 4}/other{n}.md", BODY.format(f"other{n}", n))
+
+
+def test_r5_what_came_instead_does_not_release_a_plan(world: World) -> None:
+    """Documents that are kept though their files are gone are no measure of how many there were."""
+    fill(world, 20)
+    world.sync()
+    replace_most(world)
+    first, again, third = world.run(), world.run(), world.run()
+    assert (first.outcome, again.outcome, third.outcome) == (Outcome.HELD, Outcome.HELD, Outcome.HELD)
+    assert len(world.doc_ids()) == 31
+    assert world.run(approve=world.ledger.sources.plan(SOURCE)).counts.deleted == 11
+    (world.root / "d0/other8.md").unlink()
+    assert world.sync().counts.deleted == 1
+
+
+def test_r5_what_an_interrupted_run_took_in_does_not_release_its_deletions(world: World) -> None:
+    """Nor is what was taken in before the deletions came to be judged, by a run that died or gave way to a hint."""
+    fill(world, 20)
+    world.sync()
+    replace_most(world)
+    world.pulse.stop_after = 20 + 11
+    assert world.run().outcome is Outcome.SUSPENDED
+    assert len(world.doc_ids()) > 25
+    world.pulse.stop_after = None
+    assert world.run("d0/p12.md").outcome is Outcome.OK  # the hint that it gave way to
+    assert world.run().outcome is Outcome.HELD
+
+
 def test_r5_files_that_return_dissolve_the_plan(world: World) -> None:
     """A share that comes back after an outage needs no approval, and nothing is embedded again."""
     fill(world, 40)

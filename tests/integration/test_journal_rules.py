@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,10 @@ import pytest
 
 from connectors.base import Grant
 from connectors.memory import MemorySource
+from ingestor.chunking.cutter import SemanticCutter
 from ingestor.model import Outcome, Reader
+from ingestor.parsing.pool import InlineParser
+from ingestor.sync.engine import SyncEngine
 from tests.support.world import SOURCE, World
 
 BODY = "Document {0} says something of its own. The second sentence of {0} is here as well.\n"
@@ -115,3 +119,54 @@ def test_r5_a_held_plan_of_a_journal_can_be_approved(made: Made) -> None:
     report = world.run(approve=plan)
     assert (report.outcome, report.counts.deleted) == (Outcome.OK, 20)
     world.healthy()
+
+
+def test_r4_what_vanished_under_its_fetch_is_told_again(made: Made) -> None:
+    """It was listed and gone when it was read: should it be back, the journal would not say so by itself."""
+    world, source = made(3)
+    source.put("p0", FLAMINGOS)
+    source.vanishing("p0")
+    world.run()
+    assert world.found("flamingos") == []
+    source.vanishing("p0", yes=False)
+    world.sync()
+    assert world.found("flamingos") == ["ingestor:docs/p0"]
+
+
+def test_r6_a_journal_is_gone_on_with_while_it_can_be_trusted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cursor is handed on until the last listing of everything is a day old; a clock that ran backwards counts
+    as doubt."""
+    world, source = made(3)
+    cursors = list[str | None]()
+    listing = source.list
+    monkeypatch.setattr(source, "list", lambda scope, cursor: cursors.append(cursor) or listing(scope, cursor))
+    now = time.time()
+    for later, trusted in ((3600.0, True), (86_000.0, True), (86_500.0, False), (86_600.0, True), (-3600.0, False)):
+        monkeypatch.setattr(time, "time", lambda later=later: now + later)
+        world.sync()
+        assert (cursors.pop() is not None) == trusted, later
+
+
+def test_another_parser_reads_what_a_journal_does_not_tell(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that parses in another way lists everything once, and then goes on with the journal."""
+    world, source = made(3)
+    cursors = list[str | None]()
+    listing = source.list
+    monkeypatch.setattr(source, "list", lambda scope, cursor: cursors.append(cursor) or listing(scope, cursor))
+    monkeypatch.setattr(InlineParser, "recipe", lambda _self, _name, _media_type: "another")
+    world.engine = SyncEngine(
+        source=source, ledger=world.ledger.sync, parser=InlineParser(), cutter=SemanticCutter(), pulse=world.pulse
+    )
+    assert world.sync().counts.bytes_read > 0
+    assert world.sync().counts.bytes_read == 0
+    assert [cursor is None for cursor in cursors] == [True, False]
+
+
+def test_a_dry_run_of_a_journal_foresees_no_deletions(made: Made) -> None:
+    """What a journal does not name is not missing."""
+    world, source = made(3)
+    source.put("p0", FLAMINGOS)
+    source.remove("p1")
+    found, _ = world.engine.foresee()
+    assert [item.item_id for item in found.missing] == ["p1"]
+    assert (len(found.changed), found.unchanged) == (1, 1)

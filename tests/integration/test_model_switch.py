@@ -181,6 +181,19 @@ def test_rolled_back_at_once_and_current(start: Callable[..., Served], folder: P
     assert model(served) == NEW
 
 
+def test_what_is_taken_back_is_compared(start: Callable[..., Served]) -> None:
+    """Damage that came to the kept index while nobody asked it is mended soon after it serves again."""
+    served = start()
+    assert switch(served).outcome == "done"
+    (kept,) = generations(served, GenerationState.KEPT)
+    served.until(lambda: served.ledger.index.settled(kept.generation_id), "the kept generation to follow")
+    (opened,) = [one for one in served.service.parts.index._stores.opened() if one.generation.location == kept.location]
+    opened.index.delete(opened.index.page(0, 2))
+    assert roll_back(served).outcome == "done"
+    served.until(lambda: opened.index.count() == FILES, "the lost rows to come back")
+    assert served.verify().ok
+
+
 def test_what_is_not_kept_goes(start: Callable[..., Served], tmp_path: Path) -> None:
     """Without --keep-old the old folder goes with the switch, the vectors with the next maintenance."""
     served = start()

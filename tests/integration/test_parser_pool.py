@@ -98,6 +98,10 @@ def poisoned(request: ParseRequest) -> Document:
         (pipe,) = [thing for thing in gc.get_objects() if isinstance(thing, Connection)]
         os.write(pipe.fileno(), (1000).to_bytes(4, "big") + b"and no more")
         time.sleep(600)
+    if request.name == "ended by the service manager":
+        child = subprocess.Popen(["sleep", "0.5"])
+        os.killpg(0, signal.SIGTERM)
+        return described(child.wait())
     if request.name == "files":
         return described(sorted(path.name for path in Path.cwd().iterdir()))
     if request.name == "convert":
@@ -140,6 +144,13 @@ def refused_calls() -> list[str]:
 
 def described(what: object) -> Document:
     return Document(text=str(what), elements=(), title="", kind="test")
+
+
+def test_the_end_of_the_service_is_not_the_documents_fault(make: Callable[..., ParserPool]) -> None:
+    """systemd sends SIGTERM to all processes of a service at once: neither the worker nor what it started dies of it,
+    so that nothing is set aside as crashed; the service ends them when it closes."""
+    request = ParseRequest(name="ended by the service manager", content=b"")
+    assert make(workers=1).submit(request).result(60).text == "0"
 
 
 @pytest.fixture
@@ -216,7 +227,7 @@ def test_a_document_cannot_take_more_memory_than_allowed(make: Callable[..., Par
     before = where(pool)[0]
     caught = failure(pool, name)
     assert caught.reason is ParseReason.MEMORY
-    assert not caught.transient
+    assert caught.transient  # the next try has a new process
     assert where(pool)[0] != before
 
 

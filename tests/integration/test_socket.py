@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import SourceUnavailable
-from ingestor import __version__, wire
+from ingestor import __version__, wire, wire_service
 from ingestor.errors import IngestorError, SourceHeld, StateBusy, UserError
 from ingestor.state import StateFolder, StateLock, resolve
 from ingestor.web import client as client_module
@@ -80,6 +80,18 @@ class Scripted:
     def model_rollback(self, request: wire.ModelRollbackRequest) -> wire.ModelReply:
         self._take(request)
         return wire.ModelReply(outcome="done", name="first", model="m1", previous="m2")
+
+    def pause(self, request: wire_service.PauseRequest) -> wire_service.PausedReply:
+        self._take(request)
+        return wire_service.PausedReply(sources=(wire_service.PausedSource(name="docs", paused=True, changed=True),))
+
+    def resume(self, request: wire_service.PauseRequest) -> wire_service.PausedReply:
+        self._take(request)
+        return wire_service.PausedReply(sources=(wire_service.PausedSource(name="docs", paused=False, changed=True),))
+
+    def reload(self, request: wire_service.ReloadRequest) -> wire_service.ReloadReply:
+        self._take(request)
+        return wire_service.ReloadReply(added=("wiki",), restart=("index.url",))
 
     def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report) -> wire.RunsReply:
         self._take(request)
@@ -149,6 +161,9 @@ def test_every_operation_crosses_the_socket_unchanged(remote: RemoteOperations, 
         "quarantine_ignore": wire.QuarantineRequest(documents=("d1", "d2")),
         "source_add": wire.SourceAddRequest(path="/docs", name="docs"),
         "source_remove": wire.SourceRemoveRequest(name="docs", purge=True),
+        "pause": wire_service.PauseRequest(sources=("docs",)),
+        "resume": wire_service.PauseRequest(sources=("docs",)),
+        "reload": wire_service.ReloadRequest(),
         "plan": wire.PlanRequest(source="docs"),
         "approve": wire.ApproveRequest(source="docs", plan_id="p1"),
     }

@@ -276,6 +276,16 @@ VECTOR_DAMAGE: dict[str, tuple[Sequence[str], dict[str, int], int]] = {
         1,
     ),
     "a vector cut short": (["UPDATE vector SET v = substr(v, 1, 100) WHERE unit = {3}"], {"lost": 1}, 1),
+    "the vector of another unit": (
+        ["UPDATE vector SET v = (SELECT v FROM vector WHERE unit = {0}) WHERE unit = {3}"],
+        {"lost": 1},
+        1,
+    ),
+    "the vector of another unit with its checksum": (
+        ["UPDATE vector SET (v, sum) = (SELECT v, sum FROM vector WHERE unit = {0}) WHERE unit = {3}"],
+        {"lost": 1},
+        1,
+    ),
     "a vector of nobody": (
         ["INSERT INTO vector (unit, v) SELECT 88888, v FROM vector WHERE unit = {3}"],
         {"orphan": 1},

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.files.paths import item_id
+from connectors.paths import item_id
 from ingestor.model import Outcome
 from tests.support.faults_corpus import markdown
 from tests.support.faults_world import SOURCE, Death, World, hooked

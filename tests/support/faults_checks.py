@@ -15,7 +15,7 @@ from connectors.errors import ItemUnreadable, ListingIncomplete
 from connectors.memory import MemorySource
 from ingestor.errors import IndexUnavailable, LedgerError
 from ingestor.model import Outcome, PutRevision, Trigger
-from tests.support.faults_corpus import markdown
+from tests.support.faults_corpus import markdown, word
 from tests.support.faults_trees import everyday, small_tree
 from tests.support.faults_world import SOURCE, Death, World, hooked
 from tests.support.memory_index import MemoryIndex
@@ -35,6 +35,24 @@ def edits(place: Path) -> None:
     everyday(world.root)
     world.everything()
     world.check_index(world.check_ledger())
+
+
+def deaths_at_commits(place: Path) -> None:
+    """A death at each commit of an edit: whatever is on the disk then agrees with itself."""
+    at, died = 0, True
+    while died:
+        at += 1
+        world = tree(place / str(at))
+        path = world.root / "a.md"
+        path.write_text(markdown("A", [1]))
+        world.sync()
+        path.write_text(markdown("A", [2]))
+        died = world.dies(Death(at, point="ledger.commit"), world.sync)
+        world.check_rows()
+        assert world.found(word(1)) ^ world.found(word(2)) == {"a.md"}
+        world.sync()
+        world.check_ledger()
+        world.close()
 
 
 def deaths_beside_the_index(place: Path) -> None:
@@ -116,6 +134,21 @@ def a_broken_listing(place: Path) -> None:
     source.broken = True
     world.sync()
     assert len(world.doc_ids()) == 9
+
+
+def a_mass_deletion(place: Path) -> None:
+    """What a person has to look at waits for one, whatever comes in its place."""
+    source = MemorySource(SOURCE)
+    for number in range(20):
+        source.put(f"{number}", markdown("N", [number]))
+    world = tree(place, source=source)
+    world.everything()
+    for number in range(11):
+        source.remove(f"{number}")
+        source.put(f"other {number}", markdown("Other", [100 + number]))
+    for _ in range(2):
+        assert world.sync().outcome is Outcome.HELD
+        assert len(world.doc_ids()) == 31
 
 
 def a_second_run(place: Path) -> None:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import email
+from collections.abc import Sequence
+from email.message import EmailMessage
+from email.policy import default
+
+from ingestor.model import blake
+
 PLACES = ["harbour", "orchard", "foundry", "library", "quarry", "station", "lighthouse", "brewery", "hangar", "mill"]
 DOINGS = [
     "keeps its ledgers in the back room",
@@ -27,6 +34,21 @@ def paragraph(number: int, sentences: int = 3) -> str:
         for place in range(1, sentences)
     ]
     return " ".join(lines)
+
+
+def mail(subject: str, numbers: list[int], attachments: Sequence[tuple[str, bytes]] = ()) -> bytes:
+    """A message with a body and attachments, the same bytes each time. One called ``*.eml`` is a message itself."""
+    message = EmailMessage()
+    message["Subject"] = subject
+    message.set_content("\n\n".join(map(paragraph, numbers)))
+    for name, content in attachments:
+        if name.endswith(".eml"):
+            message.add_attachment(email.message_from_bytes(content, policy=default))
+        else:
+            message.add_attachment(content, maintype="application", subtype="octet-stream", filename=name)
+    if attachments:
+        message.set_boundary(f"={blake(subject.encode(), *(content for _, content in attachments)).hex()}")
+    return message.as_bytes()
 
 
 def markdown(title: str, numbers: list[int]) -> str:

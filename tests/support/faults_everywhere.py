@@ -64,7 +64,7 @@ def crash_everywhere(place: Path, before: Callable[[Path], None], change: Callab
         made = len(set(world.vectors.units()) - vectors)
         assert world.embedder.embedded == made or hook.seen[-1] in {"embed.commit", "ledger.commit"}
         again = world.sync()
-        assert (again.counts.bytes_read, again.counts.unchanged) == (0, len(expected.items))
+        assert (again.counts.bytes_read, again.counts.unchanged) == (0, expected.listed)
         world.close()
     assert sum(died.values()) == at - 1
     return died

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from connectors.files.paths import item_id
+from connectors.paths import item_id
 from ingestor.model import blake
 from tests.support.faults_marks import Marks, Wish
 from tests.support.faults_oracle import Passage, Read, held

@@ -1,7 +1,7 @@
 """What a state holds, and what it should hold, as multisets that can be compared.
 
 ``held`` reads a ledger with SQL of its own and none of the program's queries. ``wanted`` is f(source): it
-lists, fetches, parses and cuts, and has neither a ledger nor a past.
+lists, fetches, parses, takes out attachments and cuts, and has neither a ledger nor a past.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.base import WHOLE, Source, Upserted
+from connectors.base import WHOLE, ItemRef, Source, Upserted
 from ingestor.errors import ParseFailure
 from ingestor.ledger.packing import item_uri, shown_title, unpack_layout
 from ingestor.model import ChunkId, ParseRequest
@@ -89,6 +90,12 @@ class Wanted:
     passages: Counter[Passage]
     rows: Mapping[tuple[object, ...], Sequence[NDArray[np.float32]]]
     items: frozenset[str]
+    listed: int
+    """How many of ``items`` the source itself lists; the others are attached to them."""
+
+
+_DEPTH = 3
+"""So deep mails are taken out of mails."""
 
 
 def wanted(source: Source, parser: Parser, cutter: Cutter) -> Wanted:
@@ -96,22 +103,36 @@ def wanted(source: Source, parser: Parser, cutter: Cutter) -> Wanted:
     passages: Counter[Passage] = Counter()
     rows: defaultdict[tuple[object, ...], list[NDArray[np.float32]]] = defaultdict(list)
     items: set[str] = set()
+    listed = 0
     embedder = StubEmbedder()
+    waiting: list[tuple[ItemRef, str, ParseRequest, int]] = []
     for change in source.list(WHOLE, None):
-        if not isinstance(change, Upserted):
+        if isinstance(change, Upserted):
+            listed += 1
+            fetched = source.fetch(change.ref)
+            request = ParseRequest(name=fetched.ref.name, content=fetched.content)
+            waiting.append((fetched.ref, fetched.ref.item_id, request, 0))
+    while waiting:
+        ref, item, request, depth = waiting.pop()
+        items.add(item)
+        if depth > _DEPTH:
             continue
-        fetched = source.fetch(change.ref)
-        ref = fetched.ref
-        items.add(ref.item_id)
         try:
-            document = parser.submit(ParseRequest(name=ref.name, content=fetched.content)).result()
+            document = parser.submit(request).result()
         except ParseFailure:
             continue
+        names: Counter[str] = Counter()
+        for part in document.attachments:
+            names[part.name] += 1
+            below = f"{item}#attachment={quote(part.name, safe='')}"
+            below += f";{names[part.name]}" if names[part.name] > 1 else ""
+            content = ParseRequest(name=part.name, content=part.content or b"", media_type=part.media_type)
+            waiting.append((ref, below, content, depth + 1))
         for cut in cutter.cut(document):
             passages[
                 Passage(
                     source=source.name,
-                    item=ref.item_id,
+                    item=item,
                     text=cut.text,
                     span=(cut.start, cut.end),
                     section=cut.section,
@@ -124,15 +145,15 @@ def wanted(source: Source, parser: Parser, cutter: Cutter) -> Wanted:
             mean = (units.astype(np.float32) * weights[:, None]).sum(axis=0)
             key = (
                 cut.text,
-                item_uri(source.name, ref.item_id),
-                shown_title(document.title, ref.name),
+                item_uri(source.name, item),
+                shown_title(document.title, request.name),
                 ref.url,
                 " > ".join(cut.section),
                 cut.page or 0,
                 document.kind,
             )
             rows[key].append(mean / np.linalg.norm(mean))
-    return Wanted(passages=passages, rows=dict(rows), items=frozenset(items))
+    return Wanted(passages=passages, rows=dict(rows), items=frozenset(items), listed=listed)
 
 
 def row_differences(rows: Mapping[ChunkId, Row], wanted_rows: Wanted) -> list[str]:

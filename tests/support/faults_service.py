@@ -13,11 +13,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ingestor import wire
+from ingestor.errors import SourceHeld, UserError
 from ingestor.state import resolve
 from ingestor.web.client import RemoteOperations, ping
+from tests.support.faults_account import HeldPlan, held_plan
 from tests.support.faults_kills import Site, await_met, descendants, kill
 from tests.support.faults_marks import Marks, Wish
-from tests.support.faults_oracle import Passage, Read, held
+from tests.support.faults_oracle import Passage, Read, Wanted, held
 
 PATIENCE_S = 120.0
 """No promise, a fuse."""
@@ -33,6 +35,7 @@ class LivingService:
         self.site = site
         self.wish = wish
         self.vectors, self.last_run = site.vectors(), site.last_run()
+        self.approved = 0  # plans that a person was asked about
         self._place = tempfile.TemporaryDirectory()
         marks = Path(self._place.name) / "marks"
         self.marks = Marks(marks)
@@ -82,6 +85,29 @@ class LivingService:
 
     def until_equal(self, expected: Counter[Passage]) -> Counter[Passage]:
         """Until the ledger holds this, by the service's own doing; what it holds when patience ends."""
+        return self._until_equal(expected, lambda _: None)
+
+    def until_approved(self, expected: Wanted) -> Counter[Passage]:
+        """The same with a person who approves a plan that is held (R5): one that the guard had to hold, of nothing
+        but what is gone, and that explains all of the difference."""
+
+        def approve(found: Counter[Passage]) -> None:
+            with self.reading() as read:
+                plan = held_plan(read, time.time())
+            if plan is not None and plan.explains(found, expected.passages, expected.items):
+                self._approve(plan)
+
+        return self._until_equal(expected.passages, approve)
+
+    def _approve(self, plan: HeldPlan) -> None:
+        """``ingestor approve``. A plan that has changed meanwhile is looked at anew."""
+        self.await_ready()
+        operations = RemoteOperations(resolve(self.site.state).socket_path)
+        with contextlib.suppress(SourceHeld, UserError):
+            operations.approve(wire.ApproveRequest(source="corpus", plan_id=plan.plan_id), lambda _: None)
+            self.approved += 1
+
+    def _until_equal(self, expected: Counter[Passage], look: Callable[[Counter[Passage]], None]) -> Counter[Passage]:
         found: Counter[Passage] = Counter()
 
         def equal() -> bool:
@@ -89,6 +115,7 @@ class LivingService:
             if (self.site.state / "ledger.sqlite3").exists():
                 with contextlib.suppress(sqlite3.OperationalError):  # its tables are being made
                     found = self.passages()
+                    look(found)
             return found == expected
 
         self._wait(equal)

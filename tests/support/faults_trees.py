@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.support.faults_corpus import markdown
+from tests.support.faults_corpus import mail, markdown, paragraph
 
+MAIL = "g/mail.eml"
 NAMES = ["a.md", "b.md", "c/d.md", "c/e.md", "c/f.txt", "g/h.md", "g/i.md"]
 
 
@@ -22,14 +23,19 @@ def nothing(_: Path) -> None:
 def small_tree(root: Path) -> None:
     for number, name in enumerate(NAMES):
         write(root, name, list(range(10 * number, 10 * number + 3)))
+    attached = [("a.txt", paragraph(300).encode()), ("b.md", markdown("B", [301, 302]).encode()), ("c.pdf", b"none")]
+    (root / MAIL).write_bytes(mail("Offer", [303], attached))
 
 
 def everyday(root: Path) -> None:
-    """Edit, append, rename, rename a folder, delete, add, copy, change of permissions."""
+    """Edit, append, rename, rename a folder, delete, add, copy, change of permissions; a mail with other
+    attachments than before."""
     write(root, "a.md", [0, 100, 2])
     with (root / "b.md").open("a") as stream:
         stream.write("\nOne more line about zqappendx and nothing else at all.\n")
     (root / "c/d.md").rename(root / "moved.md")
+    attached = [("new.txt", paragraph(304).encode()), ("b.md", markdown("B", [301, 305]).encode())]
+    (root / MAIL).write_bytes(mail("Offer", [303], attached))
     (root / "g").rename(root / "k")
     (root / "c/e.md").unlink()
     write(root, "new/n.md", [200, 201])
@@ -37,7 +43,13 @@ def everyday(root: Path) -> None:
     (root / "c/f.txt").chmod(0o600)
 
 
+def rewrite(root: Path) -> None:
+    """New text everywhere, enough of it for several batches of the embed step."""
+    for number, name in enumerate(NAMES):
+        write(root, name, list(range(300 + 10 * number, 308 + 10 * number)))
+
+
 def purge(root: Path) -> None:
     """So much goes that it is held, until somebody approves it."""
-    for name in NAMES:
+    for name in [*NAMES, MAIL]:
         (root / name).unlink()

@@ -11,12 +11,13 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from tests.support.faults_corpus import markdown, paragraph
+from tests.support.faults_corpus import mail, markdown, paragraph
 from tests.support.machine_world import MachineWorld
 
 PARAGRAPHS = 16
 _FOLDERS = ["", "a", "a/b", "c", "ü d"]
-_NAMES = ["x.md", "y.md", "z.txt", "x.txt", "w ü.md", "data.csv"]
+_NAMES = ["x.md", "y.md", "z.txt", "x.txt", "w ü.md", "data.csv", "m.eml", "n.eml"]
+_ATTACHED = ["x.md", "note ä.txt", "../x.md", "none", "data.csv"]
 
 places = st.builds(
     lambda folder, name: f"{folder}/{name}".lstrip("/"), st.sampled_from(_FOLDERS), st.sampled_from(_NAMES)
@@ -34,7 +35,18 @@ odd = st.sampled_from(
         "\ufeffBOM here".encode(),
     ]
 )
+attachments = st.lists(
+    st.tuples(
+        st.sampled_from(_ATTACHED),
+        st.one_of(numbers.map(lambda chosen: markdown("Annex", chosen).encode()), st.sampled_from([b"", b"\0\1" * 20])),
+    ),
+    max_size=3,
+)
+mails = st.builds(mail, st.sampled_from(["Offer", "Minutes"]), numbers, attachments)
+mails_in_mails = st.builds(lambda inner, outer: mail("Forward", [3], [("f.eml", inner), *outer]), mails, attachments)
 contents = st.one_of(
+    mails,
+    mails_in_mails,
     numbers.map(lambda chosen: markdown("Report", chosen).encode()),
     numbers.map(lambda chosen: "\n\n".join(map(paragraph, chosen)).encode()),
     odd,
@@ -91,6 +103,12 @@ class Editing(RuleBasedStateMachine):
         return path
 
     # -- editing ----------------------------------------------------------------------------------
+
+    @precondition(is_there)
+    @rule(folder=st.sampled_from(_FOLDERS), name=st.sampled_from(["m.eml", "n.eml"]), content=mails | mails_in_mails)
+    def write_mail(self, folder: str, name: str, content: bytes) -> None:
+        """Attachments come, go and change; those of one name keep their document."""
+        self.target(f"{folder}/{name}".lstrip("/")).write_bytes(content)
 
     @initialize(chosen=st.lists(st.tuples(places, contents), min_size=2, max_size=8))
     def begin(self, chosen: list[tuple[str, bytes]]) -> None:

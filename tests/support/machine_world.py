@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from connectors.base import WHOLE, Scope, Upserted
 from connectors.errors import SourceUnavailable
 from connectors.files import scan
-from connectors.files.paths import item_id
+from connectors.paths import item_id
 from ingestor import faultpoint
 from ingestor.chunking.cutter import SemanticCutter, Settings
 from ingestor.embedding.worker import EmbedStep
@@ -185,7 +185,8 @@ class MachineWorld(World):
         def watch(point: str) -> None:
             if point in {"fetch", "parse"}:
                 # R7: a narrowing is committed before anything else goes on.
-                assert not hidden & self.visible(READERS[1]), "a narrowed document is found by the public"
+                shown = {item.partition("#")[0] for item in self.visible(READERS[1])}
+                assert not hidden & shown, "a narrowed document, or what is attached to it, is found by the public"
 
         with self._breakage(), _also(watch):
             report = super().sync(scopes, approve=approve)
@@ -196,7 +197,9 @@ class MachineWorld(World):
             assert set(plan.items) <= after.keys(), "deleted though held"
         if self.broken is not None and self.broken.is_dir():
             below = item_id(os.fsencode(self.broken.relative_to(self.root)))
-            assert {item for item in before if item.startswith(f"{below}/")} <= after.keys(), "deleted though unread"
+            # One that stands elsewhere now has moved, which its file proves, and is as alive as before (R11).
+            kept = {doc for item, doc in before.items() if item.startswith(f"{below}/")}
+            assert kept <= set(after.values()), "deleted though unread"
         return report
 
     def _not_public(self, scopes: Sequence[Scope], known: Collection[str]) -> set[str]:

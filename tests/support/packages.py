@@ -20,18 +20,29 @@ WANTED = {
     "usr/share/tesseract-ocr/*/tessdata/deu.traineddata": ("tesseract-ocr-deu",),
     "pdftotext": ("poppler-utils",),
     "pandoc": ("pandoc",),
+    "git": ("git",),
+    "usr/sbin/sshd": ("openssh-server",),
+    "systemd-analyze": ("systemd",),
+    "systemd-nspawn": ("systemd-container",),
+    "mmdebstrap": ("mmdebstrap",),
+}
+# What only long forms need: `python -m tests.support.packages --long`.
+WANTED_LONG = {
+    "podman": ("podman",),
+    "buildah": ("buildah",),
+    "runc": ("runc",),
 }
 _SECONDS = 600
 
 
-def missing() -> list[str]:
-    """What of ``WANTED`` is not here."""
-    return [name for name in WANTED if not (shutil.which(name) or any(Path("/").glob(name)))]
+def missing(wanted: Iterable[str] = WANTED) -> list[str]:
+    """What of it is not here."""
+    return [name for name in wanted if not (shutil.which(name) or any(Path("/").glob(name)))]
 
 
 def install(names: Iterable[str]) -> str:
-    """Bring in ``names`` of ``WANTED`` without a word, and say in one line what came of it; empty where nothing lacks."""
-    wanted = [package for name in names for package in WANTED[name]]
+    """Bring in ``names`` of what is wanted without a word, and say in one line what came of it; empty where nothing lacks."""
+    wanted = [package for name in names for package in (WANTED | WANTED_LONG)[name]]
     if not wanted:
         return ""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
@@ -57,7 +68,7 @@ def install(names: Iterable[str]) -> str:
 
 
 def main() -> int:
-    if said := install(missing()):
+    if said := install(missing(WANTED | WANTED_LONG if "--long" in sys.argv else WANTED)):
         print(said)
     return 0
 

@@ -54,10 +54,11 @@ class Served:
             patch.setattr(embedding, "SentenceEmbedder", self._load)
             if source is not None:
                 make = wiring._make_source
-                patch.setattr(wiring, "_make_source", lambda row: source(make(row)))
-            self.service = wiring._build(Context(state=resolve(state), config_file=config))
+                patch.setattr(wiring, "_make_source", lambda row, cache: source(make(row, cache)))
+            context = Context(state=resolve(state), config_file=config)
+            self.service = wiring._build(context)
         self.ledger = self.service.ledger
-        self.operations = ServiceOperations(self.service)
+        self.operations = ServiceOperations(self.service, reread=lambda: wiring._reread(context))
         self.service.open()
 
     def _load(self, name: str) -> StubEmbedder:

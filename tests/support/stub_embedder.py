@@ -30,6 +30,10 @@ class StubEmbedder:
         return DIMENSIONS
 
     @property
+    def loaded(self) -> bool:
+        return True
+
+    @property
     def embedded(self) -> int:
         return sum(self.batches)
 

@@ -14,6 +14,8 @@ import typer.main
 
 import ingestor
 from connectors.files.config import KEYS, parse_settings
+from connectors.gitwiki.config import KEYS as GIT_KEYS
+from connectors.gitwiki.config import parse_settings as parse_git
 from ingestor.cli.main import app
 from ingestor.config import Config, build
 from ingestor.errors import IngestorError, ParseReason
@@ -171,10 +173,38 @@ def test_the_example_is_accepted_with_its_source_too(tmp_path: Path) -> None:
     text = (ROOT / "config.example.toml").read_text(encoding="utf-8")
     file = tmp_path / "ingestor.toml"
     assert build(tomllib.loads(text), file=file).sources == ()
-    head, tail = text.split("# [[source]]")
-    with_source = head + "[[source]]" + tail.replace("\n# ", "\n")
-    (source,) = build(tomllib.loads(with_source), file=file).sources
-    assert source.kind == "files"
+    head, *tails = text.split("# [[source]]")
+    lines = [line for tail in tails for line in ("[[source]]", *re.findall(r"^# (\w+ = .*)$", tail, re.MULTILINE))]
+    assert sum(line.startswith("# ") for line in text[len(head) :].splitlines()) == len(lines)
+    sources = build(tomllib.loads(head + "\n".join(lines)), file=file).sources
+    assert [source.kind for source in sources] == ["files", "gitwiki"]
+
+
+def test_every_key_of_a_git_source_is_listed_with_its_default() -> None:
+    """The table of git wikis holds exactly the keys that the kind takes, with the values in force."""
+    rows = table(section(README, "Git wikis"), "key")
+    listed = {
+        key: default
+        for cell, cells, _ in rows
+        for key, default in zip(named(cell), _defaults(cell, cells), strict=True)
+    }
+    assert set(listed) == set(GIT_KEYS)
+    given = {key: tomllib.loads(f"v = {value}")["v"] for key, value in listed.items() if value is not None}
+    assert parse_git("w", {"url": "/x", **given}) == parse_git("w", {"url": "/x"})
+
+
+def _defaults(cell: str, cells: str) -> list[str | None]:
+    """The default of each key of a row; None where there is none."""
+    values: list[str | None] = list(named(cells))
+    return values if values else [None] * len(named(cell))
+
+
+@every_document
+def test_configurations_that_are_shown_are_accepted(name: str, tmp_path: Path) -> None:
+    """Each TOML block with sources passes the check as it stands."""
+    blocks = re.findall(r"^```toml\n(.*?)^```", DOCUMENTS[name], re.DOTALL | re.MULTILINE)
+    for block in (block for block in blocks if "[[source]]" in block):
+        assert build(tomllib.loads(block), file=tmp_path / "ingestor.toml").sources
 
 
 # -- closed lists ---------------------------------------------------------------------------------------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingestor import wire
+from ingestor import wire, wire_service
 from ingestor.context import Context
 from ingestor.errors import UnknownId
 
@@ -63,6 +64,43 @@ ASIDE = wire.QuarantineItem(
 )
 
 
+TRACED = wire.TraceReply(
+    chunk_id="c1",
+    current=False,
+    document_id="d1",
+    uri="ingestor:handbook/refunds.md",
+    url="file:///srv/handbook/refunds.md#how-long",
+    revision=2,
+    superseded_at=1_700_000_000.0,
+    run="r1",
+    recipe="e1",
+    model="m1",
+    text="A refund takes\nfive working days.",
+    source="handbook",
+    title="Refunds",
+    section=("Refunds", "How long"),
+    page=None,
+    lines=(12, 18),
+    ingested_at=1_700_000_000.0,
+)
+
+PAST = wire.HistoryReply(
+    document_id="d1",
+    source="handbook",
+    title="Refunds",
+    uri="ingestor:handbook/b.md",
+    url="file:///srv/handbook/b.md",
+    current=True,
+    events=(
+        wire.HistoryEvent(kind="revision", at=1.7e9, revision=1, run="r1", added=("Five days.",)),
+        wire.HistoryEvent(
+            kind="revision", at=1.7e9 + 1, revision=2, run="r2", added=("Six days.",), removed=("Five days.",), kept=3
+        ),
+        wire.HistoryEvent(kind="moved", at=1.7e9 + 2, uri="ingestor:handbook/b.md", was="ingestor:handbook/a.md"),
+    ),
+)
+
+
 @dataclass
 class Scripted:
     """Operations and readings alike; ``answers`` by method name, else sensible ones."""
@@ -113,6 +151,21 @@ class Scripted:
         reply = wire.SourceReply(name=request.name, kind="files", place="/docs", origin="added")
         return self._answer("source_remove", request, reply)
 
+    def pause(self, request: wire_service.PauseRequest) -> wire_service.PausedReply:
+        paused = [wire_service.PausedSource(name=name, paused=True, changed=True) for name in request.sources]
+        return self._answer("pause", request, wire_service.PausedReply(sources=tuple(paused)))
+
+    def resume(self, request: wire_service.PauseRequest) -> wire_service.PausedReply:
+        due = time.time() + 299.0
+        resumed = [
+            wire_service.PausedSource(name=name, paused=False, changed=True, next_run=due) for name in request.sources
+        ]
+        return self._answer("resume", request, wire_service.PausedReply(sources=tuple(resumed)))
+
+    def reload(self, request: wire_service.ReloadRequest) -> wire_service.ReloadReply:
+        reply = wire_service.ReloadReply(added=("wiki",), changed=("docs",), left=("old",), restart=("index.url",))
+        return self._answer("reload", request, reply)
+
     def quarantine_retry(self, request: wire.QuarantineRequest, progress: Any) -> wire.RunsReply:
         self.during(progress)
         return self._answer("quarantine_retry", request, wire.RunsReply(runs=(run_reply(updated=1),)))
@@ -149,6 +202,12 @@ class Scripted:
     def why(self, path: str) -> wire.WhyReply:
         return self._answer("why", path, UnknownId(f"{path} lies in no source."))
 
+    def trace(self, chunk_id: str, principals: Any) -> wire.TraceReply:
+        return self._answer("trace", (chunk_id, principals), TRACED)
+
+    def history(self, target: str, path: str, principals: Any) -> wire.HistoryReply:
+        return self._answer("history", (target, path, principals), PAST)
+
     # -- the backend ---------------------------------------------------------------------------
 
     @contextmanager
@@ -168,6 +227,13 @@ class Scripted:
         self.during(progress)
         reply = wire.RestoreReply(state_dir="/state", made_at=1.7e9, program="1", sources=1, documents=21)
         return self._answer("restore", archive, reply)
+
+    def running_service(self, context: Context) -> Scripted:
+        self.context = context
+        answer = self.answers.get("running_service")
+        if isinstance(answer, Exception):
+            raise answer
+        return self
 
     def run_service(self, context: Context) -> int:
         self.context = context

@@ -126,7 +126,7 @@ def test_search_json_has_the_shape_of_the_contract(invoke: Invoke) -> None:
     assert reply["hits"][0] == json.loads(HIT.model_dump_json())
     assert set(reply["hits"][0]) == {
         *("chunk_id", "document_id", "source", "title", "uri", "url", "section", "page", "lines"),
-        *("span", "score", "text", "revision", "ingested_at"),
+        *("span", "score", "text", "revision", "ingested_at", "parent", "parent_title"),
     }
 
 
@@ -414,8 +414,9 @@ def test_init_writes_a_file_that_is_valid_and_replaces_none(invoke: Invoke, tmp_
     assert invoke("init", "--force", "--output", str(file)).code == 0
     head, _, source = file.read_text().partition("# [[source]]")
     file.write_text(head + "\n".join(line.removeprefix("# ") for line in ("# [[source]]" + source).splitlines()))
-    (handbook,) = load(file, {}).sources
+    handbook, wiki = load(file, {}).sources
     assert (handbook.name, handbook.settings["path"]) == ("handbook", "/srv/handbook")
+    assert (wiki.name, wiki.settings["token_file"]) == ("team-wiki", str(tmp_path / "team-wiki.token"))
 
 
 def test_the_example_names_every_key_of_a_source() -> None:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from scripted_backend import Invoke, Scripted
 
 from ingestor.cli import doctor_checks
-from ingestor.cli.doctor_checks import Level, count_folders, inotify, model, ocr, package, sqlite, state_folder
+from ingestor.cli.doctor_checks import (
+    Level,
+    count_folders,
+    in_the_way,
+    inotify,
+    model,
+    ocr,
+    package,
+    sqlite,
+    state_folder,
+)
 from ingestor.config import Config, Embedding, Parsing
 from ingestor.context import Context
 from ingestor.embedding import models
 from ingestor.errors import LedgerError
 from ingestor.parsing import tesseract
 from ingestor.state import resolve
+from tests.support.nobody import as_nobody
 
 
 def test_doctor_finds_this_machine_sound(invoke: Invoke, tmp_path: Path) -> None:
@@ -149,6 +162,30 @@ def test_a_missing_source_folder_and_a_missing_inotify_are_told(
     monkeypatch.setattr(doctor_checks, "_INOTIFY", tmp_path)
     (check,) = inotify([])
     assert (check.name, check.level) == ("watching", Level.WARN)
+
+
+def pytests_own(folder: Path) -> list[Path]:
+    """The folders above that pytest made, shut to others; with workers there is one more."""
+    temporary = Path(tempfile.gettempdir())
+    return [parent for parent in folder.parents if temporary in parent.parents]
+
+
+def test_the_first_folder_in_the_way_is_named(tmp_path: Path) -> None:
+    """Of a long path it is the one that has to be opened: not there, no folder, shut, or one that lists nothing."""
+    deep = tmp_path / "shut" / "a" / "b"
+    deep.mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path, *pytests_own(tmp_path)):
+        folder.chmod(0o755)
+    assert in_the_way(str(deep)) == ""
+    assert in_the_way(str(tmp_path / "file" / "x")) == f"{tmp_path}/file is not a folder"
+    assert in_the_way(str(tmp_path / "shut" / "none" / "x")) == f"{tmp_path}/shut/none is not there"
+    (tmp_path / "shut").chmod(0o700)
+    deep.chmod(0o711)
+    if os.geteuid() == 0:
+        assert as_nobody(lambda: in_the_way(str(deep))) == f"nobody may not enter {tmp_path}/shut"
+        (tmp_path / "shut").chmod(0o755)
+        assert as_nobody(lambda: in_the_way(str(deep))) == f"nobody may not list {deep}"
 
 
 def test_counting_folders_ends_in_time(tmp_path: Path) -> None:

@@ -126,6 +126,13 @@ def test_a_place_is_page_or_lines() -> None:
     assert where(HIT.model_copy(update={"lines": None})) == ""
 
 
+def test_a_hit_of_an_attachment_names_its_mail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The link opens the mail, so the line says whose attachment it is."""
+    monkeypatch.setattr("sys.stdout", out := io.StringIO())
+    show(SearchReply(query="x", took_ms=1, hits=(HIT.model_copy(update={"parent": "u", "parent_title": "Offer"}),)))
+    assert "handbook, lines 12-18, attached to Offer" in out.getvalue()
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True

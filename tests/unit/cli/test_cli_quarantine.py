@@ -169,3 +169,11 @@ def test_doctor_warns_where_the_kernel_does_not_keep_parsers_from_the_network(mo
     assert doctor_checks.parsers().level is Level.WARN
     monkeypatch.setattr(sandbox_filter, "trouble", lambda: "")
     assert doctor_checks.parsers().level is Level.OK
+
+
+def test_an_attachment_is_told_by_its_mail_and_its_name(invoke: Invoke, backend: Scripted) -> None:
+    """The link alone would name the mail, which was read."""
+    uri = "ingestor:handbook/offer.eml#attachment=Re%20x.eml#attachment=%C3%A4.pdf"
+    attached = ASIDE.model_copy(update={"uri": uri, "url": "file:///srv/handbook/offer.eml"})
+    backend.answers["quarantine"] = wire.QuarantineReply(items=(attached,))
+    assert "file:///srv/handbook/offer.eml > Re x.eml > ä.pdf" in invoke("quarantine", "list").out

@@ -11,7 +11,8 @@ import pytest
 
 from connectors import registry
 from connectors.base import Source
-from connectors.files.config import FilesConfig, SettingsError, parse_settings
+from connectors.files.config import FilesConfig, parse_settings
+from connectors.settings import SettingsError
 
 
 def test_a_path_is_enough() -> None:
@@ -92,12 +93,12 @@ def test_all_problems_come_at_once() -> None:
 
 def test_the_registry_makes_a_source(tmp_path: Path) -> None:
     """A kind and its settings make a source; a folder that is not there is no error yet."""
-    source = registry.make("files", "docs", {"path": str(tmp_path / "later")})
+    source = registry.make("files", "docs", {"path": str(tmp_path / "later")}, tmp_path / "cache")
     assert isinstance(source, Source)
     assert source.name == "docs"
     assert registry.place("files", {"path": "/srv/\udcff"}) == "/srv/\ufffd"
     with pytest.raises(ValueError, match="path"):
-        registry.make("files", "docs", {})
+        registry.make("files", "docs", {}, tmp_path / "cache")
 
 
 def test_a_path_leads_to_its_item(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +126,7 @@ def test_an_unknown_kind_is_named() -> None:
     """What is no kind is a problem with a guess."""
     assert 'did you mean "files"' in registry.check("file", "docs", {})[0]
     with pytest.raises(registry.UnknownKind):
-        registry.make("smoke", "docs", {})
+        registry.make("smoke", "docs", {}, Path("/nowhere"))
 
 
 def test_third_parties_bring_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,8 +139,8 @@ def test_third_parties_bring_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         registry, "entry_points", lambda group, name=None: [e for e in brought if name in {None, e.name}]
     )
-    assert registry.kinds() == ("files", "broken", "copy")
-    assert registry.make("copy", "docs", {"path": "/x"}).name == "docs"
+    assert registry.kinds() == ("files", "gitwiki", "broken", "copy")
+    assert registry.make("copy", "docs", {"path": "/x"}, Path("/nowhere")).name == "docs"
     assert registry.check("files", "docs", {"path": "/x"}) == []
     assert "cannot be loaded" in registry.check("broken", "docs", {})[0]
 

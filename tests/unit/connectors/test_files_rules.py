@@ -9,8 +9,8 @@ import pytest
 
 from connectors.base import WHOLE, ItemId, Upserted
 from connectors.files.config import FilesConfig
-from connectors.files.rules import compile_line, compile_lines, decide, text_of
 from connectors.files.source import FilesSource
+from connectors.patterns import compile_line, compile_lines, decide, text_of
 
 
 def source(root: Path, **settings: object) -> FilesSource:

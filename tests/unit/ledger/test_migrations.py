@@ -8,16 +8,19 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from connectors.base import WHOLE, ItemId
 from ingestor.errors import LedgerError
 from ingestor.ledger.database import _migrations
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
+from ingestor.ledger.vectors import Vectors
 from ingestor.model import GenerationState, Outcome, Reader, RunId
 from tests.data.make_ledger import FOLDER, LENGTH, MODEL, revision, schema
 
 NEWEST = max(_migrations("migrations"))
+VECTORS = sorted(FOLDER.glob("vectors-schema-*.gz"))
 LEDGERS = sorted(FOLDER.glob("ledger-schema-*.gz"))
 
 
@@ -78,6 +81,23 @@ def test_an_older_ledger_is_brought_to_the_present_schema(fixture: Path, tmp_pat
     ledger.sync.apply("handbook", RunId("later"), [revision(ledger, "tide.md", "The tide comes twice a day, third.")])
     assert ledger.index.backlog(generation.generation_id) == (1, 3)
     ledger.close()
+
+
+@pytest.mark.parametrize("fixture", VECTORS, ids=lambda path: path.name.split(".")[0])
+def test_older_vectors_are_brought_to_the_present_schema(fixture: Path, tmp_path: Path) -> None:
+    """They are what they were, and each is known by its checksum from then on."""
+    path = tmp_path / "vectors.sqlite3"
+    path.write_bytes(gzip.decompress(fixture.read_bytes()))
+    with closing(Vectors(path, MODEL)) as vectors:
+        units = list(vectors.units())
+        assert np.allclose(vectors.get(units), LENGTH**-0.5, atol=1e-3)
+        assert vectors.unsound() == []
+    assert schema(path) == max(_migrations("vector_migrations"))
+    with closing(sqlite3.connect(path)) as db, db:
+        other = np.eye(LENGTH, dtype="<f2")[0].tobytes()
+        db.execute("UPDATE vector SET v = ? WHERE unit = ?", (other, units[0]))
+    with closing(Vectors(path, MODEL)) as vectors:
+        assert vectors.unsound() == units[:1]
 
 
 def test_an_older_ledger_is_not_read_without_being_upgraded(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
     "item": lambda ledger, g: ledger.runs.item("s", ItemId("a")),
     "unsettled": lambda ledger, g: ledger.sync._db.read(UNSETTLED, {"doc": 1}),
     "known": lambda ledger, g: ledger.sync.known("s", Scope("a")),
+    "attached": lambda ledger, g: ledger.sync.attached(1),
     "deceased": lambda ledger, g: ledger.sync.deceased("s"),
     "keyword, restricted": lambda ledger, g: ledger.search.keyword("words", 10, READER, ()),
     "keyword, one source": lambda ledger, g: ledger.search.keyword("words", 10, Reader(), ("s",)),
@@ -34,6 +35,7 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
 WALKS = (
     "index_state USING PRIMARY KEY (generation=?)",
     "SCAN index_state",
+    "document_part (container>?)",
     "VIRTUAL TABLE INDEX 0:=",  # one run of the whole keyword query for each row it is joined with
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 Tree = dict[str, "bytes | Tree"]
 
@@ -150,8 +151,8 @@ def _number(row: int, column: int, style: int, value: float) -> bytes:
     return _record(0x0203, struct.pack("<HHHd", row, column, style, value))
 
 
-def msg(*, html: str = "", headers: str = "") -> bytes:
-    """A message of Outlook from Ann to Bob with an attachment."""
+def msg(*, html: str = "", headers: str = "", attachments: Sequence[Tree] = ()) -> bytes:
+    """A message of Outlook from Ann to Bob with an attachment that is only a link, and ``attachments``."""
     texts = {
         0x0037: "Café refunds",
         0x0C1A: "Ann",
@@ -171,8 +172,29 @@ def msg(*, html: str = "", headers: str = "") -> bytes:
     to = struct.pack("<HHIQ", 0x03, 0x0C15, 6, 1)
     tree["__recip_version1.0_#00000000"] = _storage({0x3001: "Bob", 0x39FE: "bob@corp.example"}, bytes(8), to)
     tree["__attach_version1.0_#00000000"] = _storage({0x3707: "receipt.pdf"}, bytes(8), b"")
+    for number, attached in enumerate(attachments, start=1):
+        tree[f"__attach_version1.0_#{number:08X}"] = attached
     tree["__nameid_version1.0"] = {"__substg1.0_00020102": b""}
     return container(tree)
+
+
+def attached_file(name: str, content: bytes, *, content_id: str = "", media_type: str = "") -> Tree:
+    """An attachment with its bytes."""
+    texts = {0x3707: name, 0x3712: content_id, 0x370E: media_type}
+    data = struct.pack("<HHIII", 0x0102, 0x3701, 6, len(content), 0)
+    tree = _storage({number: text for number, text in texts.items() if text}, bytes(8), data)
+    tree["__substg1.0_37010102"] = content
+    return tree
+
+
+def attached_message(subject: str, body: str, *attachments: Tree) -> Tree:
+    """A message within the message, which is a part of the container and no file."""
+    inner = _storage({0x0037: subject, 0x1000: body, 0x0C1A: "Bob", 0x0C1F: "bob@corp.example"}, bytes(24), b"")
+    for number, attached in enumerate(attachments):
+        inner[f"__attach_version1.0_#{number:08X}"] = attached
+    tree = _storage({0x3001: subject}, bytes(8), b"")
+    tree["__substg1.0_3701000D"] = inner
+    return tree
 
 
 def _storage(texts: dict[int, str], head: bytes, fixed: bytes) -> Tree:

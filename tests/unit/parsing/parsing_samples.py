@@ -319,6 +319,7 @@ def every_format() -> dict[str, bytes]:
         "refunds.rtf": RTF,
         "refunds.rst": b"Refunds\n=======\n\nRefunds take 14 days.\n\n- a receipt\n",
         "refunds.org": b"* Refunds\nRefunds take 14 days.\n- a receipt\n",
+        "refunds.adoc": b"= Refunds\n\nRefunds take 14 days.\n\n* a receipt\n",
         "refunds.ipynb": b'{"cells": [{"cell_type": "markdown", "source": ["# Refunds\\n", "They take 14 days."]}]}',
         "refunds.ods": opendocument(
             "spreadsheet",

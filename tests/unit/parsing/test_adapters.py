@@ -7,7 +7,7 @@ import parsing_samples
 import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
-from ingestor.model import Document
+from ingestor.model import Attachment, Document
 
 Parsed = Callable[[str, bytes], Document]
 
@@ -32,7 +32,7 @@ def test_every_format_gives_a_valid_document(name: str, parsed: Parsed, samples:
         position = element.end
     assert document == parsed(name, samples[name])
     assert "efund" in document.text or "Fees" in document.text
-    assert document.has_lines == name.endswith((".txt", ".md", ".rst", ".org"))
+    assert document.has_lines == name.endswith((".txt", ".md", ".rst", ".org", ".adoc"))
 
 
 def test_html_is_the_page_without_the_site(parsed: Parsed) -> None:
@@ -257,7 +257,7 @@ def test_pdf_of_one_size_has_no_heading(parsed: Parsed) -> None:
 
 
 def test_email_is_its_subject_its_people_and_its_body(parsed: Parsed, samples: dict[str, bytes]) -> None:
-    """The subject is title and heading, the HTML body wins, attachments are named."""
+    """The subject is title and heading, the HTML body wins, attachments are named and handed out."""
     document = parsed("x.eml", samples["refunds.eml"])
     assert document.title == "Café refunds"
     assert words(document) == [
@@ -266,10 +266,11 @@ def test_email_is_its_subject_its_people_and_its_body(parsed: Parsed, samples: d
         "Refunds take 14 days.",
         "Attachments: receipt.pdf",
     ]
+    assert document.attachments == (Attachment(name="receipt.pdf", content=b"%PDF-", media_type="application/pdf"),)
 
 
 def test_email_digests_and_broken_charsets_are_read(parsed: Parsed) -> None:
-    """Messages inside a message are sections; a body in an unknown charset is still text."""
+    """Messages inside a message are handed out as messages; a body in an unknown charset is still text."""
     inner = b"Subject: Inner\n\nInner words.\n"
     digest = (
         b"Subject: Digest\nMIME-Version: 1.0\nContent-Type: multipart/digest; boundary=B\n\n--B\n\n"
@@ -277,8 +278,13 @@ def test_email_digests_and_broken_charsets_are_read(parsed: Parsed) -> None:
         + b"\n--B--\n"
     )
     document = parsed("d.eml", digest)
-    assert words(document) == ["Digest", "Inner", "Inner words."]
-    assert document.elements[-1].section == ("Digest", "Inner")
+    assert words(document) == ["Digest", "Attachments: Inner.eml"]
+    (forwarded,) = document.attachments
+    assert (forwarded.name, forwarded.media_type, forwarded.content) == (
+        "Inner.eml",
+        "message/rfc822",
+        b"Subject: Inner\n\nInner words.\n",
+    )
     odd = b"Subject: S\nContent-Type: text/plain; charset=x-unknown\n\nGr\xfc\xdfe an alle hier.\n\n> old\n"
     assert shapes(parsed("o.eml", odd))[1:] == [("paragraph", "Grüße an alle hier."), ("quote", "> old")]
 

@@ -38,7 +38,17 @@ def test_a_failure_survives_the_way_from_the_worker() -> None:
     "answer",
     [b"", b"\xff", b"[]", b"null", b"{}", b'{"reason": "nonsense"}', b"[" * 100_000]
     + [
-        json.dumps({"text": "abc", "title": "", "kind": "", "has_lines": 0, "language": None, "elements": [e]}).encode()
+        json.dumps(
+            {
+                "text": "abc",
+                "title": "",
+                "kind": "",
+                "has_lines": 0,
+                "language": None,
+                "attachments": [],
+                "elements": [e],
+            }
+        ).encode()
         for e in (["paragraph", 0, 9, [], None, None, None, ""], ["paragraph", 2, 1, [], None, None, None, ""], ["x"])
     ],
 )

@@ -10,7 +10,15 @@ import pytest
 from ingestor.errors import IndexUnavailable, UserError
 from ingestor.model import Candidate, ChunkId, DocId, Hash, Hit, Reader, SearchMode, UnitId
 from ingestor.search.citations import cite
-from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, word_shares
+from ingestor.search.scoring import (
+    BESIDE,
+    KEYWORD_WEIGHT,
+    dense_scores,
+    hybrid_scores,
+    ranked,
+    unit_scores,
+    word_shares,
+)
 from ingestor.search.searcher import Lens, Searcher
 
 BOTH = [UnitId(1), UnitId(2)]
@@ -48,8 +56,27 @@ def test_a_chunk_is_half_itself_and_half_its_best_unit() -> None:
     every = [candidate(1, (1, 1)), candidate(2, (1, 1), (2, 1)), candidate(3, (2, 1))]
     scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
     assert scores[1] == pytest.approx(1.0)
-    assert scores[2] == pytest.approx(0.5 * np.sqrt(0.5) + 0.5)
+    assert scores[2] == pytest.approx(0.5 * np.sqrt(0.5) + 0.5 / np.hypot(1, BESIDE))
     assert scores[3] == pytest.approx(0.0)
+
+
+def test_a_unit_is_read_with_its_neighbours() -> None:
+    """Of two passages with the same units the one in which those that answer stand together is better; what stands
+    in another chunk changes nothing."""
+    z = np.array([0, 0, 1], dtype=np.float32)
+    x, y = np.array([1, 0, 0], dtype=np.float32), np.array([0, 1, 0], dtype=np.float32)
+    units, vectors = [UnitId(1), UnitId(2), UnitId(3)], np.stack([x, y, z])
+    query = np.array([1, 1, 0], dtype=np.float32) / np.sqrt(2, dtype=np.float32)
+    every = [candidate(1, (1, 1), (3, 1), (2, 1)), candidate(2, (1, 1), (2, 1), (3, 1)), candidate(3, (1, 1))]
+    scores = dense_scores(query, every, units, vectors)
+    assert scores[2] > scores[1]
+    assert scores[3] == pytest.approx(np.sqrt(0.5))
+
+
+def test_nearness_is_told_of_each_unit() -> None:
+    """In the order of the chunk; one that is not wholly embedded is left out."""
+    every = [candidate(1, (2, 1), (1, 1)), candidate(2, (9, 1))]
+    assert unit_scores(X, every, BOTH, np.stack([X, Y])) == {1: [0.0, 1.0]}
 
 
 def test_length_weighs_in_a_chunks_vector() -> None:
@@ -66,7 +93,7 @@ def test_a_chunk_without_all_its_vectors_has_no_dense_score() -> None:
     assert dense.keys() == {1}
     both = hybrid_scores([1, 2], dense, {2: 1.0})
     assert both[1] == pytest.approx(1.0)
-    assert both[2] == pytest.approx(1.6)
+    assert both[2] == pytest.approx(1.0 + KEYWORD_WEIGHT)
 
 
 def test_a_chunk_holds_a_share_of_the_query() -> None:
@@ -108,7 +135,10 @@ def test_of_equal_texts_the_best_is_shown() -> None:
     [
         ({"kind": "pdf", "page": 3}, "file:///x#page=3"),
         ({"kind": "pptx", "page": 3}, "file:///x"),
-        ({"anchor": "refunds", "lines": (3, 4)}, "file:///x#refunds"),
+        ({"kind": "pdf", "page": 3, "uri": "ingestor:s/m.eml#attachment=a.pdf"}, "file:///x"),
+        ({"anchor": "refunds", "lines": (3, 4)}, "file:///x#L3-L4"),
+        ({"anchor": "refunds", "lines": (3, 4), "url": "https://w/a"}, "https://w/a#refunds"),
+        ({"anchor": "refunds", "kind": "odt"}, "file:///x"),
         ({"anchor": "über uns"}, "file:///x#%C3%BCber%20uns"),
         ({"lines": (3, 4)}, "file:///x#L3-L4"),
         (
@@ -171,8 +201,11 @@ def searcher(*, down: bool = False, answer: Sequence[str] = ("c1", "gone")) -> S
             raise IndexUnavailable("It is away.")
         return [ChunkId(chunk) for chunk in answer]
 
+    def texts(units: Sequence[UnitId]) -> list[str]:
+        return [{1: "near", 2: "far"}[unit] for unit in units]
+
     lens = Lens(vectors=Vectors(), embedder=Embedder(), nearest=nearest)  # type: ignore[arg-type]
-    return Searcher(ledger=Ledger(), lens=lambda: lens)  # type: ignore[arg-type]
+    return Searcher(ledger=Ledger(), lens=lambda: lens, unit_texts=texts)  # type: ignore[arg-type]
 
 
 OWNER = Reader()
@@ -181,8 +214,8 @@ OWNER = Reader()
 def test_candidates_of_both_indexes_are_scored_together() -> None:
     """What the vector index names and the ledger does not know does not exist (R7)."""
     found = searcher().search("a word", mode=SearchMode.HYBRID, top=5, reader=OWNER)
-    assert [h.chunk_id for h in found.hits] == ["c1", "c2"]
-    assert [h.score for h in found.hits] == pytest.approx([1.0, 0.6])
+    assert [h.chunk_id for h in found.hits] == ["c2", "c1"]
+    assert [h.score for h in found.hits] == pytest.approx([KEYWORD_WEIGHT, 1.0])
     assert found.note == ""
 
 
@@ -242,6 +275,39 @@ def test_the_same_text_is_one_hit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert shown == {SearchMode.HYBRID: ["c2", "c3"], SearchMode.DENSE: ["c1", "c3"], SearchMode.KEYWORD: ["c2", "c3"]}
 
 
+def test_hits_are_merged_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that stand next to each other in a document, before the list is cut to its length."""
+
+    def placed(self: Ledger, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
+        return [
+            hit(chunk_id=ChunkId(f"c{row}"), score=score, place=row, span=(row * 10, row * 10 + 9), text=f"t{row}")
+            for row, score in scored
+        ]
+
+    monkeypatch.setattr(Ledger, "hits", placed)
+    found = searcher(down=True).search("nothing", mode=SearchMode.DENSE, top=1, reader=OWNER, merge=True)
+    assert [(h.chunk_id, h.span, h.text) for h in found.hits] == [("c1", (10, 39), "t1 t2 t3")]
+
+
+def test_hits_are_narrowed_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk may give several passages; one that died meanwhile gives none (R7)."""
+
+    def resolved(self: Ledger, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
+        return [hit(chunk_id=ChunkId(f"c{row}"), text="near far") for row, _ in scored if row == 3]
+
+    monkeypatch.setattr(Ledger, "hits", resolved)
+    monkeypatch.setattr(Ledger, "candidates", lambda *_: [candidate(3, (1, 9), (2, 9)), candidate(4, (3, 9))])
+    found = searcher().search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER, passage=9)
+    assert [(h.text, h.span) for h in found.hits] == [("near", (0, 4)), ("far", (5, 8))]
+
+
+@pytest.mark.parametrize(("mode", "merge"), [(SearchMode.KEYWORD, False), (SearchMode.DENSE, True)])
+def test_passages_are_made_by_meaning_and_not_merged(mode: SearchMode, merge: bool) -> None:
+    """What cannot be done is said, and not done in part."""
+    with pytest.raises(UserError, match="Passages"):
+        searcher().search("x", mode=mode, top=5, reader=OWNER, passage=9, merge=merge)
+
+
 def test_keyword_mode_needs_no_model() -> None:
     """Neither the embedder nor the vector index is asked."""
     found = searcher(down=True).search("a word", mode=SearchMode.KEYWORD, top=5, reader=OWNER)
@@ -253,3 +319,12 @@ def test_a_senseless_question_is_a_sentence(query: str, top: int) -> None:
     """And no traceback."""
     with pytest.raises(UserError):
         searcher().search(query, mode=SearchMode.HYBRID, top=top, reader=OWNER)
+
+
+def test_a_reader_who_sees_nothing_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whichever mode, and however the hits are shown."""
+    monkeypatch.setattr(Ledger, "all_candidates", lambda *_: [])
+    monkeypatch.setattr(Ledger, "keyword", lambda *_: [])
+    for mode in SearchMode:
+        assert searcher(down=True).search("a word", mode=mode, top=5, reader=OWNER).hits == ()
+    assert searcher(down=True).search("a word", mode=SearchMode.DENSE, top=5, reader=OWNER, passage=9).hits == ()

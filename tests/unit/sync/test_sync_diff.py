@@ -65,7 +65,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("quarantined, new recipe", {"failed": True}, {}, "r2", "changed"),
     ("quarantined, new version", {"failed": True}, {"version": "v2"}, "r1", "changed"),
     ("quarantined, renamed url", {"failed": True}, {"url": "file:///b"}, "r1", "metadata"),
-    ("retry time without failure", {"retry_at": NOW - 1}, {}, "r1", "unchanged"),
+    ("something attached to it, try due", {"retry_at": NOW - 1}, {}, "r1", "changed"),
+    ("something attached to it, try not due", {"retry_at": NOW + 1}, {}, "r1", "unchanged"),
 ]
 
 

@@ -1,0 +1,46 @@
+"""Requests and replies about the service itself: pausing, reloading, health. The rest is in ``ingestor.wire``."""
+
+from __future__ import annotations
+
+from ingestor.wire import Wire
+
+
+class PauseRequest(Wire):
+    sources: tuple[str, ...]
+
+
+class ReloadRequest(Wire):
+    pass
+
+
+class PausedSource(Wire):
+    """``changed``: it was not so before. ``next_run``: when it is looked at by schedule, where a service runs."""
+
+    name: str
+    paused: bool
+    changed: bool
+    next_run: float | None = None
+
+
+class PausedReply(Wire):
+    sources: tuple[PausedSource, ...]
+
+
+class ReloadReply(Wire):
+    """Names of sources; ``left`` are no longer in the configuration and stay. ``restart``: keys whose new values only a
+    restart brings."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+
+
+class HealthReply(Wire):
+    """``live``: no loop is frozen and the ledger is undamaged, so that no restart is needed. ``ready``: all that it is
+    for can be had. A check says ``ok`` or what is the matter; ``notes`` are for people and decide nothing."""
+
+    live: bool
+    ready: bool
+    checks: dict[str, str]
+    notes: tuple[str, ...] = ()

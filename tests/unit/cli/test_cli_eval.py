@@ -1,0 +1,70 @@
+"""``eval``: what it asks, what it prints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scripted_backend import HIT, Invoke, Scripted
+
+from ingestor import wire
+
+ANSWER = "A refund takes five working days."
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> str:
+    lines = [
+        {"question": "how long", "answer": ANSWER},
+        {"question": "and why", "answer": "Because the bank needs them.", "path": "why.md"},
+    ]
+    file = tmp_path / "questions.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    return str(file)
+
+
+def test_every_question_is_asked_in_every_mode(invoke: Invoke, backend: Scripted, questions: str) -> None:
+    """For ten hits, as the given reader; the table has a row a mode."""
+    result = invoke("eval", questions, "--as", "group:staff")
+    asked = [request for name, request in backend.asked if name == "search"]
+    assert [(request.mode, request.query) for request in asked] == [
+        (mode, query) for mode in ("hybrid", "dense", "keyword") for query in ("how long", "and why")
+    ]
+    assert {(request.top, request.principals) for request in asked} == {(10, ("group:staff",))}
+    assert [line.split()[0] for line in result.out.splitlines()[2:]] == ["hybrid", "dense", "keyword"]
+    assert "50.0 [0, 100]" in result.out
+
+
+def test_json_has_marks_with_intervals_and_reasons(invoke: Invoke, backend: Scripted, questions: str) -> None:
+    """What is in the ledger under no words was never ingested, or is stale where the named file says so."""
+    backend.answers["why"] = wire.WhyReply(path="why.md", verdict="It has changed.", stale=True)
+    reply = json.loads(invoke("eval", questions, "--mode", "hybrid", "--explain", "--json").out)
+    assert reply["questions"] == 2
+    (hybrid,) = reply["modes"]
+    assert hybrid["mode"] == "hybrid"
+    assert hybrid["recall_5"] == {"mean": 0.5, "low": 0.0, "high": 1.0}
+    assert reply["missed"] == [{"question": "and why", "mode": "hybrid", "reason": "stale"}]
+
+
+def test_a_passage_further_down_is_badly_ranked(invoke: Invoke, backend: Scripted, questions: str) -> None:
+    """It comes up when more hits are asked for."""
+
+    def answer(request: wire.SearchRequest) -> wire.SearchReply:
+        late = HIT.model_copy(update={"text": "Because the bank needs them."})
+        hits = (HIT, late) if request.top > 10 else (HIT,)
+        return wire.SearchReply(query=request.query, took_ms=1.0, hits=hits)
+
+    backend.answers["search"] = answer
+    result = invoke("eval", questions, "--mode", "dense", "--explain")
+    assert "dense" in result.out
+    assert "badly_ranked" in result.out
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence(invoke: Invoke, tmp_path: Path) -> None:
+    """And a wrong line is named."""
+    assert invoke("eval", str(tmp_path / "none.jsonl")).code == 2
+    wrong = tmp_path / "wrong.jsonl"
+    wrong.write_text("no json\n")
+    result = invoke("eval", str(wrong))
+    assert (result.code, "line 1" in result.err) == (2, True)

@@ -1,0 +1,51 @@
+"""``trace`` and ``history``: what they ask for and what they print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from scripted_backend import TRACED, Invoke, Scripted
+
+from ingestor.errors import UnknownId
+
+CONTRACT = "chunk_id current document_id uri url revision superseded_at run recipe model text"
+
+
+def test_a_trace_says_whether_the_passage_still_stands(invoke: Invoke, backend: Scripted) -> None:
+    """In words, with the place and the text."""
+    gone = invoke("trace", "c1").out
+    assert "replaced or deleted" in gone
+    assert "lines 12-18" in gone
+    assert "    five working days." in gone
+    backend.answers["trace"] = TRACED.model_copy(update={"current": True, "superseded_at": None})
+    assert "stands in its source" in invoke("trace", "c1").out
+    assert backend.asked[-1] == ("trace", ("c1", None))
+
+
+def test_the_json_of_a_trace_has_the_shape_of_the_contract(invoke: Invoke) -> None:
+    """One line, at least the promised keys."""
+    out = invoke("trace", "c1", "--json").out
+    assert out.count("\n") == 1
+    assert json.loads(out).keys() >= set(CONTRACT.split())
+
+
+def test_a_history_shows_what_a_revision_changed(invoke: Invoke, tmp_path: Path, backend: Scripted) -> None:
+    """Line by line, but not the whole of the first."""
+    out = invoke("history", "b.md").out
+    assert backend.asked == [("history", ("b.md", str(tmp_path / "b.md"), None))]
+    assert out.count("Five days.") == 1
+    assert "    - Five days.\n    + Six days." in out
+    assert "moved from ingestor:handbook/a.md" in out
+    assert len(json.loads(invoke("history", "d1", "--json").out)["events"]) == 3
+
+
+@pytest.mark.parametrize("command", ["trace", "history"])
+def test_readers_are_passed_on_and_odd_ones_refused(command: str, invoke: Invoke, backend: Scripted) -> None:
+    """Nobody is read as everybody by mistake; what is unknown ends with 2."""
+    invoke(command, "d1", "--as", "user:ana, public")
+    assert backend.asked[-1][1][-1] == ("user:ana", "public")
+    assert invoke(command, "d1", "--as", "ana").code == 2
+    backend.answers[command] = UnknownId("There is no such thing.")
+    assert invoke(command, "d1").code == 2
