@@ -33,7 +33,7 @@ class Settings:
 
     Longer passages find more in five hits, shorter ones more in the same amount of text. The less the limit is
     above three targets, the more passages are cut because of it, and the farther an edit beside those reaches:
-    at 2,400 about one edit in two thousand changes more than four rows, at 1,200 one in fifty.
+    at 2,400 about one edit in three thousand changes more than four rows, at 1,200 one in fifty.
     """
 
     target: int = 750

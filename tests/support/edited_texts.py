@@ -118,7 +118,7 @@ class Texts:
 
     def edit(self, text: str, unit: Unit, kind: EditKind) -> str:
         """The text with one of its sentences replaced or gone, or with another one before it."""
-        if self.kind is TextKind.TABLE:
+        if text[text.rfind("\n", 0, unit.start) + 1] == "|":  # a row gives way to a row, else the table would end
             start, end = text.rfind("\n", 0, unit.start) + 1, text.find("\n", unit.end)
             end = len(text) if end < 0 else end + 1
             new = self.row() + "\n"
@@ -156,7 +156,7 @@ def edits(texts: Texts, cutter: Cutter, *, size: int, count: int) -> Iterator[Ed
     for number in range(count):
         kind = list(EditKind)[number % len(EditKind)]
         unit = texts.random.choice(units[first:])
-        while text[unit.start] == "#":
+        while text[unit.start] == "#" or text.startswith("| a |", unit.start):  # headings, the header of a table
             unit = texts.random.choice(units)
         after = cutter.cut(parsed(texts.edit(text, unit, kind)))
         yield Edited(
