@@ -21,6 +21,7 @@ SHARED = 0.20
 """The most that the answer to a paraphrased question may hold of its words."""
 
 
+@pytest.mark.timeout(900)  # 528 searches and a start of the service; on a quiet machine half a minute
 def test_questions_are_answered_by_the_right_passage(taken: Taken) -> None:
     """Among the first five hits stand the right document and the passage that answers. Where the question shares no
     words with the answer, meaning finds more than words, and both together hardly less than meaning alone."""
