@@ -235,10 +235,10 @@ def test_a_document_cannot_take_more_memory_than_allowed(make: Callable[..., Par
 def test_a_library_that_dies_of_refused_memory_is_told_from_one_that_crashes(
     make: Callable[..., ParserPool], held: int, reason: ParseReason
 ) -> None:
-    """Code in C aborts where Python has an exception: with most of its memory in use that is the reason, and such a
-    document is not tried again."""
+    """Code in C aborts where Python has an exception: with most of its memory in use that is the reason. Either may
+    pass in a new process."""
     caught = failure(make(memory=400 * MEBIBYTE), "abort", str(held).encode())
-    assert (caught.reason, caught.transient) == (reason, reason is ParseReason.CRASHED)
+    assert (caught.reason, caught.transient) == (reason, True)
 
 
 def test_poison_beside_good_documents_costs_only_itself(make: Callable[..., ParserPool]) -> None:
