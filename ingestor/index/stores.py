@@ -156,7 +156,8 @@ class Stores:
         at_rest = opened.index.close_clean()
         if at_rest and was_sound and isinstance(opened.index.place, Folder):
             reached("index.manifest")
-            with contextlib.suppress(OSError):
+            # What cannot be noted (a full disk) is probed at the next start.
+            with contextlib.suppress(OSError, LedgerError):
                 manifest = folder_manifest(opened.index.place.path)
                 self._ledger.set_manifest(opened.generation.generation_id, manifest)
 
