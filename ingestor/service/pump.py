@@ -78,6 +78,11 @@ class Pump:
         ]
 
     def start(self) -> None:
+        """Begin both loops."""
+        # By one thread, before there are others: two that import it at once can leave it half imported, and then
+        # nothing embeds or searches by meaning until the process ends. Seen once in some hundred kills under load.
+        import numpy  # noqa: F401, ICN001
+
         for thread in self._threads:
             thread.start()
 
