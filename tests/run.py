@@ -25,7 +25,9 @@ SUITES = ("unit", "contract", "property", "integration", "faults", "acceptance",
 ALONE = {"deploy"}  # one machine is booted for all of its tests
 # A worker a core, but few: each one that embeds holds a model, and the fault suites start whole services.
 WORKERS = min(os.cpu_count() or 1, 4)
-OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped", "-n", str(WORKERS), "--dist", "worksteal")
+OPTIONS = ("-q", "-m", "not long", "--durations=5", "--no-fold-skipped", "-n", str(WORKERS))
+# What one file of the acceptance tests takes in, all of its tests look at: it goes to one worker.
+DISTRIBUTION = {"acceptance": "loadfile"}
 COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped)\b")
 NOT_RUN = re.compile(r"(?:SKIPPED(?: \[\d+\])?|XFAIL) (.+)")
 
@@ -43,7 +45,11 @@ def main() -> int:
         began = time.monotonic()
         print(f"\n== {suite}", flush=True)
         process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", *OPTIONS, *(("-n", "0") if suite in ALONE else ()), str(HERE / suite)],
+            [
+                *(sys.executable, "-m", "pytest", *OPTIONS, "--dist", DISTRIBUTION.get(suite, "worksteal")),
+                *(("-n", "0") if suite in ALONE else ()),
+                str(HERE / suite),
+            ],
             cwd=HERE.parent,
             stdout=subprocess.PIPE,
             text=True,
