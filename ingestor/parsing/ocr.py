@@ -57,13 +57,14 @@ class Ocr:
         return Ocr(mode=self.mode, languages=languages, pages=self.pages)
 
     def fingerprint(self) -> str:
-        """For the recipe: everything that the text of a picture depends on."""
+        """For the recipe: everything that the text of a picture depends on. Starts no program."""
         if self.mode is OcrMode.OFF:
             return "ocr-off"
-        found, used = tesseract.installed(), self.here()
-        if found is None or not used.languages:
+        found = tesseract.seen()
+        languages = found.chosen(self.languages) if found is not None else ()
+        if found is None or not languages:
             return "tesseract-none"
-        return f"tesseract-{found.version}-{'+'.join(used.languages)}-{self.pages}"
+        return f"tesseract-{found.version}-{'+'.join(languages)}-{self.pages}"
 
 
 def ocr_settings(parsing: Parsing) -> Ocr:

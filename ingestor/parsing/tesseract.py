@@ -10,12 +10,14 @@ import math
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 PROGRAM = "tesseract"
 _ASK_SECONDS = 20.0
@@ -72,6 +74,31 @@ def installed() -> Tesseract | None:
     lines = _asked("--list-langs").splitlines()
     languages = sorted(line for line in lines if _LANGUAGE.fullmatch(line) and line not in _NO_LANGUAGE)
     return Tesseract(version=version[1], languages=tuple(languages))
+
+
+@cache
+def seen() -> Tesseract | None:
+    """What ``installed`` says, told from files: a run without work starts no program (R9). The version is that of the
+    program's file. Where no languages are found this way, the program is asked after all."""
+    program = shutil.which(PROGRAM)
+    if program is None:
+        return None
+    stems = {model.stem for folder in _models(Path(program)) for model in folder.glob("*.traineddata")}
+    languages = sorted(stem for stem in stems if _LANGUAGE.fullmatch(stem) and stem not in _NO_LANGUAGE)
+    if not languages:
+        return installed()
+    facts = Path(program).stat()
+    return Tesseract(version=f"{facts.st_size}.{int(facts.st_mtime)}", languages=tuple(languages))
+
+
+def _models(program: Path) -> Iterator[Path]:
+    """Folders that models may lie in: where the environment says, else beside the program."""
+    if prefix := os.environ.get("TESSDATA_PREFIX"):
+        yield from (Path(prefix), Path(prefix) / "tessdata")
+        return
+    share = program.resolve().parent.parent / "share"
+    yield share / "tessdata"
+    yield from share.glob("tesseract-ocr/*/tessdata")
 
 
 def words(picture: bytes, *, languages: Sequence[str], layout: str, seconds: float) -> list[Word]:

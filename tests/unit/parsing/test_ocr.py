@@ -27,6 +27,7 @@ PROSE = pictures.prose(1, sentences=2)
 
 def forget() -> None:
     tesseract.installed.cache_clear()
+    tesseract.seen.cache_clear()
     recipe._fingerprint.cache_clear()
     known_formats._present.cache_clear()
 
@@ -287,3 +288,16 @@ def test_a_photograph_holds_no_text(parsed: Parsed) -> None:
         parsed("a.jpg", pictures.as_file(Image.effect_mandelbrot((600, 400), (-2.0, -1.2, 1.0, 1.2), 60), "JPEG"))
     assert caught.value.reason is ParseReason.NO_TEXT
     assert "photograph" in caught.value.hint
+
+
+@needs_tesseract
+def test_the_recipe_is_told_without_starting_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same languages as the program itself names; a run over what is known starts nothing (R9)."""
+    told = tesseract.installed()
+    assert told is not None
+    monkeypatch.setattr(tesseract.subprocess, "run", None)
+    tesseract.seen.cache_clear()
+    found = tesseract.seen()
+    assert found is not None
+    assert found.languages == told.languages
+    assert Ocr().fingerprint() == f"tesseract-{found.version}-{'+'.join(told.chosen(()))}-{Ocr().pages}"
