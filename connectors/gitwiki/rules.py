@@ -34,11 +34,9 @@ class Rules:
         if reason is not None:
             return reason
         text = text_of(inside)
-        if name.startswith(b".") and not self._hidden:
-            return f"{shown(text)} is hidden: its name begins with a dot (hidden = false)."
-        line = decide(self._exclude, text, is_dir=False)
-        if line is not None and line.excludes:
-            return f'{shown(text)} matches the exclude pattern "{line.text}".'
+        reason = self._own_rule(text, name, is_dir=False)
+        if reason is not None:
+            return reason
         if self._include is not None:
             line = decide(self._include, text, is_dir=False)
             if line is None or not line.excludes:
@@ -65,10 +63,13 @@ class Rules:
         reason = self._of_folder(above) if above else None
         if reason is not None:
             return reason
-        text = text_of(folder)
+        return self._own_rule(text_of(folder), name, is_dir=True)
+
+    def _own_rule(self, text: str, name: bytes, *, is_dir: bool) -> str | None:
+        """What a file or folder is left out for by itself, whatever stands above it."""
         if name.startswith(b".") and not self._hidden:
             return f"{shown(text)} is hidden: its name begins with a dot (hidden = false)."
-        line = decide(self._exclude, text, is_dir=True)
+        line = decide(self._exclude, text, is_dir=is_dir)
         if line is not None and line.excludes:
             return f'{shown(text)} matches the exclude pattern "{line.text}".'
         return None
