@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from ingestor import faultpoint
 from tests.support.faults_marks import Marks, Wish, role_of
 
-_HELD_S = 8.0  # what is held goes on after it: then the wish cannot come true in this run
+_HELD_S = 8.0  # what is held goes on after it: then the wish needs more work than there is so far
 _STAY_S = 60.0
 
 
@@ -64,8 +64,13 @@ class Recorder:
         if name == "fetch":
             self._fetches += 1
             time.sleep(self._wish.pace_s)
-            if self._wish.hold_after and self._fetches > self._wish.hold_after and self._commits:
-                self._met.wait(_HELD_S)
+            if (
+                self._wish.hold_after
+                and self._fetches > self._wish.hold_after
+                and self._commits
+                and not self._met.wait(_HELD_S)
+            ):
+                self._fetches = 0  # so many more are read: the others have used up what there was
             if self._wish.hold_after and self._met.is_set():
                 self._marks.held()
                 time.sleep(_STAY_S)
