@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Until, filters_of
 from ingestor.cli.output import emit_json
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
-
-if TYPE_CHECKING:
-    from ingestor.wire import SearchRequest
 
 
 class Mode(StrEnum):
@@ -28,9 +26,11 @@ def command(
     query: Annotated[str | None, typer.Argument(metavar="QUERY", help="The question or words.")] = None,
     top: Annotated[int, typer.Option("--top", min=1, max=200, help="How many passages.")] = 10,
     mode: Annotated[Mode, typer.Option("--mode", help="By meaning, by words, or both.")] = Mode.HYBRID,
-    source: Annotated[
-        list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
-    ] = None,
+    source: SourceNames = None,
+    path: Paths = None,
+    kind: Kinds = None,
+    since: Since = None,
+    until: Until = None,
     principals: As = None,
     queries: Annotated[
         Path | None,
@@ -48,6 +48,9 @@ def command(
             help="Show about N characters around the nearest sentence; 330 are three or four sentences.",
         ),
     ] = None,
+    context: Annotated[
+        int, typer.Option("--context", min=0, max=10, metavar="N", help="With N passages before and after each hit.")
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Find passages, each with the place it stands at.
@@ -55,16 +58,29 @@ def command(
     Examples:
       ingestor search "how long do refunds take"
       ingestor search "parental leave" --top 3 --source handbook
+      ingestor search "parental leave" --path hr/policies --kind pdf --since 30d
       ingestor search "VPN error 809" --mode keyword --json
       ingestor search "who approves a purchase" --merge
       ingestor search "who approves a purchase" --passage 330
+      ingestor search "who approves a purchase" --context 1
       ingestor search --queries questions.txt > answers.jsonl
       ingestor search "salary bands" --as user:ana,group:staff
     """
     from ingestor.cli.hits import show
+    from ingestor.wire import SearchRequest
 
     asked = [
-        _request(text, top, mode, source, principals, merge=merge, passage=passage) for text in _queries(query, queries)
+        SearchRequest(
+            query=text,
+            top=top,
+            mode=mode.value,
+            principals=principals_of(principals),
+            merge=merge,
+            passage=passage,
+            context=context,
+            **filters_of(source, path, kind, since, until),
+        )
+        for text in _queries(query, queries)
     ]
     with operations(ctx) as opened:
         for request in asked:
@@ -75,29 +91,6 @@ def command(
                 show(reply)
             if reply.note:
                 sys.stderr.write(reply.note + "\n")
-
-
-def _request(
-    query: str,
-    top: int,
-    mode: Mode,
-    sources: list[str] | None,
-    principals: str | None,
-    *,
-    merge: bool,
-    passage: int | None,
-) -> SearchRequest:
-    from ingestor.wire import SearchRequest
-
-    return SearchRequest(
-        query=query,
-        top=top,
-        mode=mode.value,
-        sources=tuple(sources or []),
-        principals=principals_of(principals),
-        merge=merge,
-        passage=passage,
-    )
 
 
 def _queries(query: str | None, file: Path | None) -> list[str]:

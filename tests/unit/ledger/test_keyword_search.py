@@ -10,7 +10,7 @@ import pytest
 from connectors.base import ItemId
 from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Reader, Regrant, Remove
+from ingestor.model import Filters, Reader, Regrant, Remove
 from tests.support.ledger_rows import RUN, put
 
 
@@ -27,7 +27,7 @@ def found(
     ledger: Ledger, words: str, *, principals: tuple[str, ...] | None = None, sources: tuple[str, ...] = ()
 ) -> set[str]:
     reader = Reader(principals=None if principals is None else frozenset(principals))
-    scored = ledger.search.keyword(words, 100, reader, sources)
+    scored = ledger.search.keyword(words, 100, reader, Filters(sources=sources))
     return {hit.uri.removeprefix("ingestor:") for hit in ledger.search.hits(scored, reader)}
 
 
@@ -99,7 +99,7 @@ def test_only_the_sources_asked_for(ledger: Ledger) -> None:
 
 def rows_of(ledger: Ledger) -> dict[str, int]:
     """The chunk row of each item of one chunk."""
-    every = ledger.search.all_candidates(Reader(), (), 100)
+    every = ledger.search.all_candidates(Reader(), Filters(), 100)
     hits = [ledger.search.hits([(one.chunk, 0.0)], Reader())[0].uri for one in every]
     return {uri.removeprefix("ingestor:s/"): one.chunk for uri, one in zip(hits, every, strict=True)}
 
@@ -159,10 +159,10 @@ def test_all_that_a_reader_sees(ledger: Ledger) -> None:
         ((), set()),
     ):
         reader = Reader(principals=frozenset(principals))
-        walked = [one.chunk for one in ledger.search.all_candidates(reader, (), 100)]
+        walked = [one.chunk for one in ledger.search.all_candidates(reader, Filters(), 100)]
         assert sorted(walked) == sorted(row[name] for name in seen)
-        assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, ())) == sorted(walked)
-        assert ledger.search.all_candidates(reader, ("t",), 100) == []
+        assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, Filters())) == sorted(walked)
+        assert ledger.search.all_candidates(reader, Filters(sources=("t",)), 100) == []
 
 
 @pytest.mark.parametrize("question", ["held", "walk"])
@@ -180,7 +180,7 @@ def test_no_walk_through_what_was_not_asked(ledger: Ledger, monkeypatch: pytest.
     if question == "held":
         ledger.search.held("words", [1, 2])
     else:
-        ledger.search.all_candidates(Reader(principals=frozenset({"public"})), (), 10)
+        ledger.search.all_candidates(Reader(principals=frozenset({"public"})), Filters(), 10)
     assert plans
     assert [plan for plan in plans if "VIRTUAL TABLE INDEX 0:=" in plan] == []
     if question == "walk":
