@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from ingestor.ledger.database import Database
@@ -21,6 +21,10 @@ _COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
 
 _WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
+# What stands in quotation marks is one term; a star behind a term, and nothing behind it, means what begins so.
+_TERM = re.compile(
+    rf"""["“„](?P<phrase>[^"“”„]+)["”“](?P<open>\*?)|(?P<word>{_WORD.pattern})(?P<prefix>\*(?![\w*]))?"""
+)
 # What questions are made of whatever they are about; none of them is a name or a unit.
 _STOPWORDS = frozenset(
     "a about also am an and any are as at be because been before being but by can could did do does doing done few for"
@@ -49,7 +53,7 @@ class SearchReads:
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
 
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
-        match = " OR ".join(f'"{word}"' for word in self._sought(words))
+        match = " OR ".join(self._sought(words))
         if not match:
             return []
         shown, parameters = visible(reader, filters)
@@ -76,7 +80,7 @@ class SearchReads:
                 "SELECT count(*), json_group_array(rowid)"
                 " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
                 " FROM keyword WHERE keyword MATCH :word",
-                {"word": f'"{word}"', "chunks": asked},
+                {"word": word, "chunks": asked},
             )
             found.append((_rarity(count, total), json.loads(rows)))
         return found
@@ -222,10 +226,10 @@ class SearchReads:
         )
 
     def _sought(self, words: str) -> list[str]:
-        """The words to look for, each a phrase of FTS5 (so that ``ERR-4012`` is one): the common ones left out
+        """The words to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): the common ones left out
         while rarer ones remain."""
-        distinct = list(dict.fromkeys(word.lower() for word in _WORD.findall(words)))
-        rare = [word for word in distinct if word not in _STOPWORDS] or distinct
+        distinct = list(dict.fromkeys(_terms(words)))
+        rare = [word for word in distinct if word.strip('"') not in _STOPWORDS] or distinct
         total = self._about_how_many()
         if total >= _COUNT_FROM:
             cap = int(total * _COMMON)
@@ -235,9 +239,16 @@ class SearchReads:
 
     def _frequency(self, word: str, cap: int) -> int:
         (row,) = self._db.read(
-            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)", (f'"{word}"', cap)
+            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)", (word, cap)
         )
         return int(row[0])
+
+
+def _terms(words: str) -> Iterator[str]:
+    for found in _TERM.finditer(words.lower()):
+        said = " ".join(_WORD.findall(found["phrase"])) if found["phrase"] else found["word"]
+        if said:
+            yield f'"{said}"{"*" if found["open"] or found["prefix"] else ""}'
 
 
 def _rarity(count: int, total: int) -> float:

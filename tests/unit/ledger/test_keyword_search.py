@@ -63,6 +63,51 @@ def test_a_code_is_a_phrase(ledger: Ledger) -> None:
     assert found(ledger, "ERR-4012") == {"s/a"}
 
 
+@pytest.mark.parametrize(
+    ("query", "items"),
+    [
+        ('"delays the refund"', {"s/a"}),
+        ('"the delays refund"', set()),
+        ("“Delays the refund”", {"s/a"}),
+        ('"refund of deliv"*', {"s/b"}),
+        ('"delays the refund" boat', {"s/a", "s/c"}),
+        ('say "" or "?" of a boat', {"s/c"}),
+        ("deliv*", {"s/b"}),
+        ("deliv", set()),
+        ("ERR-40*", {"s/a"}),
+        ("ERR-401", set()),
+        ("v2.3*", {"s/a"}),
+        ("v2.3", {"s/a"}),
+        ("v2.3.1", {"s/a"}),
+        ("v2.3.10", set()),
+        ("snake_ca*", {"s/a"}),
+        ("parseHTTPRe*", {"s/c"}),
+        ("parseHTTPReply", {"s/c"}),
+        ("--dry-run", {"s/c"}),
+        ("2*boat", {"s/c"}),
+        ("**boat**", {"s/c"}),
+        ("os.path.join()", {"s/c"}),
+        ("ana@example.org", {"s/c"}),
+        ("/etc/ingestor/a.toml", {"s/b"}),
+        ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", {"s/b"}),
+        ('NEAR(boat "', {"s/c"}),
+        ("text:boat", set()),
+        ("boat NOT parseHTTPReply", {"s/c"}),
+    ],
+)
+def test_phrases_beginnings_and_identifiers(ledger: Ledger, query: str, items: set[str]) -> None:
+    """Quotation marks hold words together, a star stands for any ending, and no sign is a command of FTS5."""
+    put(ledger, "a", "Error ERR-4012 of v2.3.1 in snake_case delays the refund.")
+    put(
+        ledger, "b", "A refund of delivery costs, set in /etc/ingestor/a.toml; id 3f2504e0-4f89-11d3-9a0c-0305e82c3301."
+    )
+    put(ledger, "c", "A boat calls parseHTTPReply and os.path.join, with --dry-run; ask ana@example.org.")
+    assert found(ledger, query) == items
+    assert {row for row, _ in ledger.search.keyword(query, 9, Reader(), Filters())} == {
+        row for _, rows in ledger.search.held(query, rows_of(ledger).values()) for row in rows
+    }
+
+
 def test_what_was_removed_or_replaced_is_not_found(ledger: Ledger) -> None:
     """From the commit on."""
     put(ledger, "a", "original words")
