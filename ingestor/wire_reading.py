@@ -1,10 +1,32 @@
-"""Replies of what only reads: trace, history, why, where a file is cut, formats. The rest is in ``ingestor.wire``."""
+"""Replies of what only reads: context, trace, history, why, cuts, formats. The rest is in ``ingestor.wire``."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from ingestor.wire import Wire
+from ingestor.wire import Place, Wire
+
+
+class Citation(Place):
+    """What a number in a context stands for."""
+
+    number: int
+    span: tuple[int, int]
+    revision: int
+    changed_at: float
+
+
+class ContextReply(Wire):
+    """``text`` is for a language model; ``tokens`` is how many it is about, on the high side. ``left_out`` counts hits
+    that did not fit or said nothing more."""
+
+    query: str
+    text: str
+    tokens: int
+    budget: int
+    citations: tuple[Citation, ...]
+    left_out: int = 0
+    note: str = ""
 
 
 class TraceReply(Wire):

@@ -10,9 +10,14 @@ from typing import Annotated
 import typer
 
 from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Until, filters_of
-from ingestor.cli.output import emit_json
+from ingestor.cli.output import clean, emit_json, emit_line
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
+
+
+class Form(StrEnum):
+    HITS = "hits"
+    CONTEXT = "context"
 
 
 class Mode(StrEnum):
@@ -24,7 +29,9 @@ class Mode(StrEnum):
 def command(
     ctx: typer.Context,
     query: Annotated[str | None, typer.Argument(metavar="QUERY", help="The question or words.")] = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=200, help="How many passages.")] = 10,
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, max=200, help="How many passages; 10 if nothing else is said.")
+    ] = None,
     mode: Annotated[Mode, typer.Option("--mode", help="By meaning, by words, or both.")] = Mode.HYBRID,
     source: SourceNames = None,
     path: Paths = None,
@@ -51,6 +58,12 @@ def command(
     context: Annotated[
         int, typer.Option("--context", min=0, max=10, metavar="N", help="With N passages before and after each hit.")
     ] = 0,
+    form: Annotated[
+        Form, typer.Option("--format", help="For people, or numbered passages as the context of a language model.")
+    ] = Form.HITS,
+    budget: Annotated[
+        int, typer.Option("--budget", min=200, metavar="TOKENS", help="The most that --format context prints.")
+    ] = 3000,
     json: Json = False,
 ) -> None:
     """Find passages, each with the place it stands at.
@@ -63,19 +76,25 @@ def command(
       ingestor search "who approves a purchase" --merge
       ingestor search "who approves a purchase" --passage 330
       ingestor search "who approves a purchase" --context 1
+      ingestor search "who approves a purchase" --format context --budget 2000
       ingestor search --queries questions.txt > answers.jsonl
       ingestor search "salary bands" --as user:ana,group:staff
     """
     from ingestor.cli.hits import show
+    from ingestor.errors import UserError
+    from ingestor.search.prompt import CONTEXT_TOP, build
     from ingestor.wire import SearchRequest
 
+    for_model = form is Form.CONTEXT
+    if for_model and context:
+        raise UserError("The neighbours of hits are for people.", hint="Leave out --context, or --format context.")
     asked = [
         SearchRequest(
             query=text,
-            top=top,
+            top=top or (CONTEXT_TOP if for_model else 10),
             mode=mode.value,
             principals=principals_of(principals),
-            merge=merge,
+            merge=merge or (for_model and passage is None),
             passage=passage,
             context=context,
             **filters_of(source, path, kind, since, until),
@@ -85,8 +104,11 @@ def command(
     with operations(ctx) as opened:
         for request in asked:
             reply = opened.operations.search(request)
+            built = build(reply.query, reply.hits, budget, note=reply.note) if for_model else None
             if json or queries is not None:
-                emit_json(reply)
+                emit_json(built or reply)
+            elif built is not None:
+                emit_line(clean(built.text))
             else:
                 show(reply)
             if reply.note:

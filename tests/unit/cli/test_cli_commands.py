@@ -129,6 +129,16 @@ def test_a_time_that_is_none_is_refused(invoke: Invoke, backend: Scripted) -> No
     assert "--since: 'yesterday' is no time; write one like 2026-11-20" in result.err
 
 
+def test_a_context_is_made_for_a_model(invoke: Invoke, backend: Scripted) -> None:
+    """Of many merged hits, as text or with its citations as JSON."""
+    shown = invoke("search", "how long", "--format", "context", "--budget", "500")
+    reply = json.loads(invoke("search", "how long", "--format", "context", "--top", "5", "--json").out)
+    assert '<passage number="1" title="Refunds"' in shown.out
+    assert [(request.top, request.merge) for _, request in backend.asked] == [(40, True), (5, True)]
+    assert (reply["budget"], [c["chunk_id"] for c in reply["citations"]]) == (3000, ["c1"])
+    assert invoke("search", "x", "--format", "context", "--context", "1").code == 2
+
+
 @pytest.mark.parametrize("who", ["", " , ", "ana", "user:", "owner:ana", "group:a,ana"])
 def test_an_odd_reader_is_refused(invoke: Invoke, backend: Scripted, who: str) -> None:
     """A mistyped --as must not become everybody, nor a search that quietly finds nothing."""
