@@ -1,10 +1,32 @@
-"""Replies of what only reads about one passage or document: trace, history, why. The rest is in ``ingestor.wire``."""
+"""Replies of what only reads: context, trace, history, why, cuts, formats. The rest is in ``ingestor.wire``."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from ingestor.wire import Wire
+from ingestor.wire import Place, Wire
+
+
+class Citation(Place):
+    """What a number in a context stands for."""
+
+    number: int
+    span: tuple[int, int]
+    revision: int
+    changed_at: float
+
+
+class ContextReply(Wire):
+    """``text`` is for a language model; ``tokens`` is how many it is about, on the high side. ``left_out`` counts hits
+    that did not fit or said nothing more."""
+
+    query: str
+    text: str
+    tokens: int
+    budget: int
+    citations: tuple[Citation, ...]
+    left_out: int = 0
+    note: str = ""
 
 
 class TraceReply(Wire):
@@ -78,3 +100,30 @@ class WhyReply(Wire):
     searchable_at: float | None = None
     lag_s: float | None = None
     stale: bool = False
+
+
+class PassageReply(Wire):
+    """A line of ``chunk --json``. Offsets are half open, in characters of the canonical text; ``tokens`` is the
+    cutter's measure of length."""
+
+    start: int
+    end: int
+    text: str
+    tokens: int
+    section: tuple[str, ...]
+    reason: str
+
+
+class FormatReply(Wire):
+    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
+    a part of such files."""
+
+    format: str
+    extensions: tuple[str, ...]
+    works: bool
+    missing: str = ""
+    partly: str = ""
+
+
+class FormatsReply(Wire):
+    formats: tuple[FormatReply, ...]

@@ -40,7 +40,7 @@ def command(
       ingestor chunk handbook.md
       ingestor chunk --target 400 --json report.pdf
     """
-    from ingestor import wire
+    from ingestor import wire_reading
     from ingestor.chunking import SemanticCutter, Settings
     from ingestor.errors import UserError
 
@@ -55,7 +55,7 @@ def command(
         return
     for passage in passages:
         emit_json(
-            wire.PassageReply(
+            wire_reading.PassageReply(
                 start=passage.start,
                 end=passage.end,
                 text=passage.text,

@@ -59,6 +59,7 @@ from ingestor.model.runs import (
 )
 from ingestor.model.search import (
     Candidate,
+    Filters,
     Hit,
     Parent,
     Reader,
@@ -77,6 +78,7 @@ __all__ = [
     "Document",
     "Element",
     "ElementKind",
+    "Filters",
     "Generation",
     "GenerationId",
     "GenerationState",

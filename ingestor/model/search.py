@@ -25,6 +25,22 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Filters:
+    """Which documents a search is about. What is empty leaves nothing out; of several sources, paths or kinds one is
+    enough. ``paths`` name files or folders as ``ingestor.ledger.filters`` reads them; ``since`` and ``until``, both
+    inclusive, when the content last changed by the source's clock, or else was taken in."""
+
+    sources: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.sources or self.paths or self.kinds) or self.since is not None or self.until is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Parent:
     """The document that another one hangs on: the mail of an attachment, the page of a file in a wiki."""
 
@@ -34,8 +50,10 @@ class Parent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
-    """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0. ``url`` is that of
-    the parent where the document has none of its own (an attachment of a mail)."""
+    """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0, ``chunks`` how many
+    of them it is made of. ``url`` is that of the parent where the document has none of its own (an attachment of a
+    mail). ``changed_at`` is when the source says that the content was changed, else when it was taken in. ``also`` are
+    hits of the same text in other places, ``before`` and ``after`` the chunks beside it, in their order."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -55,6 +73,11 @@ class Hit:
     anchor: str | None = None
     place: int = 0
     parent: Parent | None = None
+    changed_at: float = 0.0
+    chunks: int = 1
+    also: tuple[Hit, ...] = ()
+    before: tuple[Hit, ...] = ()
+    after: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,6 +66,9 @@ def _joined(group: Sequence[Hit]) -> Hit:
         page=first.page,
         anchor=first.anchor,
         section=_common([part.section for part in parts]),
+        place=first.place,
+        chunks=len(parts),
+        also=(),  # where one part stands elsewhere, all of it need not
     )
 
 

@@ -26,6 +26,7 @@ from connectors.base import WHOLE, Grant, ItemId, ItemRef, Version
 from ingestor.errors import IndexUnavailable
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
 from ingestor.model import (
+    Filters,
     ModelId,
     Passage,
     PutRevision,
@@ -203,8 +204,8 @@ def keywords(bench: Bench) -> Table:
         if len(fitting) < 6:
             continue
         queries = [" ".join(bench.rng.sample(fitting, 6)) for _ in range(bench.repeats)]
-        bench.ledger.search.keyword(queries[0], 300, Reader(), ())
-        times = [timed(lambda q=query: bench.ledger.search.keyword(q, 300, Reader(), ())) for query in queries]
+        bench.ledger.search.keyword(queries[0], 300, Reader(), Filters())
+        times = [timed(lambda q=query: bench.ledger.search.keyword(q, 300, Reader(), Filters())) for query in queries]
         table.add(name, ms(p50(times)), ms(p95(times)))
     return table
 
@@ -215,8 +216,8 @@ def vectors_and_scans(bench: Bench) -> Table:
     vectors, search = bench.ledger.vectors(MODEL), bench.ledger.search
     ids = [row[0] for row in _sql(bench, "SELECT chunk_id FROM chunk")]
     some = [bench.rng.sample(ids, min(600, len(ids))) for _ in range(bench.repeats)]
-    found = [search.candidates(part, Reader(), ()) for part in some]
-    times = [timed(lambda part=part: search.candidates(part, Reader(), ())) for part in some]
+    found = [search.candidates(part, Reader(), Filters()) for part in some]
+    times = [timed(lambda part=part: search.candidates(part, Reader(), Filters())) for part in some]
     table.add("600 candidates resolved in the ledger", ms(p50(times)), ms(p95(times)))
     units = [[unit for candidate in part for unit, _ in candidate.units] for part in found]
     times = [timed(lambda part=part: vectors.get(part)) for part in units]

@@ -13,7 +13,7 @@ from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
 from ingestor import wire_reading
 from ingestor.errors import UnknownId
-from ingestor.model import Reader
+from ingestor.model import Filters, Reader
 from ingestor.service.tracing import history, traced
 from tests.support.world import SOURCE, World
 
@@ -29,7 +29,7 @@ class Told(World):
         self.source = self.engine._source = self.engine._content._source = FilesSource(config)
 
     def chunk(self, words: str) -> str:
-        scored = self.ledger.search.keyword(words, 1, OWNER, ())
+        scored = self.ledger.search.keyword(words, 1, OWNER, Filters())
         return self.ledger.search.hits(scored, OWNER)[0].chunk_id
 
     def trace(self, chunk: str, reader: Reader = OWNER) -> wire_reading.TraceReply:

@@ -9,17 +9,29 @@ from ingestor.model import Hash, Passage, PutRevision, Recipe, RunId, Unit
 RUN = RunId("r")
 
 
-def put(ledger: Ledger, item: str, text: str, *, source: str = "s", readers: tuple[str, ...] = ("public",)) -> None:
+def put(
+    ledger: Ledger,
+    item: str,
+    text: str,
+    *,
+    source: str = "s",
+    readers: tuple[str, ...] = ("public",),
+    kind: str = "text",
+    url: str = "",
+    modified_at: float | None = None,
+) -> None:
     unit = Unit(text=text, start=0, end=len(text), weight=len(text))
     grant = Grant(place=f"place of {item}", principals=frozenset(readers))
     known = ledger.sync.known(source, Scope("")).get(ItemId(item))
     op = PutRevision(
-        ref=ItemRef(item_id=ItemId(item), name=item, version=Version(text), grant=grant),
+        ref=ItemRef(
+            item_id=ItemId(item), name=item, version=Version(text), grant=grant, url=url, modified_at=modified_at
+        ),
         doc=known.doc if known else None,
         content_hash=Hash(text.encode()),
         recipe=Recipe("r"),
         title="",
-        kind="text",
+        kind=kind,
         passages=(Passage(start=0, end=len(text), text=text, units=(unit,), length=len(text)),),
         has_lines=False,
         seen_at=0.0,

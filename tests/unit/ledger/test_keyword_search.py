@@ -10,7 +10,7 @@ import pytest
 from connectors.base import ItemId
 from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Reader, Regrant, Remove
+from ingestor.model import Filters, Reader, Regrant, Remove
 from tests.support.ledger_rows import RUN, put
 
 
@@ -27,7 +27,7 @@ def found(
     ledger: Ledger, words: str, *, principals: tuple[str, ...] | None = None, sources: tuple[str, ...] = ()
 ) -> set[str]:
     reader = Reader(principals=None if principals is None else frozenset(principals))
-    scored = ledger.search.keyword(words, 100, reader, sources)
+    scored = ledger.search.keyword(words, 100, reader, Filters(sources=sources))
     return {hit.uri.removeprefix("ingestor:") for hit in ledger.search.hits(scored, reader)}
 
 
@@ -61,6 +61,51 @@ def test_a_code_is_a_phrase(ledger: Ledger) -> None:
     put(ledger, "a", "The code ERR-4012 is rare.")
     put(ledger, "b", "The number 4012 stands here, and err there.")
     assert found(ledger, "ERR-4012") == {"s/a"}
+
+
+@pytest.mark.parametrize(
+    ("query", "items"),
+    [
+        ('"delays the refund"', {"s/a"}),
+        ('"the delays refund"', set()),
+        ("“Delays the refund”", {"s/a"}),
+        ('"refund of deliv"*', {"s/b"}),
+        ('"delays the refund" boat', {"s/a", "s/c"}),
+        ('say "" or "?" of a boat', {"s/c"}),
+        ("deliv*", {"s/b"}),
+        ("deliv", set()),
+        ("ERR-40*", {"s/a"}),
+        ("ERR-401", set()),
+        ("v2.3*", {"s/a"}),
+        ("v2.3", {"s/a"}),
+        ("v2.3.1", {"s/a"}),
+        ("v2.3.10", set()),
+        ("snake_ca*", {"s/a"}),
+        ("parseHTTPRe*", {"s/c"}),
+        ("parseHTTPReply", {"s/c"}),
+        ("--dry-run", {"s/c"}),
+        ("2*boat", {"s/c"}),
+        ("**boat**", {"s/c"}),
+        ("os.path.join()", {"s/c"}),
+        ("ana@example.org", {"s/c"}),
+        ("/etc/ingestor/a.toml", {"s/b"}),
+        ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", {"s/b"}),
+        ('NEAR(boat "', {"s/c"}),
+        ("text:boat", set()),
+        ("boat NOT parseHTTPReply", {"s/c"}),
+    ],
+)
+def test_phrases_beginnings_and_identifiers(ledger: Ledger, query: str, items: set[str]) -> None:
+    """Quotation marks hold words together, a star stands for any ending, and no sign is a command of FTS5."""
+    put(ledger, "a", "Error ERR-4012 of v2.3.1 in snake_case delays the refund.")
+    put(
+        ledger, "b", "A refund of delivery costs, set in /etc/ingestor/a.toml; id 3f2504e0-4f89-11d3-9a0c-0305e82c3301."
+    )
+    put(ledger, "c", "A boat calls parseHTTPReply and os.path.join, with --dry-run; ask ana@example.org.")
+    assert found(ledger, query) == items
+    assert {row for row, _ in ledger.search.keyword(query, 9, Reader(), Filters())} == {
+        row for _, rows in ledger.search.held(query, rows_of(ledger).values()) for row in rows
+    }
 
 
 def test_what_was_removed_or_replaced_is_not_found(ledger: Ledger) -> None:
@@ -99,7 +144,7 @@ def test_only_the_sources_asked_for(ledger: Ledger) -> None:
 
 def rows_of(ledger: Ledger) -> dict[str, int]:
     """The chunk row of each item of one chunk."""
-    every = ledger.search.all_candidates(Reader(), (), 100)
+    every = ledger.search.all_candidates(Reader(), Filters(), 100)
     hits = [ledger.search.hits([(one.chunk, 0.0)], Reader())[0].uri for one in every]
     return {uri.removeprefix("ingestor:s/"): one.chunk for uri, one in zip(hits, every, strict=True)}
 
@@ -159,10 +204,10 @@ def test_all_that_a_reader_sees(ledger: Ledger) -> None:
         ((), set()),
     ):
         reader = Reader(principals=frozenset(principals))
-        walked = [one.chunk for one in ledger.search.all_candidates(reader, (), 100)]
+        walked = [one.chunk for one in ledger.search.all_candidates(reader, Filters(), 100)]
         assert sorted(walked) == sorted(row[name] for name in seen)
-        assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, ())) == sorted(walked)
-        assert ledger.search.all_candidates(reader, ("t",), 100) == []
+        assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, Filters())) == sorted(walked)
+        assert ledger.search.all_candidates(reader, Filters(sources=("t",)), 100) == []
 
 
 @pytest.mark.parametrize("question", ["held", "walk"])
@@ -180,7 +225,7 @@ def test_no_walk_through_what_was_not_asked(ledger: Ledger, monkeypatch: pytest.
     if question == "held":
         ledger.search.held("words", [1, 2])
     else:
-        ledger.search.all_candidates(Reader(principals=frozenset({"public"})), (), 10)
+        ledger.search.all_candidates(Reader(principals=frozenset({"public"})), Filters(), 10)
     assert plans
     assert [plan for plan in plans if "VIRTUAL TABLE INDEX 0:=" in plan] == []
     if question == "walk":

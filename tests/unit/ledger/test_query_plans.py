@@ -11,7 +11,7 @@ from connectors.base import ItemId, Scope
 from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sync import UNSETTLED
-from ingestor.model import ChunkId, Generation, GenerationState, ModelId, Reader
+from ingestor.model import ChunkId, Filters, Generation, GenerationState, ModelId, Reader
 from tests.support.ledger_rows import put
 
 READER = Reader(principals=frozenset({"public"}))
@@ -28,8 +28,8 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
     "known": lambda ledger, g: ledger.sync.known("s", Scope("a")),
     "attached": lambda ledger, g: ledger.sync.attached(1),
     "deceased": lambda ledger, g: ledger.sync.deceased("s"),
-    "keyword, restricted": lambda ledger, g: ledger.search.keyword("words", 10, READER, ()),
-    "keyword, one source": lambda ledger, g: ledger.search.keyword("words", 10, Reader(), ("s",)),
+    "keyword, restricted": lambda ledger, g: ledger.search.keyword("words", 10, READER, Filters()),
+    "keyword, one source": lambda ledger, g: ledger.search.keyword("words", 10, Reader(), Filters(sources=("s",))),
 }
 
 WALKS = (

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ingestor.errors import IndexUnavailable, UserError
-from ingestor.model import Candidate, ChunkId, DocId, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, Hit, Reader, SearchMode, UnitId
 from ingestor.search.citations import cite
 from ingestor.search.scoring import (
     BESIDE,
@@ -160,19 +160,17 @@ def test_a_link_opens_at_the_place(changes: dict[str, object], url: str) -> None
 class Ledger:
     """Three live chunks; the third is hidden from readers who are not the owner."""
 
-    def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> list[tuple[int, float]]:
+    def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> list[tuple[int, float]]:
         return [(2, 4.0)] if "word" in words else []
 
     def held(self, words: str, chunks: Collection[int]) -> list[tuple[float, Collection[int]]]:
         return [(1.0, {2} & set(chunks))] if "word" in words else []
 
-    def candidates(
-        self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
-    ) -> Sequence[Candidate]:
+    def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         wanted = set(chunks)
-        return [c for c in self.all_candidates(reader, sources, 10) if c.chunk in wanted or c.chunk_id in wanted]
+        return [c for c in self.all_candidates(reader, filters, 10) if c.chunk in wanted or c.chunk_id in wanted]
 
-    def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+    def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         every = [candidate(1, (1, 1)), candidate(2, (2, 1)), candidate(3, (1, 1), (2, 1))]
         return every if reader.principals is None else every[:2]
 
@@ -235,10 +233,10 @@ def test_a_reader_who_sees_little_is_answered_by_scan() -> None:
 def test_a_scan_that_sees_a_part_takes_nothing_from_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above its limit the scan sees any part of the chunks; the nearest ones that the index named stay."""
 
-    def first_only(self: Ledger, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+    def first_only(self: Ledger, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         return [candidate(2, (2, 1)), candidate(4, (2, 1))]
 
-    def named(self: Ledger, chunks: Iterable[object], reader: Reader, sources: Sequence[str]) -> Sequence[Candidate]:
+    def named(self: Ledger, chunks: Iterable[object], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         return [candidate(1, (1, 1))]
 
     monkeypatch.setattr(Ledger, "all_candidates", first_only)
@@ -259,10 +257,10 @@ def test_a_scan_that_saw_a_part_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_same_text_is_one_hit(monkeypatch: pytest.MonkeyPatch) -> None:
     """In whichever mode, and wherever it stands."""
 
-    def copies(self: Ledger, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+    def copies(self: Ledger, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         return [candidate(1, (1, 1), text="a"), candidate(2, (1, 1), text="a"), candidate(3, (2, 1), text="b")]
 
-    def twice(self: Ledger, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> list[tuple[int, float]]:
+    def twice(self: Ledger, words: str, limit: int, reader: Reader, filters: Filters) -> list[tuple[int, float]]:
         return [(2, 4.0), (1, 3.0), (3, 2.0)]
 
     monkeypatch.setattr(Ledger, "all_candidates", copies)
