@@ -163,6 +163,7 @@ class ParserPool:
                 "scratch": self._limits.scratch,
                 "idle": self._limits.idle,
                 "page": self._limits.page,
+                "stretches": self._limits.stretches,
                 "ocr": asdict(self._ocr.here()),
             }
         )

@@ -18,10 +18,12 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from typing import assert_never
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import ParseRequest
 from ingestor.parsing import reply
+from ingestor.parsing.clock import Mark
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.unstructured_adapter import QUIET
 
@@ -44,12 +46,51 @@ class Retired(Exception):
     """The worker ended itself for want of work just before it was asked."""
 
 
+class _Clock:
+    """How long a document may take: a fixed time, put forward by what its worker tells (``Mark``), each so often."""
+
+    def __init__(self, limits: Limits, pictures: int) -> None:
+        self._limits = limits
+        self._left = {Mark.LOADING: 1, Mark.BEGUN: 1, Mark.PICTURE: pictures, Mark.STRETCH: limits.stretches}
+        self._loading = False
+        self._began, self._allowed = time.monotonic(), limits.seconds
+
+    def left(self) -> float:
+        return self._began + self._allowed - time.monotonic()
+
+    def takes(self, message: bytes) -> bool:
+        """False for an answer, and for what comes once too often."""
+        mark = next((mark for mark, left in self._left.items() if left and mark.value == message), None)
+        if mark is None:
+            return False
+        self._left[mark] -= 1
+        self._loading = mark is Mark.LOADING
+        match mark:
+            case Mark.LOADING:
+                self._allowed += self._limits.loading
+            case Mark.BEGUN:
+                self._began, self._allowed = time.monotonic(), self._limits.seconds
+            case Mark.PICTURE | Mark.STRETCH:
+                self._allowed += self._limits.page
+            case _:
+                assert_never(mark)
+        return True
+
+    def over(self) -> ParseFailure:
+        said = f"Parsing did not end within {self._allowed:g} s."
+        hint = "It is tried again later; exclude the file if it never passes."
+        if self._loading:
+            said = f"The libraries for this kind of file did not load within {self._allowed:g} s."
+            hint = "It is tried again later; give the machine less other work, or see ingestor doctor."
+        return ParseFailure(ParseReason.TIMEOUT, said, hint=hint, transient=True)
+
+
 class Worker:
     """One process with its pipe and its folder for temporary files. Used by one thread at a time, except
     ``end``, which any thread may call to stop it."""
 
     def __init__(self, settings: str, scratch: Path | None, *, ocr_pages: int = 0) -> None:
-        """``ocr_pages`` is how often a document may ask for more time."""
+        """``ocr_pages`` is how many of its pages may put a document's clock forward."""
         self.asked = 0
         self._ocr_pages = ocr_pages
         self._folder = tempfile.mkdtemp(prefix=_FOLDER, dir=scratch)
@@ -117,23 +158,16 @@ class Worker:
 
     def _await(self, limits: Limits) -> bytes:
         """Until there is an answer, or one limit that only an onlooker can keep is passed."""
-        allowed, pages, began = limits.seconds, 0, time.monotonic()
+        clock = _Clock(limits, self._ocr_pages)
         while True:
-            left = began + allowed - time.monotonic()
+            left = clock.left()
             if self._pipe.poll(max(0.0, min(_LOOK_SECONDS, left))):
                 with self._fuse():
                     answer = self._pipe.recv_bytes(_LARGEST_ANSWER)
-                if answer != reply.MORE_TIME or pages >= self._ocr_pages:
+                if not clock.takes(answer):
                     return answer
-                pages += 1
-                allowed += limits.page
             elif left <= 0:
-                raise ParseFailure(
-                    ParseReason.TIMEOUT,
-                    f"Parsing did not end within {allowed:g} s.",
-                    hint="It is tried again later; exclude the file if it never passes.",
-                    transient=True,
-                )
+                raise clock.over()
             self._data = _data_of(self._process.pid) or self._data
             if _exceeds(self._folder, limits.scratch):
                 raise reply.too_much_scratch()

@@ -33,7 +33,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.DOCX: (2, ("lxml",)),
     Format.PPTX: (2, ("unstructured", "python-pptx")),
     Format.XLSX: (2, ("openpyxl", "lxml")),
-    Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
+    Format.PDF: (4, ("pypdfium2", "pillow", OCR)),
     Format.EMAIL: (4, ("lxml",)),
     Format.EPUB: (3, ("lxml", "pypandoc-binary")),
     Format.ODT: (3, ("lxml", "pypandoc-binary")),

@@ -54,7 +54,7 @@ _VERB_ENDINGS = re.compile(r"[a-z]{3,}(?:ed|ing|ize|ise|ify)", re.IGNORECASE)
 
 def parse_pptx(request: ParseRequest) -> Document:
     """``page`` is the slide; its title shape is its only heading and stands first, its notes last."""
-    _prepare()
+    prepare()
     from unstructured.partition.pptx import partition_pptx
 
     elements = partition_pptx(
@@ -120,9 +120,10 @@ def spacy_pipeline() -> Any:
 
 
 @cache
-def _prepare() -> None:
-    """Once a process: the environment, then the two seams of unstructured that we replace."""
+def prepare() -> None:
+    """Once a process: the environment, then the library, whose two seams we replace."""
     os.environ.update(QUIET)
+    import unstructured.partition.pptx  # noqa: F401  (seconds, which are not a document's)
     from unstructured.nlp import tokenize
 
     pipeline = spacy_pipeline()

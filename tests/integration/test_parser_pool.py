@@ -19,7 +19,7 @@ import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import ocr, process, sandbox_filter, tesseract
+from ingestor.parsing import clock, ocr, process, sandbox_filter, tesseract
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.parse import parse
 from ingestor.parsing.pool import ParserPool
@@ -108,9 +108,18 @@ def poisoned(request: ParseRequest) -> Document:
         parse_doc(request)
     if request.name == "pages":
         for _ in range(int(request.content)):
-            ocr._process.more_time()
+            clock.picture_begins()
             time.sleep(0.6)
         return described("read")
+    if request.name == "stretches":
+        for _ in range(int(request.content)):
+            clock._process.tell(clock.Mark.STRETCH)
+            time.sleep(0.6)
+        return described("read")
+    if request.name.startswith("libraries"):
+        with clock.loading():
+            time.sleep(float(request.content))
+        return described("read") if request.name == "libraries" else poisoned(ParseRequest(name="loop", content=b""))
     if request.name == "print":
         print("noise on stdout", flush=True)
         os.write(1, b"noise\n")
@@ -381,6 +390,33 @@ def test_each_page_for_ocr_puts_the_clock_forward_so_often_and_no_more() -> None
         assert ask(pool, "a.txt").text == "words"
     finally:
         pool.close()
+
+
+def test_stretches_of_pages_put_the_clock_forward_so_often_and_no_more(make: Callable[..., ParserPool]) -> None:
+    """A long document takes longer than a short one may, and is read; one that goes on beyond the last is ended."""
+    pool = make(seconds=1, page=1, stretches=3)
+    assert ask(pool, "stretches", b"3").text == "read"
+    assert failure(pool, "stretches", b"4").reason is ParseReason.CRASHED
+    assert ask(pool, "a.txt").text == "words"
+
+
+def test_the_time_of_a_document_begins_when_its_libraries_are_loaded(make: Callable[..., ParserPool]) -> None:
+    """What a new worker imports first takes longer than a document may, and costs the document nothing of its own
+    time, which is no longer for it."""
+    pool = make(seconds=1.5, loading=60)
+    assert ask(pool, "libraries", b"2.5").text == "read"
+    caught = failure(pool, "libraries, then loop", b"2.5")
+    assert (caught.reason, caught.transient) == (ParseReason.TIMEOUT, True)
+    assert "within 1.5 s" in caught.message
+
+
+def test_libraries_that_never_load_end_with_a_word_of_their_own(make: Callable[..., ParserPool]) -> None:
+    """The document is not to blame, may be tried again, and the next one is read."""
+    pool = make(seconds=1, loading=0.5)
+    caught = failure(pool, "libraries", b"600")
+    assert (caught.reason, caught.transient) == (ParseReason.TIMEOUT, True)
+    assert "libraries" in caught.message
+    assert ask(pool, "a.txt").text == "words"
 
 
 def test_a_document_finds_no_files_of_the_one_before(make: Callable[..., ParserPool]) -> None:
