@@ -192,9 +192,20 @@ class SourceStatus(Wire):
     held: int = 0
 
 
+class JobStatus(Wire):
+    """A job of maintenance. ``outcome`` of the last time: ok, differs (``verify`` found something), failed, suspended;
+    empty where it was not done yet. ``next_run``: None where a service no longer plans it."""
+
+    name: str
+    outcome: str = ""
+    message: str = ""
+    done_at: float | None = None
+    next_run: float | None = None
+
+
 class StatusReply(Wire):
     """``model`` is what search goes by, ``switch`` the model that is being switched to, ``parsers`` why the kernel does
-    not keep parsers from the network, where that is so."""
+    not keep parsers from the network, where that is so. ``maintenance`` has the jobs that a service ever planned."""
 
     sources: tuple[SourceStatus, ...]
     service: str = ""
@@ -202,6 +213,7 @@ class StatusReply(Wire):
     model: str = ""
     switch: str = ""
     parsers: str = ""
+    maintenance: tuple[JobStatus, ...] = ()
 
 
 class Quality(Wire):
@@ -340,21 +352,6 @@ class PassageReply(Wire):
     tokens: int
     section: tuple[str, ...]
     reason: str
-
-
-class FormatReply(Wire):
-    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
-    a part of such files."""
-
-    format: str
-    extensions: tuple[str, ...]
-    works: bool
-    missing: str = ""
-    partly: str = ""
-
-
-class FormatsReply(Wire):
-    formats: tuple[FormatReply, ...]
 
 
 class PlanReply(Wire):

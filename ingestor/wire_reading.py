@@ -1,4 +1,4 @@
-"""Replies of what only reads about one passage or document: trace, history, why. The rest is in ``ingestor.wire``."""
+"""Replies of what only reads: about one passage or document, about formats. The rest is in ``ingestor.wire``."""
 
 from __future__ import annotations
 
@@ -78,3 +78,18 @@ class WhyReply(Wire):
     searchable_at: float | None = None
     lag_s: float | None = None
     stale: bool = False
+
+
+class FormatReply(Wire):
+    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
+    a part of such files."""
+
+    format: str
+    extensions: tuple[str, ...]
+    works: bool
+    missing: str = ""
+    partly: str = ""
+
+
+class FormatsReply(Wire):
+    formats: tuple[FormatReply, ...]
