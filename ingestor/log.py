@@ -11,8 +11,10 @@ import contextlib
 import logging
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable, MutableMapping
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -24,6 +26,11 @@ _SECRET_KEY = re.compile(r"password|passwd|token|secret|authorization|api_?key|c
 _CONTENT_KEYS = frozenset({"text", "content", "passage", "passages", "query", "body", "html"})
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _CHATTY = ("httpx", "httpcore", "chromadb", "uvicorn", "apscheduler", "asyncio", "watchdog", "transformers")
+
+LIBRARY = "library"
+_TROUBLE = frozenset({"warning", "error", "critical"})
+_tallied: Counter[tuple[str, str]] = Counter()
+_tallying = threading.Lock()
 
 Event = MutableMapping[str, Any]
 
@@ -80,6 +87,7 @@ def configure(*, level: str = "info", form: str = "auto") -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        tally,
         Fold(),
         redact,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
@@ -127,6 +135,22 @@ def _route_libraries(level: str, shared: list[Any], render: list[Any]) -> None:
     logging.captureWarnings(capture=True)
 
 
+def tally(_logger: object, _method: str, event: Event) -> Event:
+    """Processor: count warnings and errors by their names, those that are folded away too."""
+    if event.get("level") in _TROUBLE:
+        name = LIBRARY if "_record" in event else str(event.get("event"))
+        with _tallying:
+            _tallied[name, str(event["level"])] += 1
+    return event
+
+
+def tallied() -> Mapping[tuple[str, str], int]:
+    """How often each (event, level) was logged by this process. Those of libraries have no names of ours: they are
+    ``LIBRARY``."""
+    with _tallying:
+        return dict(_tallied)
+
+
 class Fold:
     """Processor: a warning or error that repeats is let through once a window, with the count of those
     that were not. The signature is the event and what it is about, never its changing details."""
@@ -136,7 +160,7 @@ class Fold:
         self._seen: dict[tuple[object, ...], tuple[float, int]] = {}
 
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
-        if event.get("level") not in {"warning", "error", "critical"}:
+        if event.get("level") not in _TROUBLE:
             return event
         record = event.get("_record")
         what = record.msg if record is not None else event.get("event")

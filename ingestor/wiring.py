@@ -26,17 +26,22 @@ from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
 from ingestor.space import NoSpace
+from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
     from ingestor import wire
     from ingestor.config import Config
+    from ingestor.config import Schedule as ScheduleSection
+    from ingestor.config import Source as ConfiguredSource
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
     from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
+    from ingestor.service.jobs import Plan
     from ingestor.service.notify import Notifier
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
+    from ingestor.service.schedule import Timing
     from ingestor.web.api import Operations
 
 _ANSWER_S = 5.0
@@ -99,12 +104,14 @@ def run_service(context: Context) -> int:
 def _serve_until_stopped(context: Context, reload: threading.Event, notifier: Notifier) -> None:
     with _opened(context) as service:
         from ingestor.service.health import Keeper
+        from ingestor.service.metrics import Metrics
         from ingestor.service.operations import ServiceOperations
 
         operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
+        metrics = Metrics(service, keeper.health).render
         with (
-            served(context, service, operations, as_service=True, health=keeper.health),
-            health_port(context, keeper.health),
+            served(context, service, operations, as_service=True, health=keeper.health, metrics=metrics),
+            health_port(context, keeper.health, metrics),
         ):
             service.watch()
             notifier.ready()
@@ -190,6 +197,7 @@ def _build(context: Context) -> Service:
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
     from ingestor.service.life import Life
+    from ingestor.service.meter import Meter
     from ingestor.service.models import DEFAULT_KEEP_S, ModelRegistry
     from ingestor.service.pump import Pump
     from ingestor.service.switching import Judge
@@ -206,7 +214,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
-    models, life = ModelRegistry(ledger, embedder, SentenceEmbedder), Life()
+    models, life, meter = ModelRegistry(ledger, embedder, SentenceEmbedder), Life(), Meter()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,
@@ -221,6 +229,7 @@ def _build(context: Context) -> Service:
         stop=context.stop,
         require_room=ledger.require_room,
         life=life,
+        meter=meter,
     )
     make, caches = _make_source, Caches(context.state.root / _CACHE)
     lenses = Lenses(index, models, context.stop)
@@ -242,8 +251,9 @@ def _build(context: Context) -> Service:
             searcher=searcher,
             make_source=lambda row: make(row, caches.of(row.name)),
             caches=caches,
-            timings=_wanted(config).timings,
+            wanted=_wanted(config),
             life=life,
+            meter=meter,
             stop=context.stop,
         )
     )
@@ -295,9 +305,31 @@ def _wanted(config: Config) -> Wanted:
 
     return Wanted(
         rows=_configured(config),
-        timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+        timings={source.name: _timing(source, config.schedule) for source in config.sources},
+        otherwise=Timing(quiet=parse_windows(config.schedule.quiet)),
+        maintenance=_maintenance(config),
         where=str(config.file),
     )
+
+
+def _timing(source: ConfiguredSource, schedule: ScheduleSection) -> Timing:
+    from ingestor.service.schedule import Timing
+
+    quiet = schedule.quiet if source.quiet is None else source.quiet
+    return Timing(interval_s=source.interval_s, cron=source.cron, quiet=parse_windows(quiet))
+
+
+def _maintenance(config: Config) -> Plan:
+    from ingestor.service.jobs import Job, Plan
+    from ingestor.service.schedule import Timing
+
+    settings, timings, quiet = config.maintenance, {}, parse_windows(config.schedule.quiet)
+    for job in Job:
+        if text := getattr(settings, job):
+            cron, seconds = (text, 0.0) if is_cron(text) else (None, parse_duration(text))
+            timings[job] = Timing(interval_s=seconds, cron=cron, quiet=quiet)
+    folder = Path(settings.backup_folder) if settings.backup_folder else None
+    return Plan(timings=timings, backup_folder=folder, backup_keep=settings.backup_keep)
 
 
 def _register_configured(ledger: Ledger, config: Config) -> None:

@@ -50,8 +50,24 @@ level = "info"
 format = "auto"
 
 [health]
-# A port of 127.0.0.1 that answers /healthz and /readyz, for probes; 0 is none (`ingestor health` needs none).
+# A port of 127.0.0.1 for /healthz, /readyz and /metrics; 0 is none (`ingestor health` needs none).
 port = 0
+
+[schedule]
+# Hours of the day in which no scan and no maintenance begins by schedule, like ["08:00-12:00", "22:00-02:00"].
+quiet = []
+
+[maintenance]
+# When each job is done: a duration, a cron expression like "30 3 * * 0", or "" for never.
+retention = "6h"
+rebuild = "6h"          # only where more than half of the index is dead
+probe = "1d"
+verify = ""
+quarantine_retry = ""
+backup = ""
+# Empty: the folder backups in the state folder. Copy them elsewhere.
+backup_folder = ""
+backup_keep = 7
 
 # One table per source. `ingestor backfill FOLDER` and `ingestor source add FOLDER` need none.
 #

@@ -12,6 +12,7 @@ from ingestor.errors import LedgerError
 from ingestor.ledger.copying import Copied, Copy, copy_files
 from ingestor.ledger.database import Database, LedgerDamaged
 from ingestor.ledger.index import IndexStates
+from ingestor.ledger.measures import Measures
 from ingestor.ledger.models import Models
 from ingestor.ledger.quarantine import Quarantine
 from ingestor.ledger.runs import Runs
@@ -20,6 +21,7 @@ from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
 from ingestor.ledger.traces import Traces
 from ingestor.ledger.upkeep import Upkeep
+from ingestor.ledger.usage import Usage
 from ingestor.ledger.vectors import Vectors
 from ingestor.model import GenerationState, ModelId, blake
 
@@ -45,6 +47,8 @@ class Ledger:
         self.index = IndexStates(self._db)
         self.models = Models(self._db)
         self.runs = Runs(self._db, self.sources)
+        self.measures = Measures(self._db)
+        self.usage = Usage(self._db)
         self.quarantine = Quarantine(self._db)
         self.search = SearchReads(self._db)
         self.traces = Traces(self._db)
@@ -72,6 +76,11 @@ class Ledger:
         return self._dir / f"vectors-{blake(model.encode()).hex()[:16]}.sqlite3"
 
     # -- the files ------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are: the state folder."""
+        return self._dir
 
     def ensure_sound(self) -> Sequence[Path]:
         """Where the last process did not end well, check every file before anything is written or a vector file is

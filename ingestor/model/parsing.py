@@ -54,7 +54,7 @@ class Document:
     ``title`` is the document's own; empty where it has none and is called by its file's name.
 
     ``has_lines`` is true where line numbers of ``text`` are those of the source file. ``attachments`` are in order;
-    the engine makes each a document.
+    the engine makes each a document. ``cpu_s`` is what parsing it took of a processor, where that was measured.
     """
 
     text: str
@@ -64,6 +64,7 @@ class Document:
     has_lines: bool = False
     language: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    cpu_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

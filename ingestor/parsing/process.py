@@ -20,6 +20,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import assert_never
 
+from ingestor.cputime import of_process
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import ParseRequest
 from ingestor.parsing import reply
@@ -130,6 +131,10 @@ class Worker:
             raise self._gone(limits) from error
         self._clear_scratch()
         return answer
+
+    def cpu_s(self) -> float:
+        """Processor seconds of the process, with what it started and saw end."""
+        return of_process(self._process.pid)
 
     def alive(self) -> bool:
         """False once it gave itself up for want of work."""

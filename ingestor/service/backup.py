@@ -19,12 +19,18 @@ from ingestor.errors import LedgerError, UserError
 from ingestor.faultpoint import reached
 from ingestor.ledger.ledger import Ledger
 from ingestor.service.archive import create, pack
-from ingestor.space import NoSpace, is_full
+from ingestor.space import FLOOR, NoSpace, free, is_full
 
 _PARTIAL = ".partial"
 _COPIES = ".partial-copies"
 
+_MIB = 1024**2
+
 Report = Callable[[wire.Progress], None]
+
+
+class NoRoom(LedgerError):
+    """A backup was not begun, because it would not have come to its end."""
 
 
 def backup(
@@ -54,6 +60,17 @@ def backup(
         made_at=manifest.made_at,
         duration_s=round(time.monotonic() - began, 3),
     )
+
+
+def require_room(state: Path, folder: Path) -> None:
+    """Raise ``NoRoom`` where ``folder`` has none for a backup of the state folder: twice its files while it is made,
+    and something for the others on that disk."""
+    needed = 2 * sum(path.stat().st_size for path in state.glob("*.sqlite3*")) + FLOOR
+    if (there := free(folder)) < needed:
+        raise NoRoom(
+            f"A backup needs {needed / _MIB:,.0f} MiB in {folder} while it is made; {there / _MIB:,.0f} MiB are free.",
+            hint="Make room there, or name another folder: maintenance.backup_folder.",
+        )
 
 
 def sync_folder(folder: Path) -> None:
@@ -117,5 +134,4 @@ class _Steps:
     def _show(self, done: int) -> None:
         if self._stopping():
             raise LedgerError("The service stops, so the backup was given up.", hint="Run the command again.")
-        mib = 1024**2
-        self._progress(wire.Progress(stage="backup", done=done // mib, total=max(1, 2 * self._total // mib)))
+        self._progress(wire.Progress(stage="backup", done=done // _MIB, total=max(1, 2 * self._total // _MIB)))

@@ -14,6 +14,7 @@ from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Generation, GenerationState, ModelId
 from ingestor.parsing.sandbox_filter import trouble
+from ingestor.service.jobs import Job, JobState, job_states
 from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.service.tracing import history, no_such_chunk, no_such_document, reader_of, traced
@@ -58,6 +59,7 @@ class LedgerReading:
                 model=names.get(serving.model, serving.model) if serving is not None else "",
                 switch=wish.name if wish is not None else "",
                 parsers=trouble(),
+                maintenance=tuple(_job_status(job, state) for job, state in job_states(ledger.upkeep).items()),
             )
 
     def models(self) -> wire.ModelsReply:
@@ -263,6 +265,16 @@ def _facts(facts: ItemFacts) -> Mapping[str, object]:
         "searchable_at": facts.searchable_at,
         "lag_s": lag,
     }
+
+
+def _job_status(job: Job, state: JobState) -> wire.JobStatus:
+    return wire.JobStatus(
+        name=job.value,
+        outcome=state.outcome.value if state.outcome is not None else "",
+        message=state.message,
+        done_at=state.done_at,
+        next_run=state.next_run,
+    )
 
 
 def _use(model: ModelId, generations: Sequence[Generation]) -> tuple[str, Generation | None]:

@@ -3,7 +3,8 @@
 ``POST /v1/ops/NAME`` answers with lines of JSON: ``{"progress": ...}`` now and then, at the end exactly one
 ``{"result": ...}`` or ``{"error": ...}``, and empty lines that show life. An operation runs in a thread of
 its own and is not tied to who asked: when the client leaves, the work goes on. ``/healthz`` and ``/readyz`` answer
-200 or 503; they alone are also served on a loopback port, where that is configured.
+200 or 503, a service's ``/metrics`` what Prometheus reads; they alone are also served on a loopback port, where that is
+configured.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,11 @@ HEARTBEAT_S = 5.0
 _GRACE_S = 2
 _NDJSON = "application/x-ndjson"
 
+_METRICS = "text/plain; version=0.0.4"
+
 Health = Callable[[], wire_service.HealthReply]
+Metrics = Callable[[], bytes]
+"""The page in the text format of Prometheus."""
 
 
 def command_health() -> wire_service.HealthReply:
@@ -81,15 +86,17 @@ def serve(
     ready: Callable[[], bool] = lambda: True,
     service: bool = False,
     health: Health | None = None,
+    metrics: Metrics | None = None,
 ) -> Server:
     """Serve ``operations`` at ``socket_path`` until ``stop``. Only for the holder of the state lock: a socket
     file that is there already is a dead process's and is replaced. ``ready`` is asked at every ping."""
-    application = _application(operations, ready, health or command_health, service=service)
+    pages = _pages(health or command_health, metrics)
+    application = _application(operations, ready, pages, service=service)
     return _serve(application, _listen(socket_path), socket_path)
 
 
-def serve_health(health: Health, port: int) -> Server:
-    """Serve the two health pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
+def serve_health(health: Health, port: int, metrics: Metrics | None = None) -> Server:
+    """Serve these pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
     from starlette.applications import Starlette
 
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -99,7 +106,7 @@ def serve_health(health: Health, port: int) -> Server:
     except OSError:
         listener.close()
         raise
-    return _serve(Starlette(routes=_health_routes(health)), listener, None)
+    return _serve(Starlette(routes=_pages(health, metrics)), listener, None)
 
 
 def _serve(application: Starlette, listener: socket.socket, path: Path | None) -> Server:
@@ -132,7 +139,7 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _application(operations: Operations, ready: Callable[[], bool], health: Health, *, service: bool) -> Starlette:
+def _application(operations: Operations, ready: Callable[[], bool], pages: Sequence[At], *, service: bool) -> Starlette:
     from starlette.applications import Starlette
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route as At
@@ -160,22 +167,29 @@ def _application(operations: Operations, ready: Callable[[], bool], health: Heal
         routes=[
             At("/v1/ping", ping, methods=["GET"]),
             At("/v1/ops/{name}", operate, methods=["POST"]),
-            *_health_routes(health),
+            *pages,
         ]
     )
 
 
-def _health_routes(health: Health) -> list[At]:
+def _pages(health: Health, metrics: Metrics | None) -> list[At]:
     from starlette.concurrency import run_in_threadpool
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route as At
 
-    async def page(request: Request) -> Response:
+    async def health_page(request: Request) -> Response:
         reply = await run_in_threadpool(health)
         well = reply.live if request.url.path == "/healthz" else reply.ready
         return JSONResponse(reply.model_dump(mode="json"), status_code=200 if well else 503)
 
-    return [At("/healthz", page, methods=["GET"]), At("/readyz", page, methods=["GET"])]
+    pages = [At(path, health_page, methods=["GET"]) for path in ("/healthz", "/readyz")]
+    if metrics is None:
+        return pages
+
+    async def metrics_page(_request: Request) -> Response:
+        return Response(await run_in_threadpool(metrics), media_type=_METRICS)
+
+    return [*pages, At("/metrics", metrics_page, methods=["GET"])]
 
 
 class _Job:

@@ -25,6 +25,7 @@ WANTED = {
     "systemd-analyze": ("systemd",),
     "systemd-nspawn": ("systemd-container",),
     "mmdebstrap": ("mmdebstrap",),
+    "promtool": ("prometheus",),
 }
 # What only long forms need: `python -m tests.support.packages --long`.
 WANTED_LONG = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestor.config import Config, find, load, parse_cron, parse_duration
+from ingestor.config import Config, find, load
 from ingestor.errors import ConfigError
 
 FULL = """
@@ -219,28 +219,6 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ingestor.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load(tmp_path / "ingestor.toml", {})
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("1d", 86400), ("1h 5s", 3605)]
-)
-def test_durations_are_read(text: str, seconds: float) -> None:
-    """Days, hours, minutes and seconds, in this order."""
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "5", "m", "0s", "5m1h", "-5m", "5 minutes", 300, None, "1.5h"])
-def test_what_is_no_duration_is_refused(text: object) -> None:
-    """A number without a unit could mean anything."""
-    with pytest.raises(ValueError, match="90s, 5m or 1h30m"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize("text", ["* * * *", "* * * * * *", "0 2 * * ;rm", 5])
-def test_what_is_no_cron_expression_is_refused(text: object) -> None:
-    """Five fields of the crontab alphabet."""
-    with pytest.raises(ValueError, match="five fields"):
-        parse_cron(text)
 
 
 def test_what_is_shown_names_origins_and_hides_secrets(tmp_path: Path) -> None:
