@@ -127,6 +127,7 @@ class Maintenance(Section):
     backup: Job = ""
     backup_folder: Annotated[str, BeforeValidator(_folder)] = ""
     backup_keep: Annotated[int, Field(ge=1, le=1000)] = 7
+    backup_before_upgrade: bool = True
 
 
 class Source(BaseModel):

@@ -95,6 +95,7 @@ def run_service(context: Context) -> int:
         signal.signal(number, lambda *_: context.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
     with own_lock(context):
+        _upgrade(context)
         if await_room(context):
             _serve_until_stopped(context, reload, notifier)
     _log.info("service_stopped")
@@ -203,6 +204,7 @@ def _build(context: Context) -> Service:
     from ingestor.service.switching import Judge
 
     config = context.config
+    _upgrade(context)
     ledger = Ledger(context.state.root, retention_s=config.retention.days * 86_400.0)
     try:
         _ensure_sound(ledger)
@@ -257,6 +259,12 @@ def _build(context: Context) -> Service:
             stop=context.stop,
         )
     )
+
+
+def _upgrade(context: Context) -> None:
+    from ingestor.service.upgrading import upgrade
+
+    upgrade(context.state.root, backup=context.config.maintenance.backup_before_upgrade)
 
 
 def _look_again(index: GenerationManager, pump: Pump) -> None:

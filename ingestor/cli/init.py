@@ -68,6 +68,8 @@ backup = ""
 # Empty: the folder backups in the state folder. Copy them elsewhere.
 backup_folder = ""
 backup_keep = 7
+# Before a newer version changes the ledger's schema, it is kept as before-upgrade.tar in the state folder.
+backup_before_upgrade = true
 
 # One table per source. `ingestor backfill FOLDER` and `ingestor source add FOLDER` need none.
 #

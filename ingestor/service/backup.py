@@ -17,8 +17,9 @@ from pathlib import Path
 from ingestor import wire
 from ingestor.errors import LedgerError, UserError
 from ingestor.faultpoint import reached
+from ingestor.ledger.copying import Copy
 from ingestor.ledger.ledger import Ledger
-from ingestor.service.archive import create, pack
+from ingestor.service.archive import Manifest, create, pack
 from ingestor.space import FLOOR, NoSpace, free, is_full
 
 _PARTIAL = ".partial"
@@ -40,19 +41,9 @@ def backup(
 
     Needs twice the room of the files while it works, where the backup goes. Raises ``UserError`` where a file stands
     in the way, ``NoSpace``, and ``LedgerDamaged`` for files that are not worth a backup."""
-    began, target = time.monotonic(), Path(request.path)
+    began, target, steps = time.monotonic(), Path(request.path), _Steps(progress, stopping)
     _check(target, overwrite=request.overwrite)
-    partial, copies = target.with_name(target.name + _PARTIAL), target.with_name(target.name + _COPIES)
-    with _scratch(partial, copies):
-        steps = _Steps(progress, stopping)
-        copied = ledger.copy(copies, steps.copied)
-        reached("backup.copied")
-        with create(partial) as stream:
-            manifest = pack([(copy.path, copy.schema) for copy in copied], stream, steps.packed)
-        _check(target, overwrite=request.overwrite)
-        reached("backup.rename")
-        partial.replace(target)
-        sync_folder(target.parent)
+    manifest = _write(target, lambda copies: ledger.copy(copies, steps.copied), steps, overwrite=request.overwrite)
     return wire.BackupReply(
         path=str(target),
         bytes=target.stat().st_size,
@@ -60,6 +51,26 @@ def backup(
         made_at=manifest.made_at,
         duration_s=round(time.monotonic() - began, 3),
     )
+
+
+def backup_closed(state: Path, target: Path, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Write the files of a state folder that nobody has open, as they are, to ``target``, over what is there."""
+    steps = _Steps(lambda _: None, stopping)
+    _write(target, lambda copies: Ledger.copy_closed(state, copies, steps.copied), steps, overwrite=True)
+
+
+def _write(target: Path, copy: Callable[[Path], list[Copy]], steps: _Steps, *, overwrite: bool) -> Manifest:
+    partial, copies = target.with_name(target.name + _PARTIAL), target.with_name(target.name + _COPIES)
+    with _scratch(partial, copies):
+        copied = copy(copies)
+        reached("backup.copied")
+        with create(partial) as stream:
+            manifest = pack([(one.path, one.schema) for one in copied], stream, steps.packed)
+        _check(target, overwrite=overwrite)
+        reached("backup.rename")
+        partial.replace(target)
+        sync_folder(target.parent)
+    return manifest
 
 
 def require_room(state: Path, folder: Path) -> None:
