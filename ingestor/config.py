@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +47,14 @@ def parse_cron(value: object) -> str:
     if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(part) for part in fields):
         raise ValueError(f"{value!r} is no cron expression; write five fields, like 30 2 * * 1-5")
     return " ".join(fields)
+
+
+def parse_address(value: object) -> str:
+    """An IP address, as it stands."""
+    try:
+        return str(ip_address(value)) if isinstance(value, str) else ""
+    except ValueError:
+        raise ValueError(f"{value!r} is no IP address; write one like 127.0.0.1") from None
 
 
 def _interval(value: object) -> object:
@@ -102,6 +111,16 @@ class Health(Section):
     port: Annotated[int, Field(ge=0, le=65535)] = 0
 
 
+class Http(Section):
+    """``port`` 0 is none. ``hosts`` are names that a request may call the server by, besides its address (and
+    ``localhost`` on the loopback interface). ``per_minute`` requests of each caller are answered."""
+
+    address: Annotated[str, BeforeValidator(parse_address)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    hosts: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+$")]] = []
+    per_minute: Annotated[int, Field(ge=1)] = 600
+
+
 class Source(BaseModel):
     """One ``[[source]]`` table. Without ``cron`` the source is listed every ``interval_s`` seconds."""
 
@@ -126,6 +145,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "chunking": Chunking,
     "log": Log,
     "health": Health,
+    "http": Http,
 }
 
 
@@ -141,6 +161,7 @@ class Config:
     chunking: Chunking = field(default_factory=Chunking)
     log: Log = field(default_factory=Log)
     health: Health = field(default_factory=Health)
+    http: Http = field(default_factory=Http)
     sources: tuple[Source, ...] = ()
     file: Path | None = None
     explicit: frozenset[str] = frozenset()
@@ -221,6 +242,9 @@ def build(data: Mapping[str, Any], *, file: Path, check: SourceCheck | None = No
     chunking = sections.get("chunking")
     if chunking is not None and chunking.target >= chunking.limit:
         problems.append(f"[chunking] target ({chunking.target}) must be smaller than limit ({chunking.limit})")
+    http = sections.get("http")
+    if http is not None and ip_address(http.address).is_unspecified and not http.hosts:
+        problems.append(f"[http] hosts is empty; name what {http.address} is reached by, like docs.example.org")
     if problems:
         raise ConfigError(problems, where=str(file))
     return Config(**sections, sources=tuple(s for s, _ in sources), file=file, explicit=frozenset(explicit))
@@ -310,6 +334,7 @@ _PATTERNS = {
     "name": "letters, digits, space, dot, dash and underscore, at most 64",
     "ocr_languages": "empty, or as tesseract writes them, like eng+deu",
     "url": "empty, or http://HOST:PORT without a user name",
+    "hosts": "a name without a port",
     "collection": "letters, digits, dot, dash and underscore",
 }
 

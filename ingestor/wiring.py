@@ -21,7 +21,7 @@ from connectors import registry
 from connectors.base import Source
 from ingestor import log
 from ingestor.errors import ConfigError, LedgerError
-from ingestor.holding import await_room, health_port, own_lock, served
+from ingestor.holding import await_room, health_port, http_port, own_lock, served
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
@@ -100,11 +100,15 @@ def _serve_until_stopped(context: Context, reload: threading.Event, notifier: No
     with _opened(context) as service:
         from ingestor.service.health import Keeper
         from ingestor.service.operations import ServiceOperations
+        from ingestor.tokens import Tokens
+        from ingestor.web.api import Api
 
         operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
+        api = Api(reads=read_only(context), tokens=Tokens(context.state.root))
         with (
-            served(context, service, operations, as_service=True, health=keeper.health),
+            served(context, service, operations, as_service=True, health=keeper.health, api=api),
             health_port(context, keeper.health),
+            http_port(context, operations, api),
         ):
             service.watch()
             notifier.ready()

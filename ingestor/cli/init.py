@@ -53,6 +53,14 @@ format = "auto"
 # A port of 127.0.0.1 that answers /healthz and /readyz, for probes; 0 is none (`ingestor health` needs none).
 port = 0
 
+[http]
+# The HTTP API, for programs; port 0 is none. Tokens say who asks (`ingestor token add`); an address that others can
+# reach needs one. hosts are names of this server besides its address, like "docs.example.org".
+port = 0
+address = "127.0.0.1"
+hosts = []
+per_minute = 600
+
 # One table per source. `ingestor backfill FOLDER` and `ingestor source add FOLDER` need none.
 #
 # [[source]]

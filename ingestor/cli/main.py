@@ -38,6 +38,7 @@ from ingestor.cli import (
     source,
     status,
     sync,
+    token,
     trace,
     verify,
     why,
@@ -117,6 +118,7 @@ for _name, _command in _COMMANDS.items():
 app.add_typer(source.app, name="source")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(model.app, name="model")
+app.add_typer(token.app, name="token")
 app.add_typer(config.app, name="config")
 app.callback(help=help_of(options))(options)
 
