@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ingestor import wire
-from ingestor.search.prompt import CONTEXT_TOP, SMALLEST_BUDGET
+from ingestor.search.prompt import CONTEXT_TOP, SMALLEST_BUDGET, merges
 from ingestor.web.access import Caller
 
 Text = Annotated[str, Field(max_length=2_000)]
@@ -54,7 +54,7 @@ class ContextBody(Question):
 
     def request(self, caller: Caller) -> wire.SearchRequest:
         asked = super().request(caller)
-        return asked.model_copy(update={"top": CONTEXT_TOP, "merge": asked.passage is None})
+        return asked.model_copy(update={"top": CONTEXT_TOP, "merge": asked.passage is None and merges(self.budget)})
 
 
 class Started(wire.Wire):
