@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,14 @@ _SECRET = re.compile(r"password|passwd|token|secret|api_?key", re.IGNORECASE)
 
 SourceCheck = Callable[[str, str, Mapping[str, object]], Sequence[str]]
 """``(kind, name, settings)`` to problems: what ``connectors.registry.check`` is."""
+
+
+def parse_address(value: object) -> str:
+    """An IP address, as it stands."""
+    try:
+        return str(ip_address(value)) if isinstance(value, str) else ""
+    except ValueError:
+        raise ValueError(f"{value!r} is no IP address; write one like 127.0.0.1") from None
 
 
 def _interval(value: object) -> object:
@@ -130,6 +139,16 @@ class Maintenance(Section):
     backup_before_upgrade: bool = True
 
 
+class Http(Section):
+    """``port`` 0 is none. ``hosts`` are names that a request may call the server by, besides its address (and
+    ``localhost`` on the loopback interface). ``per_minute`` requests of each caller are answered."""
+
+    address: Annotated[str, BeforeValidator(parse_address)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    hosts: list[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.-]+$")]] = []
+    per_minute: Annotated[int, Field(ge=1)] = 600
+
+
 class Source(BaseModel):
     """One ``[[source]]`` table. Without ``cron`` the source is listed every ``interval_s`` seconds."""
 
@@ -157,6 +176,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "health": Health,
     "schedule": Schedule,
     "maintenance": Maintenance,
+    "http": Http,
 }
 _LIVELY = frozenset({"log", "schedule", "maintenance"})  # a running service takes these on
 
@@ -175,6 +195,7 @@ class Config:
     health: Health = field(default_factory=Health)
     schedule: Schedule = field(default_factory=Schedule)
     maintenance: Maintenance = field(default_factory=Maintenance)
+    http: Http = field(default_factory=Http)
     sources: tuple[Source, ...] = ()
     file: Path | None = None
     explicit: frozenset[str] = frozenset()
@@ -257,6 +278,9 @@ def build(data: Mapping[str, Any], *, file: Path, check: SourceCheck | None = No
     chunking = sections.get("chunking")
     if chunking is not None and chunking.target >= chunking.limit:
         problems.append(f"[chunking] target ({chunking.target}) must be smaller than limit ({chunking.limit})")
+    http = sections.get("http")
+    if http is not None and ip_address(http.address).is_unspecified and not http.hosts:
+        problems.append(f"[http] hosts is empty; name what {http.address} is reached by, like docs.example.org")
     if problems:
         raise ConfigError(problems, where=str(file))
     return Config(**sections, sources=tuple(s for s, _ in sources), file=file, explicit=frozenset(explicit))
@@ -346,6 +370,7 @@ _PATTERNS = {
     "name": "letters, digits, space, dot, dash and underscore, at most 64",
     "ocr_languages": "empty, or as tesseract writes them, like eng+deu",
     "url": "empty, or http://HOST:PORT without a user name",
+    "hosts": "a name without a port",
     "collection": "letters, digits, dot, dash and underscore",
 }
 

@@ -4,7 +4,38 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ingestor.wire import Place, Wire
+from ingestor.wire import Neighbour, Place, Wire
+
+
+class DocumentReply(Wire):
+    """The passages of a document in their order, from the one at place ``first`` on; ``total`` is how many it has."""
+
+    document_id: str
+    source: str
+    title: str
+    uri: str
+    url: str
+    kind: str
+    revision: int
+    changed_at: float
+    ingested_at: float
+    first: int
+    total: int
+    passages: tuple[Neighbour, ...]
+
+
+class Freshness(Wire):
+    """``checked_at``: when the source was last looked at as a whole, or as far as it could be; ``complete``: whether
+    nothing was left out then."""
+
+    name: str
+    kind: str
+    checked_at: float | None
+    complete: bool
+
+
+class FreshnessReply(Wire):
+    sources: tuple[Freshness, ...]
 
 
 class Citation(Place):

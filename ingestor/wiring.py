@@ -21,7 +21,7 @@ from connectors import registry
 from connectors.base import Source
 from ingestor import log
 from ingestor.errors import ConfigError, LedgerError
-from ingestor.holding import await_room, health_port, own_lock, served
+from ingestor.holding import await_room, health_port, http_port, own_lock, served
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
@@ -107,12 +107,16 @@ def _serve_until_stopped(context: Context, reload: threading.Event, notifier: No
         from ingestor.service.health import Keeper
         from ingestor.service.metrics import Metrics
         from ingestor.service.operations import ServiceOperations
+        from ingestor.tokens import Tokens
+        from ingestor.web.api import Api
 
         operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
         metrics = Metrics(service, keeper.health).render
+        api = Api(reads=read_only(context), tokens=Tokens(context.state.root))
         with (
-            served(context, service, operations, as_service=True, health=keeper.health, metrics=metrics),
+            served(context, service, operations, as_service=True, health=keeper.health, metrics=metrics, api=api),
             health_port(context, keeper.health, metrics),
+            http_port(context, operations, api),
         ):
             service.watch()
             notifier.ready()

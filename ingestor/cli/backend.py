@@ -30,6 +30,14 @@ class Reading(Protocol):
     def set_aside(self, target: str, path: str) -> wire.QuarantineItem:
         """A document's id, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
 
+    def document(
+        self, document_id: str, first: int, count: int, principals: Sequence[str] | None
+    ) -> wire_reading.DocumentReply: ...
+
+    def passage(self, chunk_id: str, context: int, principals: Sequence[str] | None) -> wire.SearchHit: ...
+
+    def freshness(self, principals: Sequence[str] | None) -> wire_reading.FreshnessReply: ...
+
     def why(self, path: str) -> wire_reading.WhyReply: ...
 
     def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire_reading.TraceReply:

@@ -71,6 +71,14 @@ backup_keep = 7
 # Before a newer version changes the ledger's schema, it is kept as before-upgrade.tar in the state folder.
 backup_before_upgrade = true
 
+[http]
+# The HTTP API, for programs; port 0 is none. Tokens say who asks (`ingestor token add`); an address that others can
+# reach needs one. hosts are names of this server besides its address, like "docs.example.org".
+port = 0
+address = "127.0.0.1"
+hosts = []
+per_minute = 600
+
 # One table per source. `ingestor backfill FOLDER` and `ingestor source add FOLDER` need none.
 #
 # [[source]]

@@ -26,6 +26,7 @@ from ingestor.cli import (
     health,
     history,
     init,
+    mcp,
     model,
     pause,
     quarantine,
@@ -38,6 +39,7 @@ from ingestor.cli import (
     source,
     status,
     sync,
+    token,
     trace,
     verify,
     why,
@@ -91,6 +93,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "backfill": backfill.command,
     "run": run.command,
     "sync": sync.command,
+    "mcp": mcp.command,
     "search": search.command,
     "eval": evaluate.command,
     "status": status.command,
@@ -117,6 +120,7 @@ for _name, _command in _COMMANDS.items():
 app.add_typer(source.app, name="source")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(model.app, name="model")
+app.add_typer(token.app, name="token")
 app.add_typer(config.app, name="config")
 app.callback(help=help_of(options))(options)
 

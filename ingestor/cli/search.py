@@ -82,7 +82,7 @@ def command(
     """
     from ingestor.cli.hits import show
     from ingestor.errors import UserError
-    from ingestor.search.prompt import CONTEXT_TOP, build
+    from ingestor.search.prompt import CONTEXT_TOP, build, merges
     from ingestor.wire import SearchRequest
 
     for_model = form is Form.CONTEXT
@@ -94,7 +94,7 @@ def command(
             top=top or (CONTEXT_TOP if for_model else 10),
             mode=mode.value,
             principals=principals_of(principals),
-            merge=merge or (for_model and passage is None),
+            merge=merge or (for_model and passage is None and merges(budget)),
             passage=passage,
             context=context,
             **filters_of(source, path, kind, since, until),

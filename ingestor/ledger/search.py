@@ -186,13 +186,11 @@ class SearchReads:
         return found
 
     def passages(self, document: DocId, first: int, count: int, reader: Reader) -> Sequence[Hit]:
-        rows = self._db.read(
-            "SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND layout.died IS NULL"
-            " WHERE document.doc_id = ?",
-            (document,),
-        )
-        spots = unpack_layout(rows[0][0]) if rows else ()
+        spots = self._spots(document)
         return self.hits([(spot.chunk, 0.0) for spot in spots[max(first, 0) : max(first + count, 0)]], reader)
+
+    def length(self, document: DocId, reader: Reader) -> int:
+        return len(self._spots(document)) if self.passages(document, 0, 1, reader) else 0
 
     def sources(self, reader: Reader) -> Sequence[str]:
         shown, parameters = visible(reader, _EVERYTHING)
@@ -208,6 +206,14 @@ class SearchReads:
             parameters,
         )
         return [name for (name,) in rows]
+
+    def _spots(self, document: DocId) -> Sequence[Spot]:
+        rows = self._db.read(
+            "SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND layout.died IS NULL"
+            " WHERE document.doc_id = ?",
+            (document,),
+        )
+        return unpack_layout(rows[0][0]) if rows else ()
 
     def _parent(self, source: int, item_id: str, reader: Reader) -> Parent | None:
         """The document at that id, where there is one (and no mere folder) and the reader may see it (R7)."""

@@ -11,7 +11,7 @@ from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, Searc
 from ingestor.ports import Embedder, SearchLedger, VectorStore
 from ingestor.search.citations import cite
 from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
-from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed
+from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
 from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, unit_scores, word_shares
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class Searcher:
         if merge:
             hits = merged(hits)[:top]
         if context:
-            hits = [self._with_neighbours(hit, context, reader) for hit in hits]
+            hits = [with_neighbours(self._ledger, hit, context, reader) for hit in hits]
         return Found(hits=tuple(cite(hit) for hit in hits), note=note)
 
     def _with_places(
@@ -181,16 +181,6 @@ class Searcher:
             )
             for hit in self._ledger.hits(best, reader)
         ]
-
-    def _with_neighbours(self, hit: Hit, count: int, reader: Reader) -> Hit:
-        first, behind = max(hit.place - count, 0), hit.place + hit.chunks
-        beside = self._ledger.passages(hit.document_id, first, behind + count - first, reader)
-        same = [cite(other) for other in beside if other.revision == hit.revision]
-        return replace(
-            hit,
-            before=tuple(other for other in same if other.place < hit.place),
-            after=tuple(other for other in same if other.place >= behind),
-        )
 
     def _narrowed(self, parts: Sequence[Grown], reader: Reader) -> Iterator[Hit]:
         rows = dict.fromkeys(part.candidate.chunk for part in parts)

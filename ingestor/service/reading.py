@@ -15,6 +15,7 @@ from ingestor.ledger.sources import SourceRow
 from ingestor.model import Generation, GenerationState, ModelId
 from ingestor.parsing.sandbox_filter import trouble
 from ingestor.service.jobs import Job, JobState, job_states
+from ingestor.service.passages import document, fresh, passage
 from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.service.tracing import history, no_such_chunk, no_such_document, reader_of, traced
@@ -116,6 +117,24 @@ class LedgerReading:
                 raise no_such_document(target)
             known = ledger.sources.all()
             return history(ledger, target, path, lambda place: self._named(known, place), reader_of(principals))
+
+    def document(
+        self, document_id: str, first: int, count: int, principals: Sequence[str] | None
+    ) -> wire_reading.DocumentReply:
+        with self._ledger() as ledger:
+            if ledger is None:
+                raise no_such_document(document_id)
+            return document(ledger, document_id, first, count, reader_of(principals))
+
+    def passage(self, chunk_id: str, context: int, principals: Sequence[str] | None) -> wire.SearchHit:
+        with self._ledger() as ledger:
+            if ledger is None:
+                raise no_such_chunk(chunk_id)
+            return passage(ledger, chunk_id, context, reader_of(principals))
+
+    def freshness(self, principals: Sequence[str] | None) -> wire_reading.FreshnessReply:
+        with self._ledger() as ledger:
+            return wire_reading.FreshnessReply(sources=() if ledger is None else fresh(ledger, reader_of(principals)))
 
     def why(self, path: str) -> wire_reading.WhyReply:
         with self._ledger() as ledger:

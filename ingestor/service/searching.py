@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from ingestor import wire
 from ingestor.errors import UnknownId, UserError
-from ingestor.model import Filters, Hit, Reader, SearchMode
+from ingestor.model import Filters, Reader, SearchMode
 from ingestor.service.core import Service
+from ingestor.service.passages import hit_reply
 
 _MOST_VALUES = 50
 
@@ -39,24 +38,6 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
     )
 
 
-def hit_reply(hit: Hit) -> wire.SearchHit:
-    return wire.SearchHit(
-        **_place(hit),
-        span=hit.span,
-        score=round(hit.score, 4),
-        text=hit.text,
-        revision=hit.revision,
-        ingested_at=hit.ingested_at,
-        parent=hit.parent.uri if hit.parent is not None else "",
-        parent_title=hit.parent.title if hit.parent is not None else "",
-        kind=hit.kind,
-        changed_at=hit.changed_at,
-        also=tuple(wire.Place(**_place(other)) for other in hit.also),
-        before=tuple(map(_neighbour, hit.before)),
-        after=tuple(map(_neighbour, hit.after)),
-    )
-
-
 def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> Filters:
     """A source of which the reader may see nothing does not exist (R7)."""
     if request.sources:
@@ -73,24 +54,4 @@ def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> F
         kinds=request.kinds,
         since=request.since,
         until=request.until,
-    )
-
-
-def _place(hit: Hit) -> Mapping[str, Any]:
-    return {
-        "chunk_id": hit.chunk_id,
-        "document_id": hit.document_id,
-        "source": hit.source,
-        "title": hit.title,
-        "uri": hit.uri,
-        "url": hit.url,
-        "section": hit.section,
-        "page": hit.page,
-        "lines": hit.lines,
-    }
-
-
-def _neighbour(hit: Hit) -> wire.Neighbour:
-    return wire.Neighbour(
-        chunk_id=hit.chunk_id, section=hit.section, page=hit.page, lines=hit.lines, span=hit.span, text=hit.text
     )

@@ -5,6 +5,9 @@
 its own and is not tied to who asked: when the client leaves, the work goes on. ``/healthz`` and ``/readyz`` answer
 200 or 503, a service's ``/metrics`` what Prometheus reads; they alone are also served on a loopback port, where that is
 configured.
+
+A service also has the HTTP API (``ingestor.web.http``), here and, where one is configured, on a port: one application
+behind a gate for each listener, which says who asks. The operations above are the owner's and stand at the socket only.
 """
 
 from __future__ import annotations
@@ -16,22 +19,26 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestor import __version__, log, wire, wire_service
-from ingestor.web.api import ROUTES, Operations, Route
+from ingestor.web.access import ANYBODY, OWNER, SCOPE_KEY, Access
+from ingestor.web.api import ROUTES, Api, Operations, Route
 from ingestor.web.failures import describe
 
 if TYPE_CHECKING:
     import uvicorn
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.routing import Route as At
+    from starlette.types import ASGIApp
 
 PROGRESS_EVERY_S = 0.2
 HEARTBEAT_S = 5.0
 _GRACE_S = 2
+_CONNECTIONS = 200
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _NDJSON = "application/x-ndjson"
 
 _METRICS = "text/plain; version=0.0.4"
@@ -87,29 +94,58 @@ def serve(
     service: bool = False,
     health: Health | None = None,
     metrics: Metrics | None = None,
+    api: Api | None = None,
 ) -> Server:
     """Serve ``operations`` at ``socket_path`` until ``stop``. Only for the holder of the state lock: a socket
     file that is there already is a dead process's and is replaced. ``ready`` is asked at every ping."""
-    pages = _pages(health or command_health, metrics)
-    application = _application(operations, ready, pages, service=service)
-    return _serve(application, _listen(socket_path), socket_path)
+    from starlette.applications import Starlette
+
+    routes = _socket_routes(operations, ready, _pages(health or command_health, metrics), service=service)
+    if api is None:
+        return _serve(Starlette(routes=routes), _listen(socket_path), socket_path)
+    from ingestor.web.guard import OwnersGate
+    from ingestor.web.http import application
+
+    gate = OwnersGate(application(operations, api.reads, routes), Access(tokens=api.tokens, without=OWNER))
+    return _serve(gate, _listen(socket_path), socket_path)
+
+
+def serve_port(
+    operations: Operations, api: Api, *, address: str, port: int, hosts: Sequence[str], per_minute: int
+) -> Server:
+    """Serve the HTTP API on a port. Where it is of the loopback interface, who has no token reads what is public;
+    everywhere else he gets nothing. Raises ``OSError``."""
+    from ingestor.web.guard import PortGate
+    from ingestor.web.http import application
+
+    here = ip_address(address).is_loopback
+    access = Access(tokens=api.tokens, without=ANYBODY if here else None)
+    names = [*hosts, *(_LOOPBACK_NAMES if here else (f"[{address}]" if ":" in address else address,))]
+    gate = PortGate(application(operations, api.reads), access, hosts=names, per_minute=per_minute)
+    return _serve(gate, _bound(address, port), None, connections=_CONNECTIONS)
 
 
 def serve_health(health: Health, port: int, metrics: Metrics | None = None) -> Server:
     """Serve these pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
     from starlette.applications import Starlette
 
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    return _serve(Starlette(routes=_pages(health, metrics)), _bound("127.0.0.1", port), None)
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
     except OSError:
         listener.close()
         raise
-    return _serve(Starlette(routes=_pages(health, metrics)), listener, None)
+    return listener
 
 
-def _serve(application: Starlette, listener: socket.socket, path: Path | None) -> Server:
+def _serve(
+    application: ASGIApp, listener: socket.socket, path: Path | None, *, connections: int | None = None
+) -> Server:
     import uvicorn
 
     config = uvicorn.Config(
@@ -121,6 +157,8 @@ def _serve(application: Starlette, listener: socket.socket, path: Path | None) -
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # anybody could say that he comes from elsewhere
+        limit_concurrency=connections,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = Server(uvicorn.Server(config), listener, path)
@@ -139,8 +177,9 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _application(operations: Operations, ready: Callable[[], bool], pages: Sequence[At], *, service: bool) -> Starlette:
-    from starlette.applications import Starlette
+def _socket_routes(
+    operations: Operations, ready: Callable[[], bool], pages: Sequence[At], *, service: bool
+) -> Sequence[At]:
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route as At
 
@@ -148,6 +187,8 @@ def _application(operations: Operations, ready: Callable[[], bool], pages: Seque
         return JSONResponse({"pid": os.getpid(), "version": __version__, "ready": ready(), "service": service})
 
     async def operate(request: Request) -> Response:
+        if request.scope.get(SCOPE_KEY, OWNER) is not OWNER:
+            return refusal(403, "This is for the owner of the state folder, without a token.")
         name = request.path_params["name"]
         route = ROUTES.get(name)
         if route is None:
@@ -163,13 +204,11 @@ def _application(operations: Operations, ready: Callable[[], bool], pages: Seque
         body = _line("error", wire.ErrorReply(message=message, exit_code=2))
         return Response(body, status_code=status, media_type=_NDJSON)
 
-    return Starlette(
-        routes=[
-            At("/v1/ping", ping, methods=["GET"]),
-            At("/v1/ops/{name}", operate, methods=["POST"]),
-            *pages,
-        ]
-    )
+    return [
+        At("/v1/ping", ping, methods=["GET"]),
+        At("/v1/ops/{name}", operate, methods=["POST"]),
+        *pages,
+    ]
 
 
 def _pages(health: Health, metrics: Metrics | None) -> list[At]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -212,6 +213,24 @@ def test_a_name_stands_once(tmp_path: Path) -> None:
 def test_what_is_malformed_is_named(tmp_path: Path, text: str, expected: str) -> None:
     """Each mistake has a sentence with its place."""
     assert expected in problems_of(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ('address = "localhost"', "'localhost' is no IP address; write one like 127.0.0.1"),
+        ('address = "0.0.0.0"', "hosts is empty"),
+        ('address = "::"', "hosts is empty"),
+        ('hosts = ["a:80"]', "a name without a port"),
+        ("port = 70000", "port"),
+    ],
+)
+def test_where_the_api_listens_is_checked(tmp_path: Path, table: str, expected: str) -> None:
+    """A server that answers to no name would answer nobody."""
+    file = tmp_path / "ingestor.toml"
+    file.write_text(f"[http]\n{table}\n")
+    with pytest.raises(ConfigError, match=re.escape(expected)):
+        load(file)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:

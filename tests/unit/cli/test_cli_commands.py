@@ -130,11 +130,11 @@ def test_a_time_that_is_none_is_refused(invoke: Invoke, backend: Scripted) -> No
 
 
 def test_a_context_is_made_for_a_model(invoke: Invoke, backend: Scripted) -> None:
-    """Of many merged hits, as text or with its citations as JSON."""
+    """Of many hits, merged where there is room, as text or with its citations as JSON."""
     shown = invoke("search", "how long", "--format", "context", "--budget", "500")
     reply = json.loads(invoke("search", "how long", "--format", "context", "--top", "5", "--json").out)
     assert '<passage number="1" title="Refunds"' in shown.out
-    assert [(request.top, request.merge) for _, request in backend.asked] == [(40, True), (5, True)]
+    assert [(request.top, request.merge) for _, request in backend.asked] == [(40, False), (5, True)]
     assert (reply["budget"], [c["chunk_id"] for c in reply["citations"]]) == (3000, ["c1"])
     assert invoke("search", "x", "--format", "context", "--context", "1").code == 2
 
