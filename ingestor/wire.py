@@ -156,6 +156,7 @@ class SearchHit(Wire):
     ingested_at: float
     parent: str = ""  # the uri of what it is attached to
     parent_title: str = ""
+    pinned_url: str = ""  # opens the revision that was read
 
 
 class SearchReply(Wire):

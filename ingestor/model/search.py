@@ -35,7 +35,8 @@ class Parent:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Hit:
     """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0. ``url`` is that of
-    the parent where the document has none of its own (an attachment of a mail)."""
+    the parent where the document has none of its own (an attachment of a mail). ``pinned_url`` opens the revision that
+    was read, however the document looks by now; empty where the source has no such place."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -54,6 +55,7 @@ class Hit:
     kind: str = ""
     anchor: str | None = None
     place: int = 0
+    pinned_url: str = ""
     parent: Parent | None = None
 
 

@@ -340,6 +340,7 @@ def _hit_reply(hit: Hit) -> wire.SearchHit:
         title=hit.title,
         uri=hit.uri,
         url=hit.url,
+        pinned_url=hit.pinned_url,
         section=hit.section,
         page=hit.page,
         lines=hit.lines,
