@@ -184,6 +184,7 @@ class SearchHit(Place):
     ingested_at: float
     parent: str = ""  # the uri of what it is attached to
     parent_title: str = ""
+    pinned_url: str = ""  # opens the revision that was read
     kind: str = ""
     changed_at: float = 0.0
     also: tuple[Place, ...] = ()

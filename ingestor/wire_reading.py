@@ -80,6 +80,7 @@ class TraceReply(Wire):
     page: int | None
     lines: tuple[int, int] | None
     ingested_at: float
+    pinned_url: str = ""
 
 
 class HistoryEvent(Wire):

@@ -209,7 +209,7 @@ def _links(settings: Mapping[str, object], url: str, problems: list[str]) -> Lin
             problems.append("link must be an address like https://wiki.example/{page}, without #")
         if not left:
             problems.append("link needs {path}, {page} or {name}: without it every page has the same address")
-        return Links(template=link)
+        return Links(template=link, pinned=link if "{commit}" in link else "")
     root = page_root(url)
     kind = Web(web) if web else guess_web(url)
     if web and kind is not Web.NONE and not root:

@@ -66,6 +66,9 @@ class Reply:
     content: bytes = field(repr=False)
 
 
+Judge = Callable[[Reply], None]
+
+
 class Client:
     """Any number of threads. ``authorize`` gives the headers that prove who we are, each time anew."""
 
@@ -79,13 +82,14 @@ class Client:
         self._lock = threading.Lock()
         self._open: dict[bool, httpx.Client] = {}
 
-    def get(self, url: str, *, params: Mapping[str, str] | None = None, most: int) -> Reply:
-        """``most`` is how many bytes the answer may have."""
-        return self._ask("GET", url, params, None, most)
+    def get(self, url: str, *, params: Mapping[str, str] | None = None, most: int, judge: Judge | None = None) -> Reply:
+        """``most`` is how many bytes the answer may have. ``judge`` raises what the answer itself says is wrong: a
+        ``Hiccup`` and a short ``RateLimited`` are tried again like those of the wire."""
+        return self._ask("GET", url, params, None, most, judge)
 
-    def post(self, url: str, form: Mapping[str, str], *, most: int) -> Reply:
+    def post(self, url: str, form: Mapping[str, str], *, most: int, judge: Judge | None = None) -> Reply:
         """As ``get``. Only to the source's own origin, and not after a redirect."""
-        return self._ask("POST", url, None, form, most)
+        return self._ask("POST", url, None, form, most, judge)
 
     def may_ask(self, url: str) -> str:
         """Why an address would not be asked, as a sentence; empty when it would."""
@@ -108,7 +112,13 @@ class Client:
     # -- one question ------------------------------------------------------------------------------
 
     def _ask(
-        self, method: str, url: str, params: Mapping[str, str] | None, form: Mapping[str, str] | None, most: int
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        form: Mapping[str, str] | None,
+        most: int,
+        judge: Judge | None,
     ) -> Reply:
         config = self._config
         for attempt in stamina.retry_context(
@@ -120,7 +130,10 @@ class Client:
             wait_jitter=config.first_pause_s,
         ):
             with attempt:
-                return self._followed(method, url, params, form, most)
+                reply = self._followed(method, url, params, form, most)
+                if judge is not None:
+                    judge(reply)
+                return reply
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _followed(
@@ -223,6 +236,8 @@ class Client:
         content = bytearray()
         for block in answer.iter_bytes():
             content += block
+            if len(content) > most and answer.status_code >= 400:
+                return bytes(content[:most])  # a page that says why not, and no more
             if len(content) > most:
                 raise TooLarge(
                     f"The answer is larger than {most / MIB:,.0f} MiB.",

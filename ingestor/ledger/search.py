@@ -143,7 +143,8 @@ class SearchReads:
                 f"""
                 SELECT chunk.chunk_id, chunk.text, chunk.doc, cut.section, cut.page, document.doc_id, source.name,
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
-                       layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at
+                       layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
+                       revision.pinned_url
                 {_LIVE}
                 JOIN layout ON layout.doc = document.id AND layout.died IS NULL
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
@@ -154,7 +155,7 @@ class SearchReads:
             if not rows:
                 continue
             (key, text, doc, section, page, doc_id, source, item_id, name, title, url, kind) = rows[0][:12]
-            revision, packed, committed_at, source_row, parent, modified_at = rows[0][12:]
+            revision, packed, committed_at, source_row, parent, modified_at, pinned_url = rows[0][12:]
             if doc not in spots:
                 spots[doc] = {spot.chunk: (place, spot) for place, spot in enumerate(unpack_layout(packed))}
             if chunk not in spots[doc]:
@@ -168,6 +169,7 @@ class SearchReads:
                     title=shown_title(title, name),
                     uri=item_uri(source, item_id),
                     url=url,
+                    pinned_url=pinned_url,
                     section=unpack_section(section),
                     page=page,
                     lines=spot.lines,

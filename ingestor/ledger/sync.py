@@ -296,8 +296,11 @@ class _Writer(PassageRows, GrantRows):
         number = int(last[0]) + 1 if last is not None else 1
         self._tx.execute(
             "INSERT INTO revision (doc, number, content_hash, version, size, modified_at, edited_at, seen_at,"
-            " committed_at, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (doc, number, digest, ref.version, ref.size, ref.modified_at, edited_at, seen_at, self._tx.at, self._run),
+            " committed_at, run, pinned_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(doc, number, digest, ref.version, ref.size, ref.modified_at, edited_at, seen_at),
+                *(self._tx.at, self._run, ref.pinned_url),
+            ),
         )
         return number
 

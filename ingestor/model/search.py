@@ -52,8 +52,9 @@ class Parent:
 class Hit:
     """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0, ``chunks`` how many
     of them it is made of. ``url`` is that of the parent where the document has none of its own (an attachment of a
-    mail). ``changed_at`` is when the source says that the content was changed, else when it was taken in. ``also`` are
-    hits of the same text in other places, ``before`` and ``after`` the chunks beside it, in their order."""
+    mail). ``pinned_url`` opens the revision that was read, however the document looks by now; empty where the source
+    has no such place. ``changed_at`` is when the source says that the content was changed, else when it was taken in.
+    ``also`` are hits of the same text in other places, ``before`` and ``after`` the chunks beside it, in order."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -72,6 +73,7 @@ class Hit:
     kind: str = ""
     anchor: str | None = None
     place: int = 0
+    pinned_url: str = ""
     parent: Parent | None = None
     changed_at: float = 0.0
     chunks: int = 1
