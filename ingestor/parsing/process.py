@@ -18,13 +18,12 @@ import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
-from typing import assert_never
 
 from ingestor.cputime import of_process
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import ParseRequest
 from ingestor.parsing import reply
-from ingestor.parsing.clock import Mark
+from ingestor.parsing.deadline import Deadline
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.unstructured_adapter import QUIET
 
@@ -45,45 +44,6 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 class Retired(Exception):
     """The worker ended itself for want of work just before it was asked."""
-
-
-class _Clock:
-    """How long a document may take: a fixed time, put forward by what its worker tells (``Mark``), each so often."""
-
-    def __init__(self, limits: Limits, pictures: int) -> None:
-        self._limits = limits
-        self._left = {Mark.LOADING: 1, Mark.BEGUN: 1, Mark.PICTURE: pictures, Mark.STRETCH: limits.stretches}
-        self._loading = False
-        self._began, self._allowed = time.monotonic(), limits.seconds
-
-    def left(self) -> float:
-        return self._began + self._allowed - time.monotonic()
-
-    def takes(self, message: bytes) -> bool:
-        """False for an answer, and for what comes once too often."""
-        mark = next((mark for mark, left in self._left.items() if left and mark.value == message), None)
-        if mark is None:
-            return False
-        self._left[mark] -= 1
-        self._loading = mark is Mark.LOADING
-        match mark:
-            case Mark.LOADING:
-                self._allowed += self._limits.loading
-            case Mark.BEGUN:
-                self._began, self._allowed = time.monotonic(), self._limits.seconds
-            case Mark.PICTURE | Mark.STRETCH:
-                self._allowed += self._limits.page
-            case _:
-                assert_never(mark)
-        return True
-
-    def over(self) -> ParseFailure:
-        said = f"Parsing did not end within {self._allowed:g} s."
-        hint = "It is tried again later; exclude the file if it never passes."
-        if self._loading:
-            said = f"The libraries for this kind of file did not load within {self._allowed:g} s."
-            hint = "It is tried again later; give the machine less other work, or see ingestor doctor."
-        return ParseFailure(ParseReason.TIMEOUT, said, hint=hint, transient=True)
 
 
 class Worker:
@@ -163,16 +123,16 @@ class Worker:
 
     def _await(self, limits: Limits) -> bytes:
         """Until there is an answer, or one limit that only an onlooker can keep is passed."""
-        clock = _Clock(limits, self._ocr_pages)
+        deadline = Deadline(limits, pictures=self._ocr_pages, pid=self._process.pid)
         while True:
-            left = clock.left()
+            left = deadline.left()
             if self._pipe.poll(max(0.0, min(_LOOK_SECONDS, left))):
                 with self._fuse():
                     answer = self._pipe.recv_bytes(_LARGEST_ANSWER)
-                if not clock.takes(answer):
+                if not deadline.takes(answer):
                     return answer
             elif left <= 0:
-                raise clock.over()
+                raise deadline.failure()
             self._data = _data_of(self._process.pid) or self._data
             if _exceeds(self._folder, limits.scratch):
                 raise reply.too_much_scratch()

@@ -31,7 +31,7 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.JSON: (1, ()),
     Format.CSV: (1, ()),
     Format.DOCX: (2, ("lxml",)),
-    Format.PPTX: (2, ("unstructured", "python-pptx")),
+    Format.PPTX: (3, ("unstructured", "python-pptx")),
     Format.XLSX: (2, ("openpyxl", "lxml")),
     Format.PDF: (4, ("pypdfium2", "pillow", OCR)),
     Format.EMAIL: (4, ("lxml",)),
@@ -46,8 +46,8 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.ODP: (1, ("lxml",)),
     Format.XLS: (3, ("xlrd", "olefile")),
     Format.MSG: (3, ("python-oxmsg", "lxml")),
-    Format.DOC: (2, (SOFFICE, "lxml")),
-    Format.PPT: (2, (SOFFICE, "unstructured", "python-pptx")),
+    Format.DOC: (3, (SOFFICE, "lxml")),
+    Format.PPT: (3, (SOFFICE, "unstructured", "python-pptx")),
     Format.IMAGE: (1, ("pillow", OCR)),
 }
 

@@ -83,8 +83,9 @@ class Bench:
         )
 
     def longest(self, name: str) -> float:
-        """What its clock may come to: each stretch of many pages puts it forward."""
-        return self.limits.seconds + self.limits.page * (self.limits.stretches if name == MANUAL else 1)
+        """What its clock may come to: each stretch of many pages puts it forward, and it waits for a processor."""
+        steps = self.limits.stretches if name == MANUAL else 1
+        return (self.limits.seconds + self.limits.page * steps) * self.limits.patience
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[list[int]]:

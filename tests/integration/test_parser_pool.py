@@ -116,6 +116,15 @@ def poisoned(request: ParseRequest) -> Document:
             clock._process.tell(clock.Mark.STRETCH)
             time.sleep(0.6)
         return described("read")
+    if request.name == "beside others":
+        burn = "while True: pass"
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        for _ in range(3):
+            subprocess.Popen([sys.executable, "-c", burn])
+        needed = time.process_time() + 1
+        while time.process_time() < needed:
+            pass
+        return described("read")
     if request.name.startswith("libraries"):
         with clock.loading():
             time.sleep(float(request.content))
@@ -310,6 +319,25 @@ def test_a_program_that_hangs_ends_with_its_document(
         pool.close()
 
 
+@pytest.mark.parametrize(("program", "file"), [("soffice", "convert"), ("pandoc", "a.rtf")])
+def test_a_program_that_takes_too_much_processor_time_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, file: str
+) -> None:
+    """It dies of its limit without a word; the file is not called damaged for it."""
+    stand_in = tmp_path / program
+    stand_in.write_text('#!/bin/sh\n[ "$1" = --version ] && echo pandoc 3.1 && exit\nwhile :; do :; done\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYPANDOC_PANDOC", str(stand_in))
+    pool = ParserPool(workers=1, limits=Limits(processor=1), parse=poisoned)
+    try:
+        caught = failure(pool, file, rb"{\rtf1\ansi {\pard Words in RTF.\par}}")
+        assert (caught.reason, caught.transient) == (ParseReason.TIMEOUT, False)
+        assert "processor time" in caught.message
+    finally:
+        pool.close()
+
+
 def test_a_parser_cannot_talk_to_the_network(make: Callable[..., ParserPool]) -> None:
     """A connection attempt is refused inside the worker, even to this machine."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -390,6 +418,17 @@ def test_each_page_for_ocr_puts_the_clock_forward_so_often_and_no_more() -> None
         assert ask(pool, "a.txt").text == "words"
     finally:
         pool.close()
+
+
+@pytest.mark.parametrize("patience", [1, 60])
+def test_waiting_for_a_processor_is_not_the_documents_time(make: Callable[..., ParserPool], patience: float) -> None:
+    """A second of work beside three others on one processor takes four, which is more than it may by the clock: it is
+    read, unless there is no patience at all."""
+    pool = make(seconds=2, patience=patience)
+    if patience == 1:
+        assert failure(pool, "beside others").reason is ParseReason.TIMEOUT
+    else:
+        assert ask(pool, "beside others").text == "read"
 
 
 def test_stretches_of_pages_put_the_clock_forward_so_often_and_no_more(make: Callable[..., ParserPool]) -> None:
