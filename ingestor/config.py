@@ -200,21 +200,25 @@ class Config:
     file: Path | None = None
     explicit: frozenset[str] = frozenset()
 
+    def sections(self) -> dict[str, dict[str, object]]:
+        """Every value in force outside of the sources, by section and key."""
+        return {section: getattr(self, section).model_dump() for section in _SECTIONS}
+
     def lasting(self, other: Config) -> list[str]:
         """The keys that ``other`` sets otherwise and that a running service does not change."""
         return [
             f"{section}.{key}"
-            for section in _SECTIONS
+            for section, values in self.sections().items()
             if section not in _LIVELY
-            for key, value in getattr(self, section).model_dump().items()
-            if getattr(other, section).model_dump()[key] != value
+            for key, value in values.items()
+            if other.sections()[section][key] != value
         ]
 
     def shown(self) -> list[tuple[str, object, str]]:
         """(key, value, where it comes from) of everything, secrets masked, in the order of the file."""
         rows: list[tuple[str, object, str]] = []
-        for section in _SECTIONS:
-            for key, value in getattr(self, section).model_dump().items():
+        for section, values in self.sections().items():
+            for key, value in values.items():
                 name = f"{section}.{key}"
                 rows.append((name, value, str(self.file) if name in self.explicit else "default"))
         for source in self.sources:

@@ -228,9 +228,9 @@ class SourceStatus(Wire):
 
 class JobStatus(Wire):
     """A job of maintenance. ``outcome`` of the last time: ok, differs (``verify`` found something), failed, suspended;
-    empty where it was not done yet. ``next_run``: None where a service no longer plans it."""
+    empty where it was not done yet. ``next_run``: None where no service plans it."""
 
-    name: str
+    job: str
     outcome: str = ""
     message: str = ""
     done_at: float | None = None

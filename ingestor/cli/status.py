@@ -44,7 +44,7 @@ def _show(reply: StatusReply) -> None:
     if reply.model:
         emit_line(f"Model: {clean(reply.model)}" + (f"; switching to {clean(reply.switch)}" if reply.switch else ""))
     planned = sorted((job for job in reply.maintenance if job.next_run is not None), key=lambda job: job.next_run or 0)
-    if planned and reply.service:
+    if planned:
         emit_line("Maintenance: " + ", ".join(f"{_called(job)} {ago(job.next_run)}" for job in planned))
     for job in reply.maintenance:
         if job.outcome in {"failed", "differs"}:
@@ -62,7 +62,7 @@ def _show(reply: StatusReply) -> None:
 
 
 def _called(job: JobStatus) -> str:
-    return job.name.replace("_", " ")
+    return job.job.replace("_", " ")
 
 
 def _row(source: SourceStatus) -> tuple[str, ...]:

@@ -59,10 +59,15 @@ class Ledger:
         return (state_dir / LEDGER_FILE).exists()
 
     @staticmethod
+    def schemas(state_dir: Path) -> Mapping[Path, int]:
+        """Of every file, which is only read; 0 where it cannot be told."""
+        return {path: schema_of(path) for path in _files(state_dir)}
+
+    @staticmethod
     def outdated(state_dir: Path) -> Mapping[Path, int]:
         """The files that are there, with their schemas, where opening them would bring one of them to a newer one;
         else nothing."""
-        found = {path: schema_of(path) for path in _files(state_dir)}
+        found = Ledger.schemas(state_dir)
         return found if any(0 < schema < newest_schema(_package(path)) for path, schema in found.items()) else {}
 
     @staticmethod

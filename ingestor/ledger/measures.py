@@ -43,6 +43,7 @@ _WELL = """
 SELECT source.name, max(ended_at) FROM source JOIN run ON run.source = source.id
 WHERE source.removed_at IS NULL AND outcome IN ('ok', 'partial', 'held') GROUP BY source.id
 """
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'keyword%' AND name NOT LIKE 'sqlite%'"
 _LAGS = """
 SELECT source.name, revision.doc, number, edited_at, seen_at, committed_at, embedded_at, searchable_at
 FROM revision CROSS JOIN document ON document.id = revision.doc CROSS JOIN source ON source.id = document.source
@@ -96,6 +97,11 @@ class Measures:
             held=dict(self._db.read(_HELD)),
             well=dict(self._db.read(_WELL)),
         )
+
+    def tables(self) -> Mapping[str, int]:
+        """Rows of every table of ours; counting them takes about a second at 100,000 chunks."""
+        names = [name for (name,) in self._db.read(_TABLES)]
+        return {name: self._db.read(f"SELECT count(*) FROM {name}")[0][0] for name in names}
 
     def edits(self, since: float, without: Collection[tuple[int, int]] = ()) -> Sequence[Edit]:
         """Those that became searchable at ``since`` or later, in that order, but for the revisions ``without``: several

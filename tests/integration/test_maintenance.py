@@ -58,9 +58,12 @@ def start(tmp_path: Path, clock: MovedClock) -> Iterator[Callable[[str], Served]
 
 
 def status(tmp_path: Path) -> dict[str, wire.JobStatus]:
-    """As another process sees it."""
+    """As another process sees it, while this one holds the folder."""
     context = Context(state=resolve(tmp_path / "state"), config_file=tmp_path / "state.toml")
-    return {job.name: job for job in wiring.read_only(context).status().maintenance}
+    lock = context.state.try_lock()
+    assert lock is not None
+    with lock:
+        return {job.job: job for job in wiring.read_only(context).status().maintenance}
 
 
 def outcome(served: Served, job: Job) -> JobOutcome | None:
