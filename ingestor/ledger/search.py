@@ -7,17 +7,20 @@ import math
 import re
 import time
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingestor.ledger.database import Database
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
-from ingestor.model import Candidate, ChunkId, DocId, Hit, Parent, Reader
+from ingestor.model import Candidate, ChunkId, DocId, HeldWord, Hit, Parent, Reader
 
 _PAGE = 500
 _COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
 _COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
 _COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
+
+# BM25 of a word that stands in the context of a chunk, its text being 1. From 0.35 to 1 alike.
+_RANK = "bm25(keyword, 1.0, 0.5)"
 
 _WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
 # What questions are made of whatever they are about; none of them is a name or a unit.
@@ -38,6 +41,16 @@ JOIN binding ON binding.doc = document.id AND binding.died IS NULL
 """
 
 
+class _Sought(NamedTuple):
+    """A word to look for, a phrase of FTS5. ``in_context``: also where it stands above chunks, because few do there."""
+
+    word: str
+    in_context: bool
+
+    def __str__(self) -> str:
+        return f'"{self.word}"' if self.in_context else f'text : "{self.word}"'
+
+
 class SearchReads:
     """Implements ``ports.SearchLedger``."""
 
@@ -46,7 +59,7 @@ class SearchReads:
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
 
     def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
-        match = " OR ".join(f'"{word}"' for word in self._sought(words))
+        match = " OR ".join(map(str, self._sought(words)))
         if not match:
             return []
         visible, parameters = _visible(reader, sources)
@@ -54,29 +67,34 @@ class SearchReads:
             # Restricted readers: the filter stands inside the ranking, so that they get their full number. Asked
             # of each match; with IN, FTS5 would run the whole query again for each visible chunk.
             sql = (
-                "SELECT keyword.rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match AND EXISTS"
-                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {visible}) ORDER BY bm25(keyword) LIMIT :limit"
+                f"SELECT keyword.rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match AND EXISTS"
+                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {visible}) ORDER BY {_RANK} LIMIT :limit"
             )
         else:
-            sql = (
-                "SELECT rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match"
-                " ORDER BY bm25(keyword) LIMIT :limit"
-            )
+            sql = f"SELECT rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match ORDER BY {_RANK} LIMIT :limit"
         return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
 
-    def held(self, words: str, chunks: Collection[int]) -> Sequence[tuple[float, Collection[int]]]:
-        asked, total = json.dumps(list(chunks)), self._about_how_many()
-        found: list[tuple[float, Collection[int]]] = []
-        for word in self._sought(words):
-            # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
-            ((count, rows),) = self._db.read(
-                "SELECT count(*), json_group_array(rowid)"
-                " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
-                " FROM keyword WHERE keyword MATCH :word",
-                {"word": f'"{word}"', "chunks": asked},
-            )
-            found.append((_rarity(count, total), json.loads(rows)))
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
+        asked, found = json.dumps(list(chunks)), list[HeldWord]()
+        for sought in self._sought(words):
+            rarity, holders = self._holders("text", sought.word, asked)
+            if not sought.in_context:
+                found.append(HeldWord(rarity=rarity, chunks=holders))
+                continue
+            context_rarity, context = self._holders("context", sought.word, asked)
+            found.append(HeldWord(rarity=rarity, chunks=holders, context_rarity=context_rarity, context=context))
         return found
+
+    def _holders(self, column: str, word: str, asked: str) -> tuple[float, list[int]]:
+        """How rare a word is there, and which of the chunks ``asked`` (JSON) hold it."""
+        # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
+        ((count, rows),) = self._db.read(
+            "SELECT count(*), json_group_array(rowid)"
+            " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
+            " FROM keyword WHERE keyword MATCH :word",
+            {"word": f'{column} : "{word}"', "chunks": asked},
+        )
+        return _rarity(count, self._about_how_many()), json.loads(rows)
 
     def candidates(
         self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
@@ -195,21 +213,25 @@ class SearchReads:
             (Parent(uri=item_uri(at, item), title=shown_title(title, name)) for at, item, title, name in rows), None
         )
 
-    def _sought(self, words: str) -> list[str]:
-        """The words to look for, each a phrase of FTS5 (so that ``ERR-4012`` is one): the common ones left out
-        while rarer ones remain."""
+    def _sought(self, words: str) -> list[_Sought]:
+        """The words to look for, each a phrase of FTS5 (so that ``ERR-4012`` is one): the ones common in texts left
+        out while rarer ones remain, and none sought in context where it stands above many chunks."""
         distinct = list(dict.fromkeys(word.lower() for word in _WORD.findall(words)))
         rare = [word for word in distinct if word not in _STOPWORDS] or distinct
         total = self._about_how_many()
         if total >= _COUNT_FROM:
             cap = int(total * _COMMON)
-            counted = sorted(((self._frequency(word, cap + 1), word) for word in rare), key=lambda pair: pair[0])
+            counted = sorted(
+                ((self._frequency("text", word, cap + 1), word) for word in rare), key=lambda pair: pair[0]
+            )
             rare = [word for count, word in counted if count <= cap][:_MOST_WORDS] or [word for _, word in counted[:1]]
-        return rare
+            return [_Sought(word, self._frequency("context", word, cap + 1) <= cap) for word in rare]
+        return [_Sought(word, True) for word in rare]
 
-    def _frequency(self, word: str, cap: int) -> int:
+    def _frequency(self, column: str, word: str, cap: int) -> int:
         (row,) = self._db.read(
-            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)", (f'"{word}"', cap)
+            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)",
+            (f'{column} : "{word}"', cap),
         )
         return int(row[0])
 

@@ -14,6 +14,7 @@ from ingestor.model.ids import (
     UnitId,
     blake,
     chunk_id,
+    unit_hash,
 )
 from ingestor.model.index import (
     Generation,
@@ -59,6 +60,7 @@ from ingestor.model.runs import (
 )
 from ingestor.model.search import (
     Candidate,
+    HeldWord,
     Hit,
     Parent,
     Reader,
@@ -81,6 +83,7 @@ __all__ = [
     "GenerationId",
     "GenerationState",
     "Hash",
+    "HeldWord",
     "Hit",
     "KnownItem",
     "ModelId",
@@ -115,4 +118,5 @@ __all__ = [
     "attachment_id",
     "blake",
     "chunk_id",
+    "unit_hash",
 ]
