@@ -23,6 +23,9 @@ class Reading(Protocol):
 
     def source_list(self) -> wire.SourcesReply: ...
 
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, taken at random."""
+
     def models(self) -> wire.ModelsReply: ...
 
     def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply: ...

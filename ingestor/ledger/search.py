@@ -114,6 +114,19 @@ class SearchReads:
     def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
         return self._candidates("1", {"limit": limit}, reader, sources, tail=" LIMIT :limit", walk=True)
 
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, taken at random."""
+        rows = self._db.read(
+            """
+            SELECT (SELECT group_concat(substr(text, 1, 1000), ' ') FROM
+                       (SELECT text FROM chunk JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+                        WHERE chunk.doc = item.doc ORDER BY chunk.id LIMIT 3))
+            FROM item JOIN source ON source.id = item.source AND source.removed_at IS NULL ORDER BY random() LIMIT ?
+            """,
+            (documents,),
+        )
+        return [text for (text,) in rows if text]
+
     def _about_how_many(self) -> int:
         """Live chunks, as of the last minute: what is common does not change faster, and counting 100,000
         costs more than the search."""

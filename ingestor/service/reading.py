@@ -60,6 +60,11 @@ class LedgerReading:
                 parsers=trouble(),
             )
 
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, for the owner of the state folder."""
+        with self._ledger() as ledger:
+            return () if ledger is None else ledger.search.sample(documents)
+
     def models(self) -> wire.ModelsReply:
         with self._ledger() as ledger:
             if ledger is None:

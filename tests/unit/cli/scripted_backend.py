@@ -191,6 +191,9 @@ class Scripted:
     def runs(self, limit: int, source: str | None) -> wire.RunsReply:
         return self._answer("runs", (limit, source), wire.RunsReply(runs=()))
 
+    def sample(self, documents: int) -> list[str]:
+        return self._answer("sample", documents, [])
+
     def source_list(self) -> wire.SourcesReply:
         listed = wire.SourceReply(name="docs", kind="files", place="/srv/docs", origin="added")
         return self._answer("source_list", None, wire.SourcesReply(sources=(listed,)))

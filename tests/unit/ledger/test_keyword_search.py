@@ -137,6 +137,17 @@ def test_a_word_above_many_passages_is_not_looked_for_there(ledger: Ledger, monk
     assert list(harbour.context) == []
 
 
+def test_a_sample_is_of_what_lives(ledger: Ledger) -> None:
+    """Neither replaced text nor that of a removed source; no more documents than were asked for."""
+    put(ledger, "a", "original words")
+    put(ledger, "a", "replaced text")
+    put(ledger, "b", "other text")
+    put(ledger, "c", "text of t", source="t")
+    ledger.sources.remove("t")
+    assert sorted(ledger.search.sample(9)) == ["other text", "replaced text"]
+    assert len(ledger.search.sample(1)) == 1
+
+
 def rows_of(ledger: Ledger) -> dict[str, int]:
     """The chunk row of each item of one chunk."""
     every = ledger.search.all_candidates(Reader(), (), 100)
