@@ -1,7 +1,7 @@
 """The configuration: ``ingestor.toml`` checked whole, so that every problem is listed at once.
 
 Pydantic stands at this edge; what leaves it is a frozen tree. Keys of a ``[[source]]`` table other than
-name, kind, schedule, cron and quiet belong to the connector of that kind, which checks them itself.
+name, kind, schedule, cron, quiet and chunking belong to the connector of that kind, which checks them itself.
 """
 
 from __future__ import annotations
@@ -101,11 +101,25 @@ class Parsing(Section):
     ocr_pages: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 
+Target = Annotated[int, Field(ge=100)]
+Limit = Annotated[int, Field(ge=150)]
+Strategy = Literal["semantic", "fixed"]
+
+
 class Chunking(Section):
     """Lengths in the cutter's measure: about a character of English each."""
 
-    target: Annotated[int, Field(ge=100)] = 750
-    limit: Annotated[int, Field(ge=150)] = 2400
+    target: Target = 750
+    limit: Limit = 2400
+    strategy: Strategy = "semantic"
+
+
+class SourceChunking(Section):
+    """What is left out is as in ``[chunking]``."""
+
+    target: Target | None = None
+    limit: Limit | None = None
+    strategy: Strategy | None = None
 
 
 class Log(Section):
@@ -159,6 +173,7 @@ class Source(BaseModel):
     interval_s: Annotated[float, BeforeValidator(_interval), Field(alias="schedule")] = DEFAULT_INTERVAL_S
     cron: Annotated[str, BeforeValidator(parse_cron)] | None = None
     quiet: QuietHours | None = None
+    chunking: SourceChunking = SourceChunking()
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -204,14 +219,25 @@ class Config:
         """Every value in force outside of the sources, by section and key."""
         return {section: getattr(self, section).model_dump() for section in _SECTIONS}
 
+    def chunking_of(self, source: Source) -> Chunking:
+        """How its documents are cut: by its own keys, else by those of all."""
+        return self.chunking.model_copy(update=source.chunking.model_dump(exclude_none=True))
+
     def lasting(self, other: Config) -> list[str]:
-        """The keys that ``other`` sets otherwise and that a running service does not change."""
-        return [
+        """The keys that ``other`` sets otherwise and that a running service does not change, how a source is cut among
+        them."""
+        changed = [
             f"{section}.{key}"
             for section, values in self.sections().items()
             if section not in _LIVELY
             for key, value in values.items()
             if other.sections()[section][key] != value
+        ]
+        before = {source.name: source.chunking for source in self.sources}
+        return changed + [
+            f"source.{source.name}.chunking"
+            for source in other.sources
+            if source.chunking != before.get(source.name, SourceChunking())
         ]
 
     def shown(self) -> list[tuple[str, object, str]]:
@@ -228,6 +254,8 @@ class Config:
             rows += [(f"{prefix}.kind", source.kind, str(self.file)), (f"{prefix}.{timing[0]}", timing[1], by)]
             if source.quiet is not None:
                 rows.append((f"{prefix}.quiet", source.quiet, str(self.file)))
+            own = source.chunking.model_dump(exclude_none=True)
+            rows += [(f"{prefix}.chunking.{key}", value, str(self.file)) for key, value in own.items()]
             rows += [(f"{prefix}.{key}", _masked(key, value), str(self.file)) for key, value in source.settings.items()]
         return rows
 
@@ -280,8 +308,16 @@ def build(data: Mapping[str, Any], *, file: Path, check: SourceCheck | None = No
     problems += source_problems
     explicit |= {f"source.{s.name}.{key}" for s, table in sources for key in table}
     chunking = sections.get("chunking")
-    if chunking is not None and chunking.target >= chunking.limit:
-        problems.append(f"[chunking] target ({chunking.target}) must be smaller than limit ({chunking.limit})")
+    if chunking is not None:
+        made = Config(chunking=chunking)
+        lengths = {"[chunking]": chunking} | {
+            f'source "{s.name}" chunking:': made.chunking_of(s) for s, _ in sources if s.chunking != SourceChunking()
+        }
+        problems += [
+            f"{where} target ({one.target}) must be smaller than limit ({one.limit})"
+            for where, one in lengths.items()
+            if one.target >= one.limit
+        ]
     http = sections.get("http")
     if http is not None and ip_address(http.address).is_unspecified and not http.hosts:
         problems.append(f"[http] hosts is empty; name what {http.address} is reached by, like docs.example.org")
@@ -303,7 +339,7 @@ def _sources(
         try:
             source = Source.model_validate({key: _absolute(key, value, folder) for key, value in table.items()})
         except ValidationError as error:
-            problems += _sentences(error, label, ["name", "kind", "schedule", "cron", "quiet"])
+            problems += _sentences(error, label, ["name", "kind", "schedule", "cron", "quiet", "chunking"])
             continue
         if "schedule" in table and "cron" in table:
             problems.append(f"{label}: schedule and cron exclude each other; keep one")

@@ -30,11 +30,12 @@ from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
     from ingestor import wire
-    from ingestor.config import Config
+    from ingestor.config import Chunking, Config
     from ingestor.config import Schedule as ScheduleSection
     from ingestor.config import Source as ConfiguredSource
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
+    from ingestor.ports import Cutter
     from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
     from ingestor.service.jobs import Plan
@@ -191,7 +192,6 @@ def _opened(context: Context) -> Iterator[Service]:
 
 
 def _build(context: Context) -> Service:
-    from ingestor.chunking.cutter import SemanticCutter, Settings
     from ingestor.embedding.embedder import SentenceEmbedder
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.limits import Limits
@@ -238,6 +238,8 @@ def _build(context: Context) -> Service:
         meter=meter,
     )
     make, caches = _make_source, Caches(context.state.root / _CACHE)
+    usual = cutter_of(config.chunking)
+    cutters = {source.name: cutter_of(config.chunking_of(source)) for source in config.sources}
     lenses = Lenses(index, models, context.stop)
     searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
@@ -250,7 +252,7 @@ def _build(context: Context) -> Service:
                 scratch=context.state.root / "parsing",
                 ocr=ocr_settings(config.parsing),
             ),
-            cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
+            cutter=lambda source: cutters.get(source, usual),
             pump=pump,
             index=index,
             models=models,
@@ -293,6 +295,14 @@ def _make_source(row: SourceRow, cache: Path) -> Source:
         return registry.make(row.kind, row.name, row.settings, cache)
     except ValueError as error:
         raise ConfigError([str(error)], where=f"of the source {row.name!r}") from error
+
+
+def cutter_of(chunking: Chunking) -> Cutter:
+    """The cutter that a configuration asks for."""
+    from ingestor.chunking import FixedCutter, SemanticCutter, Settings
+
+    settings = Settings(target=chunking.target, limit=chunking.limit)
+    return FixedCutter(settings) if chunking.strategy == "fixed" else SemanticCutter(settings)
 
 
 def _configured(config: Config) -> Sequence[SourceRow]:

@@ -7,7 +7,7 @@ meaning: heading marks, bullets and item numbers, quote marks, cell borders, lin
 paragraph anew, renumbering a list or mending a link embeds nothing.
 
 A table's header row (``Element.context``) stays out of the strings of its rows: an edited header would embed
-the whole table, and every row would carry the same words. It belongs beside the chunk, not in its units.
+the whole table, and every row would carry the same words. It is context of the chunks that begin inside the table.
 
 Everything here depends on the element itself and the one before it, so an edit changes the units it touches.
 """
@@ -240,8 +240,7 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
             string = _QUOTE_MARK.sub("", text[atom.start : atom.end])
         case ElementKind.TABLE:
             if "|" in raw:
-                string = _RULE.sub("", text[atom.start : atom.end])
-                string = _BAR.sub(" | ", " ".join(string.split())).strip(" |")
+                string = row_text(text[atom.start : atom.end])
         case ElementKind.PARAGRAPH:
             if raw[0] in "-*+•‣◦(0123456789" and atom.joint is not Joint.SENTENCE:
                 string = _ITEM_MARK.sub("", raw, count=1)
@@ -256,6 +255,11 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
         return raw
     string = " ".join(string.split())
     return string if string and string != raw else raw
+
+
+def row_text(text: str) -> str:
+    """Rows of a table without rules and outer borders."""
+    return _BAR.sub(" | ", " ".join(_RULE.sub("", text).split())).strip(" |")
 
 
 def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:

@@ -29,6 +29,9 @@ class Reading(Protocol):
     def facts(self) -> wire_reading.StateFacts:
         """Of the files, as far as they can be read."""
 
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, taken at random."""
+
     def models(self) -> wire.ModelsReply: ...
 
     def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply: ...

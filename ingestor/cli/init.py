@@ -40,9 +40,11 @@ ocr_pages = 100
 
 [chunking]
 # Lengths of passages, in about characters of English: the average, and the most. A limit below three targets
-# makes an edit change more passages.
+# makes an edit change more passages. The strategy "semantic" cuts where a thought ends, "fixed" where the target
+# is reached. A source may have its own: chunking = { target = 400, strategy = "fixed" } in its table.
 target = 750
 limit = 2400
+strategy = "semantic"
 
 [log]
 # debug, info, warning or error; auto is for people on a terminal and JSON anywhere else.

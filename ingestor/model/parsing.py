@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ingestor.model.ids import Hash, blake
-
 
 class ElementKind(StrEnum):
     HEADING = "heading"
@@ -86,13 +84,11 @@ class Unit:
     end: int
     weight: int
 
-    def hash(self) -> Hash:
-        return blake(self.text.encode("utf-8", "surrogatepass"))
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
-    """A chunk as the cutter makes it, before it has an identity. ``lines`` counts from 1, inclusive."""
+    """A chunk as the cutter makes it, before it has an identity. ``lines`` counts from 1, inclusive. ``context`` is
+    what stands with it outside of its span, the nearest last: each a string to embed and to find it by."""
 
     start: int
     end: int
@@ -100,6 +96,7 @@ class Passage:
     units: tuple[Unit, ...]
     length: int
     section: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
     page: int | None = None
     lines: tuple[int, int] | None = None
     anchor: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +17,8 @@ class SearchMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A live, visible chunk that a search may show: its row, and its units with their weights."""
+    """A live, visible chunk that a search may show: its row, and its units with their weights; those of its context
+    come last and have negative ones (``ingestor.pooling``)."""
 
     chunk: int
     chunk_id: ChunkId
@@ -38,6 +40,16 @@ class Filters:
 
     def __bool__(self) -> bool:
         return bool(self.sources or self.paths or self.kinds) or self.since is not None or self.until is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeldWord:
+    """A word of a query: its rarity in texts, above 0, and the candidates that hold it there; the same of contexts."""
+
+    rarity: float
+    chunks: Collection[int]
+    context_rarity: float = 0.0
+    context: Collection[int] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

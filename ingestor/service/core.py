@@ -49,11 +49,11 @@ _log = log.get()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
-    """What wiring put together. The service closes what it was given."""
+    """What wiring put together. The service closes what it was given. ``cutter`` is that of a source, by its name."""
 
     ledger: Ledger
     parser: Parser
-    cutter: Cutter
+    cutter: Callable[[str], Cutter]
     pump: Pump
     index: GenerationManager
     models: ModelRegistry
@@ -222,7 +222,11 @@ class Service:
             listed = sum(isinstance(change, Upserted) for change in source.list(WHOLE, None))
             return RunCounts(added=listed), ""
         engine = SyncEngine(
-            source=source, ledger=self.ledger.sync, parser=self.parts.parser, cutter=self.parts.cutter, pulse=_Still()
+            source=source,
+            ledger=self.ledger.sync,
+            parser=self.parts.parser,
+            cutter=self.parts.cutter(source.name),
+            pulse=_Still(),
         )
         found, broken = engine.foresee()
         counts = RunCounts(
@@ -264,7 +268,7 @@ class Service:
                 source=Outside(source, self.life, f"source-{source.name}"),
                 ledger=self.ledger.sync,
                 parser=CountedParser(self.parts.parser, self.parts.meter, source.name),
-                cutter=self.parts.cutter,
+                cutter=self.parts.cutter(source.name),
                 pulse=pulse,
             )
 

@@ -64,6 +64,11 @@ class LedgerReading:
                 maintenance=tuple(self._job(job, state) for job, state in job_states(ledger.upkeep).items()),
             )
 
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, for the owner of the state folder."""
+        with self._ledger() as ledger:
+            return () if ledger is None else ledger.search.sample(documents)
+
     def models(self) -> wire.ModelsReply:
         with self._ledger() as ledger:
             if ledger is None:

@@ -200,6 +200,9 @@ class Scripted:
     def models(self) -> wire.ModelsReply:
         return self._answer("models", None, wire.ModelsReply(models=()))
 
+    def sample(self, documents: int) -> list[str]:
+        return self._answer("sample", documents, [])
+
     def source_list(self) -> wire.SourcesReply:
         listed = wire.SourceReply(name="docs", kind="files", place="/srv/docs", origin="added")
         return self._answer("source_list", None, wire.SourcesReply(sources=(listed,)))
