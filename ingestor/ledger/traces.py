@@ -136,8 +136,9 @@ class Traces:
             return None
         doc, source = rows[0]
         places = self._db.read(
-            "SELECT item_id, name, title, url, b.at, d.at FROM binding JOIN commits AS b ON b.seq = binding.born"
-            " LEFT JOIN commits AS d ON d.seq = binding.died WHERE doc = ? ORDER BY binding.id",
+            "SELECT item_id, name, title, url, b.at, d.at, binding.died FROM binding"
+            " JOIN commits AS b ON b.seq = binding.born LEFT JOIN commits AS d ON d.seq = binding.died"
+            " WHERE doc = ? ORDER BY binding.id",
             (doc,),
         )
         revisions = self._db.read(
@@ -150,7 +151,9 @@ class Traces:
             source=source,
             places=tuple(
                 Place(item_id=item_id, name=name, title=title, url=url, born=born, died=died)
-                for item_id, name, title, url, born, died in places
+                for item_id, name, title, url, born, died, ended in places
+                # A name tells something too: where the reader could not see it then, it stood nowhere.
+                if ended is None or self._may_see(doc, ended, reader)
             ),
             cuttings=self._cuttings(doc, reader),
             revisions=tuple(

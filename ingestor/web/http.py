@@ -37,14 +37,14 @@ class Forbidden(Exception):
     """The caller's role does not have this operation."""
 
 
-def caller_of(request: Request) -> Caller:
+async def caller_of(request: Request) -> Caller:
     """Set by the gate of the listener; without one nothing is answered."""
     caller: Caller = request.scope[SCOPE_KEY]
     return caller
 
 
-def operator_of(request: Request) -> Caller:
-    caller = caller_of(request)
+async def operator_of(request: Request) -> Caller:
+    caller = await caller_of(request)
     if caller.role is not Role.OPERATOR:
         raise Forbidden
     return caller

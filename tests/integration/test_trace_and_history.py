@@ -142,3 +142,19 @@ def test_a_reader_sees_what_he_may_see_now_and_could_see_then(world: Told) -> No
     with pytest.raises(UnknownId):
         world.history(document, GUEST)
     assert "Albatross" in world.history(document).model_dump_json()
+
+
+def test_a_place_that_was_hidden_then_is_not_named_now(world: Told) -> None:
+    """A name tells something too: for this reader the document begins where he could see it."""
+    world.granted("user:boss")
+    (world.root / "layoffs.md").write_text("# Plan\n\nThe plan of the board for the year.\n")
+    world.sync()
+    (world.root / "layoffs.md").rename(world.root / "plan.md")
+    world.sync()
+    world.granted("group:staff")
+    world.sync()
+    (document,) = world.doc_ids().values()
+    assert "layoffs" in world.history(document).model_dump_json()
+    told = world.history(document, STAFF)
+    assert "layoffs" not in told.model_dump_json()
+    assert told.uri == "ingestor:docs/plan.md"

@@ -3,11 +3,13 @@ ledger. What of the service is not there is the model and the vector index."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 from starlette.testclient import TestClient
 
 from ingestor import wire
@@ -102,3 +104,27 @@ class Portal:
         headers = {"host": HOST} | ({} if token is None else {"authorization": f"Bearer {token}"})
         with TestClient(self.gate, base_url=f"http://{HOST}", headers=headers, raise_server_exceptions=False) as made:
             yield made
+
+    @contextmanager
+    def quick(self, token: str) -> Iterator[Quick]:
+        """As ``client``, for thousands of requests."""
+        with asyncio.Runner() as runner:
+            yield Quick(runner, self.gate, {"host": HOST, "authorization": f"Bearer {token}"})
+
+
+class Quick:
+    """Asks in a loop of its own, without a thread between."""
+
+    def __init__(self, runner: asyncio.Runner, application: Any, headers: dict[str, str]) -> None:
+        self._runner = runner
+        self.asked = 0
+        transport = httpx.ASGITransport(app=application)
+        self._client = httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", headers=headers)
+
+    def get(self, path: str) -> httpx.Response:
+        self.asked += 1
+        return self._runner.run(self._client.get(path))
+
+    def post(self, path: str, json: object) -> httpx.Response:
+        self.asked += 1
+        return self._runner.run(self._client.post(path, json=json))
