@@ -24,6 +24,17 @@ _LONGEST = 2000
 
 _SECRET_KEY = re.compile(r"password|passwd|token|secret|authorization|api_?key|cookie", re.IGNORECASE)
 _CONTENT_KEYS = frozenset({"text", "content", "passage", "passages", "query", "body", "html"})
+_ABOUT = (
+    "source",
+    "reason",
+    "kind",
+    "logger",
+    "stage",
+    "operation",
+    "model",
+    "generation",
+    "file",
+)  # what an event is on
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _CHATTY = ("httpx", "httpcore", "chromadb", "uvicorn", "apscheduler", "asyncio", "watchdog", "transformers")
 
@@ -75,6 +86,13 @@ def bound(**fields: object) -> AbstractContextManager[object]:
     import structlog
 
     return structlog.contextvars.bound_contextvars(**fields)
+
+
+def bound_now(field: str) -> str:
+    """What this thread's events carry under that name; empty where they carry nothing."""
+    import structlog
+
+    return str(structlog.contextvars.get_contextvars().get(field, ""))
 
 
 def configure(*, level: str = "info", form: str = "auto") -> None:
@@ -164,7 +182,7 @@ class Fold:
             return event
         record = event.get("_record")
         what = record.msg if record is not None else event.get("event")
-        signature = (str(what), *(str(event.get(key, "")) for key in ("source", "reason", "kind", "logger")))
+        signature = (str(what), *(str(event.get(key, "")) for key in _ABOUT), _where(event))
         now = self._clock()
         since, dropped = self._seen.get(signature, (None, 0))
         if since is not None and now - since < FOLD_WINDOW_S:
@@ -181,8 +199,19 @@ class Fold:
         return event
 
 
+def _where(event: Event) -> str:
+    """The bug that is told, by its kind and its line: another one is another event."""
+    error = sys.exc_info()[1] if event.get("exc_info") else None
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{type(error).__name__} {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+
+
 def redact(_logger: object, _method: str, event: Event) -> Event:
     """Processor: the last line of defence. Callers do not log content or secrets; this sees to it."""
+    if not event.get("request_id", "none"):
+        del event["request_id"]  # of a run that nobody asked for, within one that somebody did
     for key, value in event.items():
         if key == "event":
             continue

@@ -163,7 +163,7 @@ class Pump:
             except (IndexFailure, EmbedderError, LedgerError) as error:
                 self._set_trouble(name, str(error))
                 if isinstance(error, NoSpace):
-                    _log.warning("no_space_left", stage=name, error=str(error))  # one line for all who meet it
+                    _log.warning("no_space_left", error=str(error))  # one line for all who meet it
                 else:
                     _log.warning("stage_waits", stage=name, error=str(error))
                 wait, before = _LEDGER_RETRY_S if isinstance(error, LedgerError) else 1.0, self._kicks

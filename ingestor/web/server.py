@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import threading
 import time
@@ -197,8 +198,9 @@ def _socket_routes(
             asked = route.request.model_validate_json(await request.body())
         except ValueError as error:
             return refusal(422, f"The request is not valid: {_first_line(error)}.")
-        job = _Job(operations, name, route, asked)
-        return StreamingResponse(job.lines(), media_type=_NDJSON)
+        request_id = secrets.token_hex(4)
+        job = _Job(operations, name, route, asked, request_id)
+        return StreamingResponse(job.lines(), media_type=_NDJSON, headers={"X-Request-Id": request_id})
 
     def refusal(status: int, message: str) -> Response:
         body = _line("error", wire.ErrorReply(message=message, exit_code=2))
@@ -234,7 +236,8 @@ def _pages(health: Health, metrics: Metrics | None) -> list[At]:
 class _Job:
     """One operation in its thread, and the newest progress of each source on its way to the client."""
 
-    def __init__(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+    def __init__(self, operations: Operations, name: str, route: Route, request: wire.Wire, request_id: str) -> None:
+        self._request_id = request_id
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._ending: asyncio.Future[bytes] = self._loop.create_future()
@@ -268,18 +271,27 @@ class _Job:
             changed.cancel()
 
     def _work(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+        began = time.monotonic()
+        with log.bound(request_id=self._request_id):
+            ending, outcome = self._answer(operations, name, route, request)
+            seconds = round(time.monotonic() - began, 3)
+            _log.info("request_done", operation=name, outcome=outcome, duration_s=seconds)
+        self._in_loop(self._end, ending)
+
+    def _answer(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> tuple[bytes, str]:
+        """The last line, and how it went."""
         try:
-            ending = _line("result", route.call(operations, name, request, self._report))
+            return _line("result", route.call(operations, name, request, self._report)), "ok"
         except Exception as error:  # everything must reach the client as an ending
             reply = describe(error)
-            if reply is None:
-                _log.error("operation_crashed", operation=name, kind=type(error).__name__, exc_info=True)
-                reply = wire.ErrorReply(
-                    message=f"The service failed at this request ({type(error).__name__}).",
-                    hint="Its log has the details.",
-                )
-            ending = _line("error", reply)
-        self._in_loop(self._end, ending)
+            if reply is not None:
+                return _line("error", reply), "refused"
+            _log.error("operation_crashed", operation=name, kind=type(error).__name__, exc_info=True)
+            reply = wire.ErrorReply(
+                message=f"The service failed at this request ({type(error).__name__}).",
+                hint=f"Its log has the details: request_id {self._request_id}.",
+            )
+            return _line("error", reply), "crashed"
 
     def _report(self, progress: wire.Progress) -> None:
         with self._lock:
