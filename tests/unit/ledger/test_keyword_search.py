@@ -104,7 +104,7 @@ def test_phrases_beginnings_and_identifiers(ledger: Ledger, query: str, items: s
     put(ledger, "c", "A boat calls parseHTTPReply and os.path.join, with --dry-run; ask ana@example.org.")
     assert found(ledger, query) == items
     assert {row for row, _ in ledger.search.keyword(query, 9, Reader(), Filters())} == {
-        row for _, rows in ledger.search.held(query, rows_of(ledger).values()) for row in rows
+        row for word in ledger.search.held(query, rows_of(ledger).values()) for row in word.chunks
     }
 
 
