@@ -19,6 +19,7 @@ _REASONS = {
     Joint.PARAGRAPH: "paragraph",
     Joint.PAGE: "page",
     Joint.HEADING: "heading",
+    Joint.SHORT_PAGE: "page",
 }
 
 

@@ -15,6 +15,7 @@ Everything here depends on the element itself and the one before it, so an edit 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -33,6 +34,8 @@ MOST = 260
 TINY = 24
 # A paragraph of one line up to this length without a stop is likely a title that the format does not mark.
 _TITLE_MOST = 80
+# A page of a PDF with fewer characters is a slide or a form; a page of prose has three times as many.
+_SHORT_PAGE = 700
 
 _HEADING_MARK = re.compile(r"^#{1,6} | #+$| (?:={2,}|-{2,})$")
 _ITEM_MARK = re.compile(r"^[ \t]*(?:[-*+•‣◦][ \t]+|\(?\d{1,3}[.)][ \t]+)+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
@@ -53,6 +56,11 @@ class Joint(IntEnum):
     PARAGRAPH = 3
     PAGE = 4
     HEADING = 5
+    SHORT_PAGE = 6  # one that is not full has ended
+
+
+_APART = frozenset({Joint.CLAUSE, Joint.PAGE, Joint.HEADING, Joint.SHORT_PAGE})
+"""What tiny pieces are never joined across."""
 
 
 class Lead(IntEnum):
@@ -125,9 +133,10 @@ def _atoms(document: Document, most: int) -> Iterator[_Atom]:
     text = document.text
     # The page of a PDF ends where the paper does; a slide or a sheet is a thing of its own.
     page_joint = Joint.PARAGRAPH if document.kind == "pdf" else Joint.PAGE
+    short = _short_pages(document) if document.kind == "pdf" else frozenset()
     before: Element | None = None
     for index, element in enumerate(document.elements):
-        joint = _joint(before, element, page_joint)
+        joint = _joint(before, element, Joint.SHORT_PAGE if before and before.page in short else page_joint)
         some = False
         places = _PLACES.get(element.kind, clauses)
         rest = Joint.LINE if element.kind is ElementKind.CODE else Joint.CLAUSE
@@ -139,6 +148,14 @@ def _atoms(document: Document, most: int) -> Iterator[_Atom]:
                 some, first = True, False
         if some:
             before = element
+
+
+def _short_pages(document: Document) -> frozenset[int | None]:
+    """Slides that were printed, forms, scanned notes: many of them would go into one passage, cited by its first."""
+    lengths: Counter[int | None] = Counter()
+    for element in document.elements:
+        lengths[element.page] += element.end - element.start
+    return frozenset(page for page, size in lengths.items() if size < _SHORT_PAGE)
 
 
 _PLACES = {ElementKind.TABLE: cells, ElementKind.CODE: code_lines}
@@ -218,7 +235,7 @@ def _joined(text: str, elements: Sequence[Element], atoms: Iterator[_Atom], most
 
 def _may_join(text: str, elements: Sequence[Element], group: _Atom, atom: _Atom, tiny: bool, small: bool) -> bool:
     kind = elements[group.element].kind
-    if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in (Joint.CLAUSE, Joint.HEADING, Joint.PAGE):
+    if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in _APART:
         return False
     if atom.joint is Joint.SENTENCE:
         if not tiny and atom.end < elements[atom.element].end:
@@ -272,7 +289,7 @@ def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
     if (
         element.kind is ElementKind.PARAGRAPH
         and len(raw) <= _TITLE_MOST
-        and atom.joint in (Joint.LINE, Joint.PARAGRAPH, Joint.PAGE)
+        and atom.joint in (Joint.LINE, Joint.PARAGRAPH, Joint.PAGE, Joint.SHORT_PAGE)
         and (atom.end >= element.end or "\n" in text[atom.end : atom.end + 2])
         and "|" not in raw
         and not _TITLE_END.search(raw)

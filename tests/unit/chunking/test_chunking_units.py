@@ -114,7 +114,8 @@ def test_what_leads_to_the_next() -> None:
 
 
 def test_joints() -> None:
-    """Between units stand sentences, lines, paragraphs, pages and headings; a PDF page is a paragraph's end."""
+    """Between units stand sentences, lines, paragraphs, pages and headings; a PDF page is a paragraph's end, unless it
+    is as short as a slide."""
     blocks = [
         (ElementKind.PARAGRAPH, "The first sentence is here. The second one follows it.", 1),
         (ElementKind.PARAGRAPH, "A paragraph of its own is this.", 1),
@@ -123,8 +124,11 @@ def test_joints() -> None:
     ]
     slides = pieces(document(*blocks, kind="pptx", pages=True))
     assert [p.joint for p in slides] == [Joint.PARAGRAPH, Joint.SENTENCE, Joint.PARAGRAPH, Joint.PAGE, Joint.HEADING]
-    paper = pieces(document(*blocks, kind="pdf", pages=True))
-    assert paper[3].joint is Joint.PARAGRAPH
+    printed = pieces(document(*blocks, kind="pdf", pages=True))
+    assert printed[3].joint is Joint.SHORT_PAGE
+    full = (ElementKind.PARAGRAPH, "A page of prose has many such sentences on it. " * 20, 1)
+    paper = pieces(document(full, *blocks[2:], kind="pdf", pages=True))
+    assert paper[-2].joint is Joint.PARAGRAPH
 
 
 def test_blank_and_empty_elements_give_nothing() -> None:
