@@ -237,12 +237,18 @@ def _may_join(text: str, elements: Sequence[Element], group: _Atom, atom: _Atom,
     kind = elements[group.element].kind
     if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in _APART:
         return False
+    if kind is ElementKind.QUOTE and group.element == atom.element and _says_nothing(text, atom):
+        return True  # the empty line of a quoted mail
     if atom.joint is Joint.SENTENCE:
         if not tiny and atom.end < elements[atom.element].end:
             return False  # only the last one joins backwards
     elif not (tiny and small and kind is elements[atom.element].kind):
         return False
     return not (tiny and small and crc32(text[atom.start : atom.end].encode("utf-8", "surrogatepass")) % 4 == 0)
+
+
+def _says_nothing(text: str, atom: _Atom) -> bool:
+    return not any(sign.isalnum() for sign in text[atom.start : atom.end])
 
 
 def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
@@ -284,7 +290,7 @@ def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
         return Lead.HEADING
     if element.kind in (ElementKind.TABLE, ElementKind.CODE):
         return Lead.NONE
-    if raw[-1] in ":：":
+    if raw[-1] in ":：" or (element.kind is ElementKind.QUOTE and raw.rstrip("> ").endswith((":", "："))):
         return Lead.INTRODUCES
     if (
         element.kind is ElementKind.PARAGRAPH
