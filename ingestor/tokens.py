@@ -89,10 +89,13 @@ class Tokens:
 
     def revoke(self, which: str) -> Token:
         """By name or id. Raises ``UnknownId``."""
+        unknown = UnknownId(f"There is no token {which!r}.", hint="`ingestor token list` shows them.")
+        if not self.all():
+            raise unknown  # there need not even be a folder
         with self._changing() as tokens:
             found = next((token for token in tokens if which in {token.name, token.id}), None)
             if found is None:
-                raise UnknownId(f"There is no token {which!r}.", hint="`ingestor token list` shows them.")
+                raise unknown
             tokens.remove(found)
         return found
 

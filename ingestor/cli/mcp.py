@@ -37,7 +37,7 @@ def command(ctx: typer.Context, who: As = None) -> None:
         with operations(ctx) as opened:
             return opened.operations.search(request)
 
-    server(search, reading(ctx), lambda: _caller(ctx, asked)).run("stdio")
+    server(search, reading(ctx), lambda _: _caller(ctx, asked)).run("stdio")
 
 
 def _caller(ctx: typer.Context, asked: tuple[str, ...] | None) -> Caller:

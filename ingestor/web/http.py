@@ -7,7 +7,8 @@ is not there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Path, Query, Request, Response
@@ -56,13 +57,25 @@ Id = Annotated[str, Path(min_length=1, max_length=200)]
 SourceName = Annotated[str, Path(min_length=1, max_length=200)]
 
 
-def application(operations: Operations, reads: Reads, routes: Sequence[BaseRoute] = ()) -> FastAPI:
-    """``routes`` are served besides, and are no part of the description."""
+def application(
+    operations: Operations,
+    reads: Reads,
+    routes: Sequence[BaseRoute] = (),
+    beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
+) -> FastAPI:
+    """``routes`` are served besides, and are no part of the description; ``beside`` runs as long as the server does."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with beside():
+            yield
+
     app = FastAPI(
         title="ingestor",
         version=__version__,
         description="Search over what an organisation's sources hold now, with citations, as its permissions allow.",
         routes=list(routes),
+        lifespan=lifespan,
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,

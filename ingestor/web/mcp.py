@@ -1,28 +1,34 @@
 """The tools of assistants (Model Context Protocol): what the HTTP API gives readers, in words for a model.
 
 What a tool answers is text of documents that are not ours, so it is labelled as data, in the text and in ``_meta``. No
-tool changes anything. Importing this costs a second; only ``ingestor mcp`` does.
+tool changes anything. Importing this costs a second: only ``ingestor mcp`` does, and a service that has a port.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Literal
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
+from starlette.routing import BaseRoute
 
 from ingestor import __version__, wire
 from ingestor.moments import moment
 from ingestor.search.prompt import CONTEXT_TOP, SMALLEST_BUDGET, build, document_text, merges, sources_text, trace_text
-from ingestor.web.access import Caller
+from ingestor.web.access import SCOPE_KEY, Caller
 from ingestor.web.api import Reads
 from ingestor.web.failures import describe
 
 Search = Callable[[wire.SearchRequest], wire.SearchReply]
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
+
+Asked = Context[Any, Any]
 
 UNTRUSTED = {"ingestor/untrusted": True}
 """The ``_meta`` of an answer that holds text of documents."""
@@ -42,7 +48,7 @@ Budget = Annotated[int, Field(ge=SMALLEST_BUDGET, le=50_000, description="Tokens
 Values = Annotated[tuple[str, ...], Field(max_length=50)]
 
 
-def server(search: Search, reads: Reads, caller: Callable[[], Caller]) -> MCPServer[Any]:
+def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller]) -> MCPServer[Any]:
     """``caller`` is asked with each call, for a token may be revoked. It raises ``UserError``."""
     made: MCPServer[Any] = MCPServer(
         "ingestor", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING", subscriptions=False
@@ -50,6 +56,7 @@ def server(search: Search, reads: Reads, caller: Callable[[], Caller]) -> MCPSer
 
     @made.tool(name="search", title="Search the documents", annotations=_READS, structured_output=False)
     def search_(
+        asked: Asked,
         query: Annotated[str, Field(min_length=1, max_length=8_000, description="A question, or words.")],
         mode: Annotated[
             Literal["hybrid", "dense", "keyword"], Field(description="By meaning and words; by one of them.")
@@ -70,7 +77,7 @@ def server(search: Search, reads: Reads, caller: Callable[[], Caller]) -> MCPSer
                 mode=mode,
                 top=CONTEXT_TOP,
                 merge=merges(budget),
-                principals=caller().reads_as(),
+                principals=caller(asked).reads_as(),
                 sources=sources,
                 paths=paths,
                 kinds=kinds,
@@ -86,6 +93,7 @@ def server(search: Search, reads: Reads, caller: Callable[[], Caller]) -> MCPSer
 
     @made.tool(title="Read a document", annotations=_READS, structured_output=False)
     def read_document(
+        asked: Asked,
         document_id: Annotated[str, Field(max_length=200, description="As search gave it.")],
         first: Annotated[int, Field(ge=0, le=1_000_000, description="The passage to begin with.")] = 0,
         budget: Budget = 3_000,
@@ -93,7 +101,7 @@ def server(search: Search, reads: Reads, caller: Callable[[], Caller]) -> MCPSer
         """Read a document from one of its passages on, as far as the budget goes."""
 
         def answer() -> CallToolResult:
-            text, behind = document_text(reads.document(document_id, first, _AT_ONCE, caller().reads_as()), budget)
+            text, behind = document_text(reads.document(document_id, first, _AT_ONCE, caller(asked).reads_as()), budget)
             more = f"\nIt goes on: read_document with first={behind}.\n" if behind is not None else ""
             return _data(text + more, {"next": behind})
 
@@ -101,27 +109,46 @@ def server(search: Search, reads: Reads, caller: Callable[[], Caller]) -> MCPSer
 
     @made.tool(title="Trace a passage", annotations=_READS, structured_output=False)
     def trace(
+        asked: Asked,
         chunk_id: Annotated[str, Field(max_length=200, description="As search gave it.")],
     ) -> CallToolResult:
         """Say where a cited passage comes from, and whether it still stands there: what was replaced does not hold."""
 
         def answer() -> CallToolResult:
-            reply = reads.trace(chunk_id, caller().reads_as())
+            reply = reads.trace(chunk_id, caller(asked).reads_as())
             return _data(trace_text(reply), {"current": reply.current})
 
         return _answered(answer)
 
     @made.tool(title="List the sources", annotations=_READS, structured_output=False)
-    def list_sources() -> CallToolResult:
+    def list_sources(asked: Asked) -> CallToolResult:
         """List the sources that can be searched, and when each was looked at last: what changed since is not known."""
 
         def answer() -> CallToolResult:
-            reply = reads.freshness(caller().reads_as())
+            reply = reads.freshness(caller(asked).reads_as())
             return _data(sources_text(reply, time.time()), reply.model_dump(mode="json"))
 
         return _answered(answer)
 
     return made
+
+
+def routes(search: Search, reads: Reads) -> tuple[Sequence[BaseRoute], Lifespan]:
+    """The tools at ``/mcp`` of an HTTP server, as the caller whom its gate named; what has to run beside them. No
+    session is kept: each request carries its own token."""
+    made = server(search, reads, _caller_of)
+    # Whom a request may call us by is the gate's to judge.
+    unjudged = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    app = made.streamable_http_app(stateless_http=True, json_response=True, transport_security=unjudged)
+    return app.routes, made.session_manager.run
+
+
+def _caller_of(asked: Asked) -> Caller:
+    request = asked.request_context.request
+    if request is None:
+        raise RuntimeError("No request came with this call.")
+    caller: Caller = request.scope[SCOPE_KEY]
+    return caller
 
 
 def _moment(text: str, *, end: bool = False) -> float | None:

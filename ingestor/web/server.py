@@ -118,11 +118,13 @@ def serve_port(
     everywhere else he gets nothing. Raises ``OSError``."""
     from ingestor.web.guard import PortGate
     from ingestor.web.http import application
+    from ingestor.web.mcp import routes
 
     here = ip_address(address).is_loopback
     access = Access(tokens=api.tokens, without=ANYBODY if here else None)
     names = [*hosts, *(_LOOPBACK_NAMES if here else (f"[{address}]" if ":" in address else address,))]
-    gate = PortGate(application(operations, api.reads), access, hosts=names, per_minute=per_minute)
+    tools, beside = routes(operations.search, api.reads)
+    gate = PortGate(application(operations, api.reads, tools, beside), access, hosts=names, per_minute=per_minute)
     return _serve(gate, _bound(address, port), None, connections=_CONNECTIONS)
 
 
@@ -154,7 +156,7 @@ def _serve(
         loop="asyncio",
         http="h11",
         ws="none",
-        lifespan="off",
+        lifespan="on" if connections else "off",
         log_config=None,
         access_log=False,
         server_header=False,

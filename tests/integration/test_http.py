@@ -31,12 +31,27 @@ from tests.support.world import World
 TEXT = "# Harbour\n\nThe pump leaks.\n\n# Quay\n\nThe crane stands still.\n"
 
 
-@pytest.fixture
-def portal(world: World) -> Portal:
+@pytest.fixture(scope="module")
+def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    """One for all: what tests do to it is undone after each."""
+    folder = tmp_path_factory.mktemp("http")
+    for name in ("docs", "state"):
+        (folder / name).mkdir()
+    world = World(folder / "docs", folder / "state")
     world.write("harbour.md", TEXT)
     world.sync()
     world.drain()
-    return Portal(world)
+    yield Portal(world)
+    world.close()
+
+
+@pytest.fixture
+def portal(harbour: Portal) -> Iterator[Portal]:
+    yield harbour
+    harbour.operations.error = None
+    harbour.operations.did.clear()
+    for token in harbour.tokens.all():
+        harbour.tokens.revoke(token.id)
 
 
 @pytest.fixture

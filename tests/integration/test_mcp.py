@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+import httpx2
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
 from ingestor import wire
 from ingestor.errors import IndexUnavailable, UserError
 from ingestor.tokens import Role
 from ingestor.web.access import OWNER, Caller
+from ingestor.web.api import Api
 from ingestor.web.mcp import server
+from ingestor.web.server import serve_port
 from tests.support.portal import Portal
 from tests.support.program import COMMAND
 from tests.support.world import World
@@ -36,7 +42,7 @@ def portal(world: World) -> Portal:
 
 
 def asked(
-    portal: Portal, what: Callable[[Client], Awaitable[Answer]], caller: Callable[[], Caller] = lambda: OWNER
+    portal: Portal, what: Callable[[Client], Awaitable[Answer]], caller: Callable[[Any], Caller] = lambda _: OWNER
 ) -> Answer:
     """In one session."""
 
@@ -143,11 +149,11 @@ def test_a_reader_has_what_is_his(portal: Portal, tmp_path: Path) -> None:
         ]
         return [text(await client.call_tool(name, arguments)) for name, arguments in calls]
 
-    hidden = asked(portal, what, lambda: EVE)
+    hidden = asked(portal, what, lambda _: EVE)
     assert not any("leaks" in said or "Harbour" in said for said in hidden)
     (tmp_path / "empty").mkdir()
     empty = World(portal.world.root, tmp_path / "empty")
-    assert asked(Portal(empty), what, lambda: EVE) == hidden
+    assert asked(Portal(empty), what, lambda _: EVE) == hidden
     empty.close()
     assert asked(portal, what) != hidden
 
@@ -156,7 +162,7 @@ def test_a_token_is_looked_at_with_each_call(portal: Portal) -> None:
     """One that is revoked ends in the middle of a session."""
     refused: list[int] = []
 
-    def caller() -> Caller:
+    def caller(_asked: object) -> Caller:
         if refused:
             raise UserError("The token is not valid.")
         return OWNER
@@ -185,6 +191,39 @@ def test_what_goes_wrong_is_told_and_a_bug_is_not(portal: Portal) -> None:
     assert "It is being rebuilt." in text(asked(portal, lambda c: c.call_tool("search", {"query": "pump"})))
     portal.operations.error = RuntimeError("canary-71b2")
     assert "canary" not in text(asked(portal, lambda c: c.call_tool("search", {"query": "pump"})))
+
+
+def test_a_service_has_the_tools_on_its_port(portal: Portal) -> None:
+    """As the token of each request reads; without one what is public, and with a wrong one nothing."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    api = Api(reads=portal.reads, tokens=portal.tokens)
+    running = serve_port(
+        portal.operations,  # type: ignore[arg-type]
+        api,
+        address="127.0.0.1",
+        port=port,
+        hosts=[],
+        per_minute=6_000,
+    )
+
+    async def found(*headers: tuple[str, str]) -> str:
+        async with httpx2.AsyncClient(headers=list(headers), trust_env=False) as http:
+            transport = streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http)
+            async with Client(transport) as client:
+                return text(await client.call_tool("search", {"query": "pump"}))
+
+    try:
+        assert "leaks" in asyncio.run(found())
+        assert "leaks" in asyncio.run(found(("authorization", f"Bearer {portal.token('public')}")))
+        assert "not known here" in asyncio.run(found(("authorization", f"Bearer {portal.token('user:eve')}")))
+        for headers, status in (({"authorization": "Bearer x"}, 401), ({"host": "evil.example"}, 421)):
+            refused = httpx.post(f"http://127.0.0.1:{port}/mcp", json={}, headers=headers, trust_env=False)
+            assert refused.status_code == status
+        assert httpx.get(f"http://127.0.0.1:{port}/v1/sources", trust_env=False).status_code == 200
+    finally:
+        running.stop()
 
 
 @pytest.mark.slow

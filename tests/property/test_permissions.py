@@ -295,7 +295,7 @@ async def check_tools(portal: Portal, made: PermissionWorld, reader: str) -> Non
 
 def _tools(portal: Portal, reader: str) -> Any:
     caller = Caller(key=reader, principals=frozenset(READERS[reader]), role=Role.READER)
-    return server(portal.operations.search, portal.reads, lambda: caller)
+    return server(portal.operations.search, portal.reads, lambda _: caller)
 
 
 def check_commands(portal: Portal, made: PermissionWorld, reader: str) -> None:

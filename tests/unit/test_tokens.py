@@ -61,6 +61,8 @@ def test_a_token_may_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_names_are_unique_and_known(tmp_path: Path) -> None:
     """Two of one name could not be told apart; what is not there cannot be revoked."""
+    with pytest.raises(UnknownId):
+        Tokens(tmp_path / "nowhere").revoke("bot")
     tokens = Tokens(tmp_path)
     tokens.add("bot", None, Role.READER)
     with pytest.raises(UserError, match="already a token"):
