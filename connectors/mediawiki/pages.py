@@ -1,7 +1,7 @@
 """Pages and files of a wiki as items: what the API says of a page becomes a ref, or the sentence why there is none.
 
-A page is the item of its page id, which survives renames; its file, where it has one, stands beneath it. The version of
-a page names its revision and that of everything it transcludes: a template that is edited changes what the page shows.
+A page is the item of its page id, which survives renames; its file, where it has one, stands beneath it. The version
+of a page names its revision and the text of all that it transcludes, for an edited template changes what it shows.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Pages:
         self._config = config
         self._site = site
         self._grant = grant
-        self._templates: dict[str, tuple[int, float]] = {}  # title -> revision and its time, as of now
+        self._templates: dict[str, tuple[str, float]] = {}  # title -> digest of its text and when it changed, as of now
 
     def all(self) -> Iterator[Page]:
         """Every page of the namespaces that are read, without redirects."""
@@ -152,12 +152,12 @@ class Pages:
         wanted = sorted(titles - self._templates.keys())
         for start in range(0, len(wanted), self._site.batch):
             part = wanted[start : start + self._site.batch]
-            for page in self._api.pages(titles=joined(part), prop="revisions", rvprop="ids|timestamp"):
+            for page in self._api.pages(titles=joined(part), prop="revisions", rvprop="sha1|timestamp"):
                 last = page.get("revisions", [{}])[0]
-                known = (int(last["revid"]), seconds(last["timestamp"])) if "revid" in last else (0, 0.0)
+                known = (str(last.get("sha1", "hidden")), seconds(last["timestamp"])) if last else ("", 0.0)
                 self._templates[page["title"]] = known
             for title in part:
-                self._templates.setdefault(title, (0, 0.0))  # a title that cannot be one
+                self._templates.setdefault(title, ("", 0.0))  # a title that cannot be one
 
     def _page(self, answer: Answer) -> Page:
         page_id, title = int(answer["pageid"]), str(answer["title"])

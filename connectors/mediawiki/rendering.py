@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,10 +17,12 @@ from datetime import UTC, datetime
 from connectors.base import ItemRef, Version
 from connectors.errors import ItemUnreadable
 from connectors.mediawiki.api import Answer
-from connectors.mediawiki.pages import Page, seconds
+from connectors.mediawiki.pages import Left, Page, seconds
 
 _MADE = "cachereport-timestamp"
 _SAME_SECOND_S = 60.0
+_PAUSE_MOST_S = 300.0
+_PATIENCE_S = 3600.0  # a template that was only protected makes no page anew
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TOP = re.compile(r"<(/?)h1\b", re.IGNORECASE)
 
@@ -29,7 +32,7 @@ class Rendered:
 
     def __init__(self) -> None:
         self._changed: dict[int, float] = {}
-        self._old = set[int]()
+        self._old: dict[int, float] = {}  # page -> when it is to be looked at again, by our clock
         self._lock = threading.Lock()
 
     def learn(self, found: Mapping[int, Page | None], shown: Mapping[int, float] | None = None) -> None:
@@ -37,24 +40,26 @@ class Rendered:
         with self._lock:
             for page_id, page in found.items():
                 at = max(page.transcluded_at if page is not None else 0.0, (shown or {}).get(page_id, 0.0))
-                if page is None:
+                if page is None or isinstance(page.text, Left):
                     self._changed.pop(page_id, None)
-                    self._old.discard(page_id)
+                    self._old.pop(page_id, None)
                 elif at:
                     self._changed[page_id] = max(at, self._changed.get(page_id, 0.0))
 
     def old(self) -> frozenset[int]:
-        """Pages whose text was not of the day when it was read last."""
+        """Pages whose text was not of the day when it was read last, and that are due for another look."""
         with self._lock:
-            return frozenset(self._old)
+            return frozenset(page_id for page_id, due in self._old.items() if due <= time.monotonic())
 
     def judged(self, page_id: int, ref: ItemRef, answer: Answer) -> ItemRef:
         """The ref of a text, with a version of its own where it is older than what it is made of."""
         with self._lock:
-            if not _is_older(answer, self._changed.get(page_id, 0.0)):
-                self._old.discard(page_id)
+            late = _late(answer, self._changed.get(page_id, 0.0))
+            if late is None:
+                self._old.pop(page_id, None)
                 return ref
-            self._old.add(page_id)
+            # After as long again as it has taken so far: soon at first, and some twenty times in all.
+            self._old[page_id] = time.monotonic() + min(late, _PAUSE_MOST_S)
         return replace(ref, version=Version(f"{ref.version}-old"))
 
 
@@ -74,16 +79,18 @@ def html_of(answer: Answer, most: int, name: str) -> bytes:
     return content
 
 
-def _is_older(answer: Answer, changed: float) -> bool:
+def _late(answer: Answer, changed: float) -> float | None:
+    """For how long a text has been older than what it is made of, in seconds; None where it is not."""
     made = next(
         (str(one.get("0")) for one in answer["parse"].get("limitreportdata", []) if one.get("name") == _MADE), ""
     )
     if not changed or not made:
-        return False
+        return None
     try:
         rendered = datetime.strptime(made, "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
-        # Of two things in one second nobody can say which was first; after a minute the jobs are believed.
-        doubt = seconds(answer["curtimestamp"]) - changed < _SAME_SECOND_S
+        late = max(0.0, seconds(answer["curtimestamp"]) - changed)
     except (ValueError, KeyError):
-        return False
-    return rendered < changed or (rendered == changed and doubt)
+        return None
+    # Of two things in one second nobody can say which was first: then the jobs have a minute.
+    patience = _PATIENCE_S if rendered < changed else _SAME_SECOND_S if rendered == changed else 0.0
+    return late if late < patience else None

@@ -22,6 +22,9 @@ WANTED = {
     "pandoc": ("pandoc",),
     "git": ("git",),
     "usr/sbin/sshd": ("openssh-server",),
+    "usr/share/mediawiki/api.php": (
+        *("mediawiki", "php-cli", "php-sqlite3", "php-intl", "php-mbstring", "php-apcu", "php-xml", "php-curl"),
+    ),
     "systemd-analyze": ("systemd",),
     "systemd-nspawn": ("systemd-container",),
     "mmdebstrap": ("mmdebstrap",),
