@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from ingestor import log
@@ -16,8 +17,8 @@ from ingestor.state import StateLock
 if TYPE_CHECKING:
     from ingestor.context import Context
     from ingestor.service.core import Service
-    from ingestor.web.api import Operations
-    from ingestor.web.server import Health
+    from ingestor.web.api import Api, Operations
+    from ingestor.web.server import Health, Metrics
 
 _HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
 _LOOK_S = 0.1
@@ -42,7 +43,14 @@ def await_room(context: Context) -> bool:
 
 @contextmanager
 def served(
-    context: Context, service: Service, operations: Operations, *, as_service: bool, health: Health | None = None
+    context: Context,
+    service: Service,
+    operations: Operations,
+    *,
+    as_service: bool,
+    health: Health | None = None,
+    metrics: Metrics | None = None,
+    api: Api | None = None,
 ) -> Iterator[None]:
     from ingestor.web.server import serve
 
@@ -52,6 +60,8 @@ def served(
         ready=lambda: service.ready,
         service=as_service,
         health=health,
+        metrics=metrics,
+        api=api,
     )
     try:
         yield
@@ -60,18 +70,56 @@ def served(
 
 
 @contextmanager
-def health_port(context: Context, health: Health) -> Iterator[None]:
-    """The health pages on the configured port; without one nothing."""
+def health_port(context: Context, health: Health, metrics: Metrics) -> Iterator[None]:
+    """The pages for probes and monitoring on the configured port; without one nothing."""
     from ingestor.web.server import serve_health
 
     port = context.config.health.port
     try:
-        server = serve_health(health, port) if port else None
+        server = serve_health(health, port, metrics) if port else None
     except OSError as error:
         raise UserError(
             f"The port {port} of health.port cannot be had: {error.strerror}.",
             hint="Choose another one, or 0 for none.",
         ) from error
+    try:
+        yield
+    finally:
+        if server is not None:
+            server.stop()
+
+
+@contextmanager
+def http_port(context: Context, operations: Operations, api: Api) -> Iterator[None]:
+    """The HTTP API on the configured port; without one nothing."""
+    from ingestor.web.server import serve_port
+
+    http = context.config.http
+    if http.port and not ip_address(http.address).is_loopback and not api.tokens.all():
+        raise UserError(
+            f"http.address is {http.address}, which others can reach, and there is no token.",
+            hint="Make one first: ingestor token add NAME --as group:staff. Or use 127.0.0.1.",
+        )
+    try:
+        server = (
+            serve_port(
+                operations,
+                api,
+                address=http.address,
+                port=http.port,
+                hosts=http.hosts,
+                per_minute=http.per_minute,
+            )
+            if http.port
+            else None
+        )
+    except OSError as error:
+        raise UserError(
+            f"{http.address} port {http.port} of [http] cannot be had: {error.strerror}.",
+            hint="Choose another port, or 0 for none.",
+        ) from error
+    if server is not None:
+        _log.info("http_listening", address=http.address, port=http.port)
     try:
         yield
     finally:

@@ -16,10 +16,13 @@ from ingestor.model import (
     Candidate,
     ChunkId,
     Deceased,
+    DocId,
     Document,
+    Filters,
     Generation,
     GenerationId,
     GenerationState,
+    HeldWord,
     Hit,
     KnownItem,
     ModelId,
@@ -257,22 +260,27 @@ class IndexLedger(Protocol):
 class SearchLedger(Protocol):
     """R7: what search may show. Every answer is already filtered to live rows that ``reader`` may see."""
 
-    def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
+    def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         """(chunk row, BM25 score, higher is better), best first. ``words`` is the person's query."""
 
-    def held(self, words: str, chunks: Collection[int]) -> Sequence[tuple[float, Collection[int]]]:
-        """Each word of the person's query that is looked for: its rarity, above 0, and which of ``chunks`` hold
-        it. ``chunks`` are candidates of this reader; nothing is said of others."""
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
+        """Each word of the person's query that is looked for: its rarity, and which of ``chunks`` hold it, in their
+        text or their context. ``chunks`` are candidates of this reader; nothing is said of others."""
 
-    def candidates(
-        self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
-    ) -> Sequence[Candidate]: ...
+    def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]: ...
 
-    def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+    def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         """Every live visible chunk up to ``limit``, for the exact scan."""
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
         """Citations of these chunk rows, in order; what died or was hidden meanwhile is left out."""
+
+    def passages(self, document: DocId, first: int, count: int, reader: Reader) -> Sequence[Hit]:
+        """Citations of the document's chunks in their order, from the one at place ``first``; empty where there is no
+        such document for this reader."""
+
+    def sources(self, reader: Reader) -> Sequence[str]:
+        """Names of the sources that hold a document which the reader may see; all of them for the owner."""
 
 
 class Pulse(Protocol):

@@ -32,6 +32,10 @@ class SyncRequest(Wire):
 
 
 class SearchRequest(Wire):
+    """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, as an
+    absolute path or address, or as the ``uri`` of a hit. ``since`` and ``until``: when the content changed, in
+    seconds since the epoch. ``context``: so many passages before and after each hit come with it."""
+
     query: str
     top: int = 10
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
@@ -39,6 +43,11 @@ class SearchRequest(Wire):
     principals: tuple[str, ...] | None = None
     merge: bool = False
     passage: int | None = None
+    paths: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    since: float | None = None
+    until: float | None = None
+    context: int = 0
 
 
 class VerifyRequest(Wire):
@@ -139,7 +148,20 @@ class RunsReply(Wire):
     index_note: str = ""
 
 
-class SearchHit(Wire):
+class Neighbour(Wire):
+    """A passage that stands beside a hit."""
+
+    chunk_id: str
+    section: tuple[str, ...]
+    page: int | None
+    lines: tuple[int, int] | None
+    span: tuple[int, int]
+    text: str
+
+
+class Place(Wire):
+    """Where a text stands."""
+
     chunk_id: str
     document_id: str
     source: str
@@ -149,6 +171,12 @@ class SearchHit(Wire):
     section: tuple[str, ...]
     page: int | None
     lines: tuple[int, int] | None
+
+
+class SearchHit(Place):
+    """``changed_at``: when the content was last changed, by the source's clock where it says. ``also``: where the
+    same text stands, too."""
+
     span: tuple[int, int]
     score: float
     text: str
@@ -156,6 +184,12 @@ class SearchHit(Wire):
     ingested_at: float
     parent: str = ""  # the uri of what it is attached to
     parent_title: str = ""
+    pinned_url: str = ""  # opens the revision that was read
+    kind: str = ""
+    changed_at: float = 0.0
+    also: tuple[Place, ...] = ()
+    before: tuple[Neighbour, ...] = ()
+    after: tuple[Neighbour, ...] = ()
 
 
 class SearchReply(Wire):
@@ -192,9 +226,20 @@ class SourceStatus(Wire):
     held: int = 0
 
 
+class JobStatus(Wire):
+    """A job of maintenance. ``outcome`` of the last time: ok, differs (``verify`` found something), failed, suspended;
+    empty where it was not done yet. ``next_run``: None where no service plans it."""
+
+    job: str
+    outcome: str = ""
+    message: str = ""
+    done_at: float | None = None
+    next_run: float | None = None
+
+
 class StatusReply(Wire):
     """``model`` is what search goes by, ``switch`` the model that is being switched to, ``parsers`` why the kernel does
-    not keep parsers from the network, where that is so."""
+    not keep parsers from the network, where that is so. ``maintenance`` has the jobs that a service ever planned."""
 
     sources: tuple[SourceStatus, ...]
     service: str = ""
@@ -202,6 +247,7 @@ class StatusReply(Wire):
     model: str = ""
     switch: str = ""
     parsers: str = ""
+    maintenance: tuple[JobStatus, ...] = ()
 
 
 class Quality(Wire):
@@ -328,33 +374,6 @@ class QuarantineReply(Wire):
 
     items: tuple[QuarantineItem, ...]
     ignored: int = 0
-
-
-class PassageReply(Wire):
-    """A line of ``chunk --json``. Offsets are half open, in characters of the canonical text; ``tokens`` is the
-    cutter's measure of length."""
-
-    start: int
-    end: int
-    text: str
-    tokens: int
-    section: tuple[str, ...]
-    reason: str
-
-
-class FormatReply(Wire):
-    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
-    a part of such files."""
-
-    format: str
-    extensions: tuple[str, ...]
-    works: bool
-    missing: str = ""
-    partly: str = ""
-
-
-class FormatsReply(Wire):
-    formats: tuple[FormatReply, ...]
 
 
 class PlanReply(Wire):

@@ -1,10 +1,63 @@
-"""Replies of what only reads about one passage or document: trace, history, why. The rest is in ``ingestor.wire``."""
+"""Replies of what only reads: context, trace, history, why, cuts, formats. The rest is in ``ingestor.wire``."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from ingestor.wire import Wire
+from ingestor.wire import Neighbour, Place, Wire
+
+
+class DocumentReply(Wire):
+    """The passages of a document in their order, from the one at place ``first`` on; ``total`` is how many it has."""
+
+    document_id: str
+    source: str
+    title: str
+    uri: str
+    url: str
+    kind: str
+    revision: int
+    changed_at: float
+    ingested_at: float
+    first: int
+    total: int
+    passages: tuple[Neighbour, ...]
+
+
+class Freshness(Wire):
+    """``checked_at``: when the source was last looked at as a whole, or as far as it could be; ``complete``: whether
+    nothing was left out then."""
+
+    name: str
+    kind: str
+    checked_at: float | None
+    complete: bool
+
+
+class FreshnessReply(Wire):
+    sources: tuple[Freshness, ...]
+
+
+class Citation(Place):
+    """What a number in a context stands for."""
+
+    number: int
+    span: tuple[int, int]
+    revision: int
+    changed_at: float
+
+
+class ContextReply(Wire):
+    """``text`` is for a language model; ``tokens`` is how many it is about, on the high side. ``left_out`` counts hits
+    that did not fit or said nothing more."""
+
+    query: str
+    text: str
+    tokens: int
+    budget: int
+    citations: tuple[Citation, ...]
+    left_out: int = 0
+    note: str = ""
 
 
 class TraceReply(Wire):
@@ -27,6 +80,7 @@ class TraceReply(Wire):
     page: int | None
     lines: tuple[int, int] | None
     ingested_at: float
+    pinned_url: str = ""
 
 
 class HistoryEvent(Wire):
@@ -78,3 +132,58 @@ class WhyReply(Wire):
     searchable_at: float | None = None
     lag_s: float | None = None
     stale: bool = False
+
+
+class PassageReply(Wire):
+    """A line of ``chunk --json``. Offsets are half open, in characters of the canonical text; ``tokens`` is the
+    cutter's measure of length."""
+
+    start: int
+    end: int
+    text: str
+    tokens: int
+    section: tuple[str, ...]
+    reason: str
+
+
+class FormatReply(Wire):
+    """``missing`` names what has to be installed, or says why the format is not taken; ``partly`` what is missing for
+    a part of such files."""
+
+    format: str
+    extensions: tuple[str, ...]
+    works: bool
+    missing: str = ""
+    partly: str = ""
+
+
+class FormatsReply(Wire):
+    formats: tuple[FormatReply, ...]
+
+
+class CostMonth(Wire):
+    """What one source took in one month (of UTC, ``2026-11``): ``documents`` were added, updated, moved or deleted,
+    ``embedded`` and ``reused`` count units, ``cpu_s`` is processor time."""
+
+    month: str
+    source: str
+    documents: int
+    embedded: int
+    reused: int
+    cpu_s: float
+
+
+class CostReply(Wire):
+    """The latest month first."""
+
+    months: tuple[CostMonth, ...]
+
+
+class StateFacts(Wire):
+    """About the files of a state folder: schemas by file (0: it cannot be told), rows by table where the ledger can be
+    read, bytes by entry of the folder, free bytes on its disk."""
+
+    schemas: dict[str, int]
+    rows: dict[str, int]
+    sizes: dict[str, int]
+    free: int

@@ -44,3 +44,18 @@ class HealthReply(Wire):
     ready: bool
     checks: dict[str, str]
     notes: tuple[str, ...] = ()
+
+
+class TokenReply(Wire):
+    """``principals`` None reads everything."""
+
+    id: str
+    name: str
+    role: str
+    principals: tuple[str, ...] | None
+    created_at: float
+    expires_at: float | None
+
+
+class TokensReply(Wire):
+    tokens: tuple[TokenReply, ...]

@@ -7,7 +7,7 @@ meaning: heading marks, bullets and item numbers, quote marks, cell borders, lin
 paragraph anew, renumbering a list or mending a link embeds nothing.
 
 A table's header row (``Element.context``) stays out of the strings of its rows: an edited header would embed
-the whole table, and every row would carry the same words. It belongs beside the chunk, not in its units.
+the whole table, and every row would carry the same words. It is context of the chunks that begin inside the table.
 
 Everything here depends on the element itself and the one before it, so an edit changes the units it touches.
 """
@@ -237,12 +237,18 @@ def _may_join(text: str, elements: Sequence[Element], group: _Atom, atom: _Atom,
     kind = elements[group.element].kind
     if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in _APART:
         return False
+    if kind is ElementKind.QUOTE and group.element == atom.element and _says_nothing(text, atom):
+        return True  # the empty line of a quoted mail
     if atom.joint is Joint.SENTENCE:
         if not tiny and atom.end < elements[atom.element].end:
             return False  # only the last one joins backwards
     elif not (tiny and small and kind is elements[atom.element].kind):
         return False
     return not (tiny and small and crc32(text[atom.start : atom.end].encode("utf-8", "surrogatepass")) % 4 == 0)
+
+
+def _says_nothing(text: str, atom: _Atom) -> bool:
+    return not any(sign.isalnum() for sign in text[atom.start : atom.end])
 
 
 def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
@@ -257,8 +263,7 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
             string = _QUOTE_MARK.sub("", text[atom.start : atom.end])
         case ElementKind.TABLE:
             if "|" in raw:
-                string = _RULE.sub("", text[atom.start : atom.end])
-                string = _BAR.sub(" | ", " ".join(string.split())).strip(" |")
+                string = row_text(text[atom.start : atom.end])
         case ElementKind.PARAGRAPH:
             if raw[0] in "-*+•‣◦(0123456789" and atom.joint is not Joint.SENTENCE:
                 string = _ITEM_MARK.sub("", raw, count=1)
@@ -275,12 +280,17 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
     return string if string and string != raw else raw
 
 
+def row_text(text: str) -> str:
+    """Rows of a table without rules and outer borders."""
+    return _BAR.sub(" | ", " ".join(_RULE.sub("", text).split())).strip(" |")
+
+
 def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
     if element.kind is ElementKind.HEADING:
         return Lead.HEADING
     if element.kind in (ElementKind.TABLE, ElementKind.CODE):
         return Lead.NONE
-    if raw[-1] in ":：":
+    if raw[-1] in ":：" or (element.kind is ElementKind.QUOTE and raw.rstrip("> ").endswith((":", "："))):
         return Lead.INTRODUCES
     if (
         element.kind is ElementKind.PARAGRAPH

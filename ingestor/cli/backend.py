@@ -23,12 +23,29 @@ class Reading(Protocol):
 
     def source_list(self) -> wire.SourcesReply: ...
 
+    def cost(self, source: str | None) -> wire_reading.CostReply:
+        """Raises ``UnknownId`` for a source that was never charged with anything."""
+
+    def facts(self) -> wire_reading.StateFacts:
+        """Of the files, as far as they can be read."""
+
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, taken at random."""
+
     def models(self) -> wire.ModelsReply: ...
 
     def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply: ...
 
     def set_aside(self, target: str, path: str) -> wire.QuarantineItem:
         """A document's id, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
+
+    def document(
+        self, document_id: str, first: int, count: int, principals: Sequence[str] | None
+    ) -> wire_reading.DocumentReply: ...
+
+    def passage(self, chunk_id: str, context: int, principals: Sequence[str] | None) -> wire.SearchHit: ...
+
+    def freshness(self, principals: Sequence[str] | None) -> wire_reading.FreshnessReply: ...
 
     def why(self, path: str) -> wire_reading.WhyReply: ...
 

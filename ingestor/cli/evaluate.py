@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Until, filters_of
 from ingestor.cli.output import emit_line, print_table
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.search import Mode
@@ -25,6 +26,11 @@ def command(
     mode: Annotated[
         list[Mode] | None, typer.Option("--mode", help="Only this one; may be repeated. All three by default.")
     ] = None,
+    source: SourceNames = None,
+    path: Paths = None,
+    kind: Kinds = None,
+    since: Since = None,
+    until: Until = None,
     principals: As = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say of each question that missed why it did.")] = False,
     json: Json = False,
@@ -39,6 +45,7 @@ def command(
       ingestor eval questions.jsonl
       ingestor eval questions.jsonl --mode hybrid --explain
       ingestor eval questions.jsonl --as group:staff --json
+      ingestor eval questions.jsonl --source handbook --path hr
     """
     import json as codec
     from dataclasses import asdict
@@ -48,15 +55,15 @@ def command(
     from ingestor.evaluation.study import marks as marks_of
 
     asked = read_questions(_read(questions), str(questions))
-    who = principals_of(principals)
+    what = {"principals": principals_of(principals), **filters_of(source, path, kind, since, until)}
     found, why = {}, []
     with operations(ctx) as opened:
         for one in mode or list(Mode):
-            ask = _asker(opened.operations, one, who, HITS)
+            ask = _asker(opened.operations, one, what, HITS)
             texts = [ask(question.question) for question in asked]
             found[one.value] = means([marks_of(q.answers, hits) for q, hits in zip(asked, texts, strict=True)])
             if explain:
-                probes = _probes(ctx, opened.operations, one, who, questions.absolute().parent)
+                probes = _probes(ctx, opened.operations, one, what, questions.absolute().parent)
                 why += [
                     {"question": question.question, "mode": one.value, "reason": why_missed(question, probes).value}
                     for question, hits in zip(asked, texts, strict=True)
@@ -97,25 +104,25 @@ def _read(file: Path) -> str:
         raise UserError(f"The questions in {file} cannot be read: {error}.") from error
 
 
-def _asker(opened: Operations, mode: Mode, who: tuple[str, ...] | None, top: int) -> Callable[[str], Sequence[str]]:
+def _asker(opened: Operations, mode: Mode, what: Mapping[str, Any], top: int) -> Callable[[str], Sequence[str]]:
     from ingestor.wire import SearchRequest
 
     def ask(query: str) -> Sequence[str]:
-        request = SearchRequest(query=query, mode=mode.value, top=top, principals=who)
+        request = SearchRequest(query=query, mode=mode.value, top=top, **what)
         return [hit.text for hit in opened.search(request).hits]
 
     return ask
 
 
-def _probes(ctx: typer.Context, opened: Operations, mode: Mode, who: tuple[str, ...] | None, base: Path) -> Any:
+def _probes(ctx: typer.Context, opened: Operations, mode: Mode, what: Mapping[str, Any], base: Path) -> Any:
     from ingestor.evaluation.study import DEEP, Probes
 
     def stale(question: Question) -> bool:
         return bool(question.path) and reading(ctx).why(str(base / question.path)).stale
 
     return Probes(
-        deep=_asker(opened, mode, who, DEEP),
-        owner=_asker(opened, mode, None, DEEP),
-        words=_asker(opened, Mode.KEYWORD, None, DEEP),
+        deep=_asker(opened, mode, what, DEEP),
+        owner=_asker(opened, mode, {**what, "principals": None}, DEEP),
+        words=_asker(opened, Mode.KEYWORD, {}, DEEP),
         stale=stale,
     )

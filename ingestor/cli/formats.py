@@ -8,7 +8,7 @@ from ingestor.cli.output import emit_json, print_table
 from ingestor.cli.session import Json
 
 if TYPE_CHECKING:
-    from ingestor.wire import FormatReply
+    from ingestor.wire_reading import FormatReply
 
 
 _PROGRAMS = frozenset({"pandoc", "soffice", "tesseract"})
@@ -23,17 +23,17 @@ def command(json: Json = False) -> None:
       ingestor formats
       ingestor formats --json
     """
-    from ingestor import wire
+    from ingestor import wire_reading
     from ingestor.parsing.formats import formats
 
     known = [
-        wire.FormatReply(
+        wire_reading.FormatReply(
             format=fmt.format, extensions=fmt.extensions, works=fmt.works, missing=fmt.missing, partly=fmt.partly
         )
         for fmt in formats()
     ]
     if json:
-        emit_json(wire.FormatsReply(formats=tuple(known)))
+        emit_json(wire_reading.FormatsReply(formats=tuple(known)))
         return
     print_table(("format", "read here", "files named"), [_row(fmt) for fmt in known])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ingestor.cli.output import clean, console
@@ -10,7 +11,7 @@ from ingestor.cli.output import clean, console
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ingestor.wire import SearchHit, SearchReply
+    from ingestor.wire import Place, SearchHit, SearchReply
     from ingestor.wire_reading import TraceReply
 
 _LINE_WIDTH = 96
@@ -30,9 +31,12 @@ def show(reply: SearchReply) -> None:
             out.print()
         out.print(_heading(number, hit), soft_wrap=True)
         out.print(_place(hit), soft_wrap=True)
-        for line in _passage(hit, marks).wrap(out, min(out.width, _LINE_WIDTH) - len(_INDENT)):
-            line.rstrip()
-            out.print(_INDENT, line, sep="", soft_wrap=True)
+        for text in _texts(hit, marks):
+            for line in text.wrap(out, min(out.width, _LINE_WIDTH) - len(_INDENT)):
+                line.rstrip()
+                out.print(_INDENT, line, sep="", soft_wrap=True)
+        for other in hit.also:
+            out.print(_also(other), soft_wrap=True)
 
 
 def words_of(query: str) -> re.Pattern[str] | None:
@@ -45,7 +49,7 @@ def words_of(query: str) -> re.Pattern[str] | None:
     return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, longest_first)) + r")\w*", re.IGNORECASE)
 
 
-def where(hit: SearchHit | TraceReply) -> str:
+def where(hit: Place | TraceReply) -> str:
     """Page or lines, in words; empty where the format has neither."""
     parts = []
     if hit.page is not None:
@@ -83,10 +87,28 @@ def _place(hit: SearchHit) -> Text:
     return line
 
 
-def _passage(hit: SearchHit, marks: re.Pattern[str] | None) -> Text:
+def _texts(hit: SearchHit, marks: re.Pattern[str] | None) -> Iterator[Text]:
+    """The passage with what stands around it, where that was asked for."""
     from rich.text import Text
 
-    text = Text(re.sub(r"\n\s*\n+", "\n", clean(hit.text).strip()))
+    for neighbour in hit.before:
+        yield Text(_dense(neighbour.text), style="dim")
+    text = Text(_dense(hit.text))
     if marks is not None:
         text.highlight_regex(marks, style="bold yellow")
-    return text
+    yield text
+    for neighbour in hit.after:
+        yield Text(_dense(neighbour.text), style="dim")
+
+
+def _also(other: Place) -> Text:
+    from rich.text import Text
+
+    place = where(other)
+    target = clean(other.url or other.uri).replace("\n", "")
+    return Text(f"{_INDENT}also in {target}  {clean(other.source)}{f', {place}' if place else ''}", style="dim")
+
+
+def _dense(text: str) -> str:
+    """Without empty lines."""
+    return re.sub(r"\n\s*\n+", "\n", clean(text).strip())

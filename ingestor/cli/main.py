@@ -20,12 +20,14 @@ from ingestor.cli import (
     backup,
     chunk,
     config,
+    cost,
     doctor,
     evaluate,
     formats,
     health,
     history,
     init,
+    mcp,
     model,
     pause,
     quarantine,
@@ -37,7 +39,9 @@ from ingestor.cli import (
     search,
     source,
     status,
+    support_bundle,
     sync,
+    token,
     trace,
     verify,
     why,
@@ -91,10 +95,12 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "backfill": backfill.command,
     "run": run.command,
     "sync": sync.command,
+    "mcp": mcp.command,
     "search": search.command,
     "eval": evaluate.command,
     "status": status.command,
     "runs": runs.command,
+    "cost": cost.command,
     "why": why.command,
     "trace": trace.command,
     "history": history.command,
@@ -110,6 +116,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "init": init.command,
     "doctor": doctor.command,
     "formats": formats.command,
+    "support-bundle": support_bundle.command,
     "chunk": chunk.command,
 }
 for _name, _command in _COMMANDS.items():
@@ -117,6 +124,7 @@ for _name, _command in _COMMANDS.items():
 app.add_typer(source.app, name="source")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(model.app, name="model")
+app.add_typer(token.app, name="token")
 app.add_typer(config.app, name="config")
 app.callback(help=help_of(options))(options)
 

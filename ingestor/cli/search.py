@@ -5,16 +5,19 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ingestor.cli.output import emit_json
+from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Until, filters_of
+from ingestor.cli.output import clean, emit_json, emit_line
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
 
-if TYPE_CHECKING:
-    from ingestor.wire import SearchRequest
+
+class Form(StrEnum):
+    HITS = "hits"
+    CONTEXT = "context"
 
 
 class Mode(StrEnum):
@@ -26,11 +29,15 @@ class Mode(StrEnum):
 def command(
     ctx: typer.Context,
     query: Annotated[str | None, typer.Argument(metavar="QUERY", help="The question or words.")] = None,
-    top: Annotated[int, typer.Option("--top", min=1, max=200, help="How many passages.")] = 10,
-    mode: Annotated[Mode, typer.Option("--mode", help="By meaning, by words, or both.")] = Mode.HYBRID,
-    source: Annotated[
-        list[str] | None, typer.Option("--source", metavar="NAME", help="Only this source; may be repeated.")
+    top: Annotated[
+        int | None, typer.Option("--top", min=1, max=200, help="How many passages; 10 if nothing else is said.")
     ] = None,
+    mode: Annotated[Mode, typer.Option("--mode", help="By meaning, by words, or both.")] = Mode.HYBRID,
+    source: SourceNames = None,
+    path: Paths = None,
+    kind: Kinds = None,
+    since: Since = None,
+    until: Until = None,
     principals: As = None,
     queries: Annotated[
         Path | None,
@@ -48,6 +55,15 @@ def command(
             help="Show about N characters around the nearest sentence; 330 are three or four sentences.",
         ),
     ] = None,
+    context: Annotated[
+        int, typer.Option("--context", min=0, max=10, metavar="N", help="With N passages before and after each hit.")
+    ] = 0,
+    form: Annotated[
+        Form, typer.Option("--format", help="For people, or numbered passages as the context of a language model.")
+    ] = Form.HITS,
+    budget: Annotated[
+        int, typer.Option("--budget", min=200, metavar="TOKENS", help="The most that --format context prints.")
+    ] = 3000,
     json: Json = False,
 ) -> None:
     """Find passages, each with the place it stands at.
@@ -55,49 +71,48 @@ def command(
     Examples:
       ingestor search "how long do refunds take"
       ingestor search "parental leave" --top 3 --source handbook
+      ingestor search "parental leave" --path hr/policies --kind pdf --since 30d
       ingestor search "VPN error 809" --mode keyword --json
       ingestor search "who approves a purchase" --merge
       ingestor search "who approves a purchase" --passage 330
+      ingestor search "who approves a purchase" --context 1
+      ingestor search "who approves a purchase" --format context --budget 2000
       ingestor search --queries questions.txt > answers.jsonl
       ingestor search "salary bands" --as user:ana,group:staff
     """
     from ingestor.cli.hits import show
+    from ingestor.errors import UserError
+    from ingestor.search.prompt import CONTEXT_TOP, build, merges
+    from ingestor.wire import SearchRequest
 
+    for_model = form is Form.CONTEXT
+    if for_model and context:
+        raise UserError("The neighbours of hits are for people.", hint="Leave out --context, or --format context.")
     asked = [
-        _request(text, top, mode, source, principals, merge=merge, passage=passage) for text in _queries(query, queries)
+        SearchRequest(
+            query=text,
+            top=top or (CONTEXT_TOP if for_model else 10),
+            mode=mode.value,
+            principals=principals_of(principals),
+            merge=merge or (for_model and passage is None and merges(budget)),
+            passage=passage,
+            context=context,
+            **filters_of(source, path, kind, since, until),
+        )
+        for text in _queries(query, queries)
     ]
     with operations(ctx) as opened:
         for request in asked:
             reply = opened.operations.search(request)
+            built = build(reply.query, reply.hits, budget, note=reply.note) if for_model else None
             if json or queries is not None:
-                emit_json(reply)
+                emit_json(built or reply)
+            elif built is not None:
+                emit_line(clean(built.text))
             else:
                 show(reply)
             if reply.note:
                 sys.stderr.write(reply.note + "\n")
-
-
-def _request(
-    query: str,
-    top: int,
-    mode: Mode,
-    sources: list[str] | None,
-    principals: str | None,
-    *,
-    merge: bool,
-    passage: int | None,
-) -> SearchRequest:
-    from ingestor.wire import SearchRequest
-
-    return SearchRequest(
-        query=query,
-        top=top,
-        mode=mode.value,
-        sources=tuple(sources or []),
-        principals=principals_of(principals),
-        merge=merge,
-        passage=passage,
-    )
 
 
 def _queries(query: str | None, file: Path | None) -> list[str]:

@@ -6,12 +6,13 @@ import json
 import math
 import re
 import time
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from ingestor.ledger.database import Database
+from ingestor.ledger.filters import visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
-from ingestor.model import Candidate, ChunkId, DocId, Hit, Parent, Reader
+from ingestor.model import Candidate, ChunkId, DocId, Filters, HeldWord, Hit, Parent, Reader
 
 _PAGE = 500
 _COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
@@ -19,7 +20,14 @@ _COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
 _COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
 
+# BM25 of a word that stands in the context of a chunk, its text being 1. From 0.35 to 1 alike.
+_RANK = "bm25(keyword, 1.0, 0.5)"
+
 _WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
+# What stands in quotation marks is one term; a star behind a term, and nothing behind it, means what begins so.
+_TERM = re.compile(
+    rf"""["“„](?P<phrase>[^"“”„]+)["”“](?P<open>\*?)|(?P<word>{_WORD.pattern})(?P<prefix>\*(?![\w*]))?"""
+)
 # What questions are made of whatever they are about; none of them is a name or a unit.
 _STOPWORDS = frozenset(
     "a about also am an and any are as at be because been before being but by can could did do does doing done few for"
@@ -28,6 +36,8 @@ _STOPWORDS = frozenset(
     " they this those through to too under until up very was we were what when where which while who whom whose why"
     " will with would you your".split()
 )
+
+_EVERYTHING = Filters()
 
 _LIVE = """
 FROM chunk
@@ -38,6 +48,16 @@ JOIN binding ON binding.doc = document.id AND binding.died IS NULL
 """
 
 
+class _Sought(NamedTuple):
+    """What to look for, as FTS5 writes it. ``in_context``: also where it stands above chunks, because few do there."""
+
+    term: str
+    in_context: bool
+
+    def __str__(self) -> str:
+        return self.term if self.in_context else f"text : {self.term}"
+
+
 class SearchReads:
     """Implements ``ports.SearchLedger``."""
 
@@ -45,42 +65,45 @@ class SearchReads:
         self._db = db
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
 
-    def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> Sequence[tuple[int, float]]:
-        match = " OR ".join(f'"{word}"' for word in self._sought(words))
+    def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
+        match = " OR ".join(map(str, self._sought(words)))
         if not match:
             return []
-        visible, parameters = _visible(reader, sources)
-        if visible:
+        shown, parameters = visible(reader, filters)
+        if shown:
             # Restricted readers: the filter stands inside the ranking, so that they get their full number. Asked
             # of each match; with IN, FTS5 would run the whole query again for each visible chunk.
             sql = (
-                "SELECT keyword.rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match AND EXISTS"
-                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {visible}) ORDER BY bm25(keyword) LIMIT :limit"
+                f"SELECT keyword.rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match AND EXISTS"
+                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {shown}) ORDER BY {_RANK} LIMIT :limit"
             )
         else:
-            sql = (
-                "SELECT rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match"
-                " ORDER BY bm25(keyword) LIMIT :limit"
-            )
+            sql = f"SELECT rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match ORDER BY {_RANK} LIMIT :limit"
         return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
 
-    def held(self, words: str, chunks: Collection[int]) -> Sequence[tuple[float, Collection[int]]]:
-        asked, total = json.dumps(list(chunks)), self._about_how_many()
-        found: list[tuple[float, Collection[int]]] = []
-        for word in self._sought(words):
-            # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
-            ((count, rows),) = self._db.read(
-                "SELECT count(*), json_group_array(rowid)"
-                " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
-                " FROM keyword WHERE keyword MATCH :word",
-                {"word": f'"{word}"', "chunks": asked},
-            )
-            found.append((_rarity(count, total), json.loads(rows)))
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
+        asked, found = json.dumps(list(chunks)), list[HeldWord]()
+        for sought in self._sought(words):
+            rarity, holders = self._holders("text", sought.term, asked)
+            if not sought.in_context:
+                found.append(HeldWord(rarity=rarity, chunks=holders))
+                continue
+            context_rarity, context = self._holders("context", sought.term, asked)
+            found.append(HeldWord(rarity=rarity, chunks=holders, context_rarity=context_rarity, context=context))
         return found
 
-    def candidates(
-        self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
-    ) -> Sequence[Candidate]:
+    def _holders(self, column: str, term: str, asked: str) -> tuple[float, list[int]]:
+        """How rare a term is there, and which of the chunks ``asked`` (JSON) hold it."""
+        # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
+        ((count, rows),) = self._db.read(
+            "SELECT count(*), json_group_array(rowid)"
+            " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
+            " FROM keyword WHERE keyword MATCH :word",
+            {"word": f"{column} : {term}", "chunks": asked},
+        )
+        return _rarity(count, self._about_how_many()), json.loads(rows)
+
+    def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         keys = list(dict.fromkeys(chunks))
         found: list[Candidate] = []
         for column, part in (
@@ -90,11 +113,24 @@ class SearchReads:
             for start in range(0, len(part), _PAGE):
                 page = {f"k{n}": key for n, key in enumerate(part[start : start + _PAGE])}
                 marks = ",".join(f":{name}" for name in page)
-                found += self._candidates(f"{column} IN ({marks})", page, reader, sources)
+                found += self._candidates(f"{column} IN ({marks})", page, reader, filters)
         return list({candidate.chunk: candidate for candidate in found}.values())
 
-    def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
-        return self._candidates("1", {"limit": limit}, reader, sources, tail=" LIMIT :limit", walk=True)
+    def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
+        return self._candidates("1", {"limit": limit}, reader, filters, tail=" LIMIT :limit", walk=True)
+
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, taken at random."""
+        rows = self._db.read(
+            """
+            SELECT (SELECT group_concat(substr(text, 1, 1000), ' ') FROM
+                       (SELECT text FROM chunk JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+                        WHERE chunk.doc = item.doc ORDER BY chunk.id LIMIT 3))
+            FROM item JOIN source ON source.id = item.source AND source.removed_at IS NULL ORDER BY random() LIMIT ?
+            """,
+            (documents,),
+        )
+        return [text for (text,) in rows if text]
 
     def _about_how_many(self) -> int:
         """Live chunks, as of the last minute: what is common does not change faster, and counting 100,000
@@ -113,15 +149,15 @@ class SearchReads:
         where: str,
         parameters: dict[str, Any],
         reader: Reader,
-        sources: Sequence[str],
+        filters: Filters,
         *,
         tail: str = "",
         walk: bool = False,
     ) -> list[Candidate]:
-        visible, more = _visible(reader, sources, walk=walk)
+        shown, more = visible(reader, filters, walk=walk)
         rows = self._db.read(
             f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {_LIVE}"
-            f" WHERE {where}{' AND ' if visible else ''}{visible}{tail}",
+            f" WHERE {where}{' AND ' if shown else ''}{shown}{tail}",
             {**parameters, **more},
         )
         return [
@@ -130,7 +166,7 @@ class SearchReads:
         ]
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
-        visible, parameters = _visible(reader, ())
+        shown, parameters = visible(reader, _EVERYTHING)
         spots: dict[int, dict[int, tuple[int, Spot]]] = {}
         found: list[Hit] = []
         for chunk, score in scored:
@@ -138,18 +174,19 @@ class SearchReads:
                 f"""
                 SELECT chunk.chunk_id, chunk.text, chunk.doc, cut.section, cut.page, document.doc_id, source.name,
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
-                       layout.packed, revision.committed_at, document.source, binding.parent
+                       layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
+                       revision.pinned_url
                 {_LIVE}
                 JOIN layout ON layout.doc = document.id AND layout.died IS NULL
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
-                WHERE chunk.id = :chunk {"AND " if visible else ""}{visible}
+                WHERE chunk.id = :chunk {"AND " if shown else ""}{shown}
                 """,
                 {"chunk": chunk, **parameters},
             )
             if not rows:
                 continue
             (key, text, doc, section, page, doc_id, source, item_id, name, title, url, kind) = rows[0][:12]
-            revision, packed, committed_at, source_row, parent = rows[0][12:]
+            revision, packed, committed_at, source_row, parent, modified_at, pinned_url = rows[0][12:]
             if doc not in spots:
                 spots[doc] = {spot.chunk: (place, spot) for place, spot in enumerate(unpack_layout(packed))}
             if chunk not in spots[doc]:
@@ -163,6 +200,7 @@ class SearchReads:
                     title=shown_title(title, name),
                     uri=item_uri(source, item_id),
                     url=url,
+                    pinned_url=pinned_url,
                     section=unpack_section(section),
                     page=page,
                     lines=spot.lines,
@@ -175,19 +213,50 @@ class SearchReads:
                     anchor=spot.anchor,
                     place=place,
                     parent=self._parent(source_row, parent, reader) if parent is not None else None,
+                    changed_at=committed_at if modified_at is None else modified_at,
                 )
             )
         return found
 
+    def passages(self, document: DocId, first: int, count: int, reader: Reader) -> Sequence[Hit]:
+        spots = self._spots(document)
+        return self.hits([(spot.chunk, 0.0) for spot in spots[max(first, 0) : max(first + count, 0)]], reader)
+
+    def length(self, document: DocId, reader: Reader) -> int:
+        return len(self._spots(document)) if self.passages(document, 0, 1, reader) else 0
+
+    def sources(self, reader: Reader) -> Sequence[str]:
+        shown, parameters = visible(reader, _EVERYTHING)
+        rows = self._db.read(
+            "SELECT name FROM source WHERE removed_at IS NULL"
+            + (
+                " AND EXISTS (SELECT 1 FROM document JOIN binding ON binding.doc = document.id AND binding.died IS NULL"
+                f" WHERE document.source = source.id AND {shown})"
+                if shown
+                else ""
+            )
+            + " ORDER BY name",
+            parameters,
+        )
+        return [name for (name,) in rows]
+
+    def _spots(self, document: DocId) -> Sequence[Spot]:
+        rows = self._db.read(
+            "SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND layout.died IS NULL"
+            " WHERE document.doc_id = ?",
+            (document,),
+        )
+        return unpack_layout(rows[0][0]) if rows else ()
+
     def _parent(self, source: int, item_id: str, reader: Reader) -> Parent | None:
         """The document at that id, where there is one (and no mere folder) and the reader may see it (R7)."""
-        visible, parameters = _visible(reader, ())
+        shown, parameters = visible(reader, _EVERYTHING)
         rows = self._db.read(
             f"""
             SELECT source.name, binding.item_id, binding.title, binding.name FROM item
             JOIN source ON source.id = item.source AND source.removed_at IS NULL
             JOIN binding ON binding.doc = item.doc AND binding.died IS NULL
-            WHERE item.source = :source AND item.item_id = :item {"AND " if visible else ""}{visible}
+            WHERE item.source = :source AND item.item_id = :item {"AND " if shown else ""}{shown}
             """,
             {"source": source, "item": item_id, **parameters},
         )
@@ -195,49 +264,36 @@ class SearchReads:
             (Parent(uri=item_uri(at, item), title=shown_title(title, name)) for at, item, title, name in rows), None
         )
 
-    def _sought(self, words: str) -> list[str]:
-        """The words to look for, each a phrase of FTS5 (so that ``ERR-4012`` is one): the common ones left out
-        while rarer ones remain."""
-        distinct = list(dict.fromkeys(word.lower() for word in _WORD.findall(words)))
-        rare = [word for word in distinct if word not in _STOPWORDS] or distinct
+    def _sought(self, words: str) -> list[_Sought]:
+        """What to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): what is common in texts left
+        out while rarer terms remain, and none sought in context where it stands above many chunks."""
+        distinct = list(dict.fromkeys(_terms(words)))
+        rare = [term for term in distinct if term.strip('"') not in _STOPWORDS] or distinct
         total = self._about_how_many()
         if total >= _COUNT_FROM:
             cap = int(total * _COMMON)
-            counted = sorted(((self._frequency(word, cap + 1), word) for word in rare), key=lambda pair: pair[0])
-            rare = [word for count, word in counted if count <= cap][:_MOST_WORDS] or [word for _, word in counted[:1]]
-        return rare
+            counted = sorted(
+                ((self._frequency("text", term, cap + 1), term) for term in rare), key=lambda pair: pair[0]
+            )
+            rare = [term for count, term in counted if count <= cap][:_MOST_WORDS] or [term for _, term in counted[:1]]
+            return [_Sought(term, self._frequency("context", term, cap + 1) <= cap) for term in rare]
+        return [_Sought(term, True) for term in rare]
 
-    def _frequency(self, word: str, cap: int) -> int:
+    def _frequency(self, column: str, term: str, cap: int) -> int:
         (row,) = self._db.read(
-            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)", (f'"{word}"', cap)
+            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)",
+            (f"{column} : {term}", cap),
         )
         return int(row[0])
+
+
+def _terms(words: str) -> Iterator[str]:
+    for found in _TERM.finditer(words.lower()):
+        said = " ".join(_WORD.findall(found["phrase"])) if found["phrase"] else found["word"]
+        if said:
+            yield f'"{said}"{"*" if found["open"] or found["prefix"] else ""}'
 
 
 def _rarity(count: int, total: int) -> float:
     """The inverse document frequency of BM25, in the form that stays above 0 for the commonest word."""
     return math.log1p((max(total - count, 0) + 0.5) / (count + 0.5))
-
-
-def _visible(reader: Reader, sources: Sequence[str], *, walk: bool = False) -> tuple[str, dict[str, str]]:
-    """SQL condition over ``_LIVE`` and its parameters; empty for an unrestricted reader. To ``walk`` all that is
-    visible starts at the grants; otherwise it is asked of each row."""
-    terms: list[str] = []
-    parameters: dict[str, str] = {}
-    if sources:
-        parameters |= {f"source{n}": name for n, name in enumerate(sources)}
-        terms.append(f"source.name IN ({','.join(f':source{n}' for n in range(len(sources)))})")
-    if reader.principals is not None:
-        names = sorted(reader.principals)
-        parameters |= {f"principal{n}": name for n, name in enumerate(names)}
-        granted = (
-            "FROM acl_principal JOIN principal ON principal.id = acl_principal.principal"
-            f" WHERE acl_principal.died IS NULL AND principal.name IN"
-            f" ({','.join(f':principal{n}' for n in range(len(names)))})"
-        )
-        terms.append(
-            f"binding.acl IN (SELECT acl_principal.acl {granted})"
-            if walk
-            else f"EXISTS (SELECT 1 {granted} AND acl_principal.acl = binding.acl)"
-        )
-    return " AND ".join(terms), parameters

@@ -93,7 +93,9 @@ class Traces:
         if not self._may_see(doc, None, reader) or not self._may_see(doc, died, reader):
             return None
         revision, recipe, kind, spot = self._last_layout_of(doc, chunk)
-        run = self._db.read("SELECT run, committed_at FROM revision WHERE doc = ? AND number = ?", (doc, revision))
+        run = self._db.read(
+            "SELECT run, committed_at, pinned_url FROM revision WHERE doc = ? AND number = ?", (doc, revision)
+        )
         bindings = self._db.read(
             "SELECT item_id, name, title, url, died FROM binding WHERE doc = ? ORDER BY id DESC LIMIT 1", (doc,)
         )
@@ -107,6 +109,7 @@ class Traces:
                 title=shown_title(title, name),
                 uri=item_uri(source, item_id),
                 url=url,
+                pinned_url=run[0][2] if run else "",
                 section=unpack_section(section),
                 page=page,
                 lines=spot.lines if spot else None,
@@ -133,8 +136,9 @@ class Traces:
             return None
         doc, source = rows[0]
         places = self._db.read(
-            "SELECT item_id, name, title, url, b.at, d.at FROM binding JOIN commits AS b ON b.seq = binding.born"
-            " LEFT JOIN commits AS d ON d.seq = binding.died WHERE doc = ? ORDER BY binding.id",
+            "SELECT item_id, name, title, url, b.at, d.at, binding.died FROM binding"
+            " JOIN commits AS b ON b.seq = binding.born LEFT JOIN commits AS d ON d.seq = binding.died"
+            " WHERE doc = ? ORDER BY binding.id",
             (doc,),
         )
         revisions = self._db.read(
@@ -147,7 +151,9 @@ class Traces:
             source=source,
             places=tuple(
                 Place(item_id=item_id, name=name, title=title, url=url, born=born, died=died)
-                for item_id, name, title, url, born, died in places
+                for item_id, name, title, url, born, died, ended in places
+                # A name tells something too: where the reader could not see it then, it stood nowhere.
+                if ended is None or self._may_see(doc, ended, reader)
             ),
             cuttings=self._cuttings(doc, reader),
             revisions=tuple(

@@ -14,6 +14,7 @@ from ingestor.model.ids import (
     UnitId,
     blake,
     chunk_id,
+    unit_hash,
 )
 from ingestor.model.index import (
     Generation,
@@ -59,6 +60,8 @@ from ingestor.model.runs import (
 )
 from ingestor.model.search import (
     Candidate,
+    Filters,
+    HeldWord,
     Hit,
     Parent,
     Reader,
@@ -77,10 +80,12 @@ __all__ = [
     "Document",
     "Element",
     "ElementKind",
+    "Filters",
     "Generation",
     "GenerationId",
     "GenerationState",
     "Hash",
+    "HeldWord",
     "Hit",
     "KnownItem",
     "ModelId",
@@ -115,4 +120,5 @@ __all__ = [
     "attachment_id",
     "blake",
     "chunk_id",
+    "unit_hash",
 ]

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
+from ingestor.cputime import of_process
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import ParseRequest
 from ingestor.parsing import reply
@@ -90,6 +91,10 @@ class Worker:
             raise self._gone(limits) from error
         self._clear_scratch()
         return answer
+
+    def cpu_s(self) -> float:
+        """Processor seconds of the process, with what it started and saw end."""
+        return of_process(self._process.pid)
 
     def alive(self) -> bool:
         """False once it gave itself up for want of work."""

@@ -1,4 +1,4 @@
-"""How much text one hit shows: neighbouring passages in one, or the sentences that answer. Pure.
+"""How much text one hit shows: neighbouring passages in one, or the sentences that answer. Pure but for neighbours.
 
 Either is made of hits that the ledger has resolved, so each part is alive and visible (R7). Of a merged hit span, lines
 and text are those of all of it, the rest is what is true of all of it; the chunk is the best of its parts.
@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ingestor.model import Candidate, Hit
+from ingestor.model import Candidate, Hit, Reader
+from ingestor.pooling import own_units
+from ingestor.ports import SearchLedger
 
 MERGED_FIRST = 20
 """Hits among which neighbours are looked for. Further down they say little about each other."""
@@ -66,6 +68,9 @@ def _joined(group: Sequence[Hit]) -> Hit:
         page=first.page,
         anchor=first.anchor,
         section=_common([part.section for part in parts]),
+        place=first.place,
+        chunks=len(parts),
+        also=(),  # where one part stands elsewhere, all of it need not
     )
 
 
@@ -84,6 +89,20 @@ def _common(sections: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
             break
         shared.append(names[0])
     return tuple(shared)
+
+
+def with_neighbours(ledger: SearchLedger, hit: Hit, count: int, reader: Reader) -> Hit:
+    """The hit with the chunks that stand before and after it, as far as they are of the same revision."""
+    if not count:
+        return hit
+    first, behind = max(hit.place - count, 0), hit.place + hit.chunks
+    beside = ledger.passages(hit.document_id, first, behind + count - first, reader)
+    same = [other for other in beside if other.revision == hit.revision]
+    return replace(
+        hit,
+        before=tuple(other for other in same if other.place < hit.place),
+        after=tuple(other for other in same if other.place >= behind),
+    )
 
 
 # -- passages ----------------------------------------------------------------------------------------
@@ -131,9 +150,10 @@ def grown(
             break
         if (chunk, place) in taken:
             continue
-        first, last = (
-            (0, len(candidate.units)) if place < 0 else _around(place, candidate, nearness[chunk], length, taken)
-        )
+        if place < 0:
+            first, last = 0, len(own_units(candidate.units))
+        else:
+            first, last = _around(place, candidate, nearness[chunk], length, taken)
         taken.update((chunk, unit) for unit in range(first, last))
         units = tuple(unit for unit, _ in candidate.units[first:last])
         if units not in seen:

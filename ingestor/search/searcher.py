@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexFailure, UserError
-from ingestor.model import Candidate, ChunkId, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.pooling import own_units
 from ingestor.ports import Embedder, SearchLedger, VectorStore
 from ingestor.search.citations import cite
 from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
-from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed
+from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
 from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, unit_scores, word_shares
 
 if TYPE_CHECKING:
@@ -22,6 +23,12 @@ CANDIDATES = 300
 """Asked of each index: Chroma answers 300 in 3 ms and 1,000 in 56 (FACTS), and gains nothing by more."""
 
 TOP_LIMIT = 200
+CONTEXT_LIMIT = 10
+
+_PLACES = 10
+"""Other places of a text that are listed with a hit."""
+
+_EVERYTHING = Filters()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,18 +73,23 @@ class Searcher:
         mode: SearchMode,
         top: int,
         reader: Reader,
-        sources: Sequence[str] = (),
+        filters: Filters = _EVERYTHING,
         lens: Lens | None = None,
         merge: bool = False,
         passage: int | None = None,
+        context: int = 0,
     ) -> Found:
         """``lens`` instead of what serves: for the evaluation of a model that does not serve yet. ``merge``:
         hits that stand next to each other are one. ``passage``: each is cut down to about so many characters
-        around the sentence that is nearest."""
+        around the sentence that is nearest. ``context``: so many chunks before and after each hit come with it."""
         if not query.strip():
             raise UserError("The query is empty.", hint="Ask a question or give some words.")
         if not 1 <= top <= TOP_LIMIT:
             raise UserError(f"--top must be from 1 to {TOP_LIMIT}.")
+        if not 0 <= context <= CONTEXT_LIMIT:
+            raise UserError(f"--context must be from 0 to {CONTEXT_LIMIT}.")
+        if passage is not None and context:
+            raise UserError("A passage is a part of a chunk, so that no chunk stands beside it.", hint="Leave out one.")
         if passage is not None and (merge or mode is SearchMode.KEYWORD):
             raise UserError(
                 "Passages are made around what is near in meaning, in the modes hybrid and dense, and are not merged.",
@@ -85,16 +97,16 @@ class Searcher:
             )
         keyword: dict[int, float] = {}
         if mode is not SearchMode.DENSE:
-            keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, sources))
+            keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
         if mode is SearchMode.KEYWORD:
-            worded = self._ledger.candidates(keyword, reader, sources)
-            return self._found(keyword, top, worded, reader, "", merge=merge)
+            worded = self._ledger.candidates(keyword, reader, filters)
+            return self._found(keyword, top, worded, reader, "", merge=merge, context=context)
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
-        near, note = self._dense_candidates(lens, vector, top, reader, sources)
+        near, note = self._dense_candidates(lens, vector, top, reader, filters)
         candidates = {candidate.chunk: candidate for candidate in near}
         lacking = [chunk for chunk in keyword if chunk not in candidates]
-        candidates |= {found.chunk: found for found in self._ledger.candidates(lacking, reader, sources)}
+        candidates |= {found.chunk: found for found in self._ledger.candidates(lacking, reader, filters)}
         units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
         scores = dense_scores(vector, list(candidates.values()), *units)
         if mode is SearchMode.HYBRID:
@@ -104,24 +116,24 @@ class Searcher:
             nearness = unit_scores(vector, list(candidates.values()), *units)
             parts = grown(scores, candidates.values(), nearness, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
-        return self._found(scores, top, candidates.values(), reader, note, merge=merge)
+        return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
 
     def _dense_candidates(
-        self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, sources: Sequence[str]
+        self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, filters: Filters
     ) -> tuple[Sequence[Candidate], str]:
         """From the vector index, unfiltered and resolved here; by exact scan where it fails or where too
         few of its answers are the reader's to see."""
-        restricted = reader.principals is not None or bool(sources)
+        restricted = reader.principals is not None or bool(filters)
         note = ""
         try:
-            near = self._ledger.candidates(lens.nearest(vector, CANDIDATES), reader, sources)
+            near = self._ledger.candidates(lens.nearest(vector, CANDIDATES), reader, filters)
         except IndexFailure as failure:
             near, note = (
                 (),
                 f"The vector index does not answer; exact search over the ledger was used. ({failure.message})",
             )
         if note or (restricted and len(near) < max(top, CANDIDATES // 4)):
-            exact = self._ledger.all_candidates(reader, sources, EXACT_LIMIT + 1)
+            exact = self._ledger.all_candidates(reader, filters, EXACT_LIMIT + 1)
             if len(exact) > EXACT_LIMIT:
                 exact = exact[:EXACT_LIMIT]
                 note = f"{note} Only {EXACT_LIMIT:,} of the passages were compared by meaning.".strip()
@@ -139,13 +151,37 @@ class Searcher:
         note: str,
         *,
         merge: bool,
+        context: int,
     ) -> Found:
-        texts = {candidate.chunk: candidate.text_hash for candidate in candidates}
+        resolved = list(candidates)
+        texts = {candidate.chunk: candidate.text_hash for candidate in resolved}
         best = ranked(scores, texts, top + MERGED_FIRST if merge else top)
-        hits: Sequence[Hit] = self._ledger.hits(best, reader)
+        hits = self._with_places(best, resolved, reader)
         if merge:
             hits = merged(hits)[:top]
+        if context:
+            hits = [with_neighbours(self._ledger, hit, context, reader) for hit in hits]
         return Found(hits=tuple(cite(hit) for hit in hits), note=note)
+
+    def _with_places(
+        self, best: Sequence[tuple[int, float]], candidates: Sequence[Candidate], reader: Reader
+    ) -> Sequence[Hit]:
+        """Citations of these chunks, each with the other candidates that are the same text."""
+        shown = {row for row, _ in best}
+        twins: dict[Hash, list[Candidate]] = {one.text_hash: [] for one in candidates if one.chunk in shown}
+        for one in candidates:
+            if one.chunk not in shown and one.text_hash in twins:
+                twins[one.text_hash].append(one)
+        asked = [(one.chunk, 0.0) for others in twins.values() for one in others[:_PLACES]]
+        places = {hit.chunk_id: cite(hit) for hit in self._ledger.hits(asked, reader)}
+        text_of = {one.chunk_id: one.text_hash for one in candidates}
+        return [
+            replace(
+                hit,
+                also=tuple(places[o.chunk_id] for o in twins.get(text_of[hit.chunk_id], ()) if o.chunk_id in places),
+            )
+            for hit in self._ledger.hits(best, reader)
+        ]
 
     def _narrowed(self, parts: Sequence[Grown], reader: Reader) -> Iterator[Hit]:
         rows = dict.fromkeys(part.candidate.chunk for part in parts)
@@ -155,7 +191,7 @@ class Searcher:
             if hit is None:
                 continue  # it died or was hidden meanwhile
             try:
-                strings = self._unit_texts([unit for unit, _ in part.candidate.units])
+                strings = self._unit_texts([unit for unit, _ in own_units(part.candidate.units)])
             except KeyError:
                 strings = ()
             yield narrowed(hit, part, strings)

@@ -18,7 +18,7 @@ from connectors.errors import ConnectorError
 from ingestor import wire, wire_service
 from ingestor.errors import SourceHeld, UserError
 from ingestor.ledger.sources import SourceRow
-from ingestor.model import Hit, Outcome, Reader, RunCounts, RunId, RunReport, SearchMode, SourceState, Tally, Trigger
+from ingestor.model import Outcome, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
 from ingestor.service import quarantine
 from ingestor.service.backup import backup
 from ingestor.service.core import Service
@@ -26,6 +26,7 @@ from ingestor.service.folders import FILES, name_for, registered
 from ingestor.service.rebuilding import rebuild
 from ingestor.service.reloading import Reread, reload
 from ingestor.service.replies import run_reply, source_reply
+from ingestor.service.searching import search
 from ingestor.service.switching import roll_back, switch
 from ingestor.service.verifying import verify
 
@@ -136,27 +137,7 @@ class ServiceOperations:
     # -- search ------------------------------------------------------------------------------------------
 
     def search(self, request: wire.SearchRequest, /) -> wire.SearchReply:
-        began = time.perf_counter()
-        for name in request.sources:
-            self._ledger.sources.row_id(name)
-        if request.mode != "keyword":
-            self._service.warm()
-        principals = None if request.principals is None else frozenset(request.principals)
-        found = self._service.parts.searcher.search(
-            request.query,
-            mode=SearchMode(request.mode),
-            top=request.top,
-            reader=Reader(principals=principals),
-            sources=request.sources,
-            merge=request.merge,
-            passage=request.passage,
-        )
-        return wire.SearchReply(
-            query=request.query,
-            took_ms=round((time.perf_counter() - began) * 1000, 1),
-            hits=tuple(_hit_reply(hit) for hit in found.hits),
-            note=found.note,
-        )
+        return search(self._service, request)
 
     # -- verify --------------------------------------------------------------------------------------------
 
@@ -330,27 +311,6 @@ class ServiceOperations:
 
 
 # -- helpers ------------------------------------------------------------------------------------------
-
-
-def _hit_reply(hit: Hit) -> wire.SearchHit:
-    return wire.SearchHit(
-        chunk_id=hit.chunk_id,
-        document_id=hit.document_id,
-        source=hit.source,
-        title=hit.title,
-        uri=hit.uri,
-        url=hit.url,
-        section=hit.section,
-        page=hit.page,
-        lines=hit.lines,
-        span=hit.span,
-        score=round(hit.score, 4),
-        text=hit.text,
-        revision=hit.revision,
-        ingested_at=hit.ingested_at,
-        parent=hit.parent.uri if hit.parent is not None else "",
-        parent_title=hit.parent.title if hit.parent is not None else "",
-    )
 
 
 def _watch(source: str, progress: Report, service: Service) -> Callable[[str, Tally], None]:

@@ -6,11 +6,12 @@ done in its own process or in the service.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingestor import wire, wire_service
+from ingestor import wire, wire_reading, wire_service
+from ingestor.tokens import Tokens
 
 Report = Callable[[wire.Progress], None]
 """Called from any thread, often; must be quick."""
@@ -55,6 +56,29 @@ class Operations(Protocol):
     def approve(self, request: wire.ApproveRequest, progress: Report, /) -> wire.RunsReply: ...
 
 
+class Reads(Protocol):
+    """What the ledger alone answers, from any thread. ``principals`` None is the owner of the state folder; for
+    anybody else what he may not see is ``UnknownId``, as what is not there."""
+
+    def status(self) -> wire.StatusReply: ...
+
+    def runs(self, limit: int, source: str | None) -> wire.RunsReply: ...
+
+    def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply: ...
+
+    def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire_reading.TraceReply: ...
+
+    def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply: ...
+
+    def document(
+        self, document_id: str, first: int, count: int, principals: Sequence[str] | None
+    ) -> wire_reading.DocumentReply: ...
+
+    def passage(self, chunk_id: str, context: int, principals: Sequence[str] | None) -> wire.SearchHit: ...
+
+    def freshness(self, principals: Sequence[str] | None) -> wire_reading.FreshnessReply: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """One operation as the server calls it; ``reports`` says that it takes a ``Report``."""
@@ -65,6 +89,14 @@ class Route:
     def call(self, operations: Operations, name: str, request: wire.Wire, progress: Report) -> wire.Wire:
         method: Callable[..., wire.Wire] = getattr(operations, name)
         return method(request, progress) if self.reports else method(request)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Api:
+    """What a service has besides its operations for those who ask over HTTP."""
+
+    reads: Reads
+    tokens: Tokens
 
 
 ROUTES: Mapping[str, Route] = {

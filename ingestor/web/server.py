@@ -3,7 +3,11 @@
 ``POST /v1/ops/NAME`` answers with lines of JSON: ``{"progress": ...}`` now and then, at the end exactly one
 ``{"result": ...}`` or ``{"error": ...}``, and empty lines that show life. An operation runs in a thread of
 its own and is not tied to who asked: when the client leaves, the work goes on. ``/healthz`` and ``/readyz`` answer
-200 or 503; they alone are also served on a loopback port, where that is configured.
+200 or 503, a service's ``/metrics`` what Prometheus reads; they alone are also served on a loopback port, where that is
+configured.
+
+A service also has the HTTP API (``ingestor.web.http``), here and, where one is configured, on a port: one application
+behind a gate for each listener, which says who asks. The operations above are the owner's and stand at the socket only.
 """
 
 from __future__ import annotations
@@ -11,29 +15,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ingestor import __version__, log, wire, wire_service
-from ingestor.web.api import ROUTES, Operations, Route
+from ingestor.web.access import ANYBODY, OWNER, SCOPE_KEY, Access
+from ingestor.web.api import ROUTES, Api, Operations, Route
 from ingestor.web.failures import describe
 
 if TYPE_CHECKING:
     import uvicorn
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.routing import Route as At
+    from starlette.types import ASGIApp
 
 PROGRESS_EVERY_S = 0.2
 HEARTBEAT_S = 5.0
 _GRACE_S = 2
+_CONNECTIONS = 200
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _NDJSON = "application/x-ndjson"
 
+_METRICS = "text/plain; version=0.0.4"
+
 Health = Callable[[], wire_service.HealthReply]
+Metrics = Callable[[], bytes]
+"""The page in the text format of Prometheus."""
 
 
 def command_health() -> wire_service.HealthReply:
@@ -81,28 +94,61 @@ def serve(
     ready: Callable[[], bool] = lambda: True,
     service: bool = False,
     health: Health | None = None,
+    metrics: Metrics | None = None,
+    api: Api | None = None,
 ) -> Server:
     """Serve ``operations`` at ``socket_path`` until ``stop``. Only for the holder of the state lock: a socket
     file that is there already is a dead process's and is replaced. ``ready`` is asked at every ping."""
-    application = _application(operations, ready, health or command_health, service=service)
-    return _serve(application, _listen(socket_path), socket_path)
-
-
-def serve_health(health: Health, port: int) -> Server:
-    """Serve the two health pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
     from starlette.applications import Starlette
 
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    routes = _socket_routes(operations, ready, _pages(health or command_health, metrics), service=service)
+    if api is None:
+        return _serve(Starlette(routes=routes), _listen(socket_path), socket_path)
+    from ingestor.web.guard import OwnersGate
+    from ingestor.web.http import application
+
+    gate = OwnersGate(application(operations, api.reads, routes), Access(tokens=api.tokens, without=OWNER))
+    return _serve(gate, _listen(socket_path), socket_path)
+
+
+def serve_port(
+    operations: Operations, api: Api, *, address: str, port: int, hosts: Sequence[str], per_minute: int
+) -> Server:
+    """Serve the HTTP API on a port. Where it is of the loopback interface, who has no token reads what is public;
+    everywhere else he gets nothing. Raises ``OSError``."""
+    from ingestor.web.guard import PortGate
+    from ingestor.web.http import application
+    from ingestor.web.mcp import routes
+
+    here = ip_address(address).is_loopback
+    access = Access(tokens=api.tokens, without=ANYBODY if here else None)
+    names = [*hosts, *(_LOOPBACK_NAMES if here else (f"[{address}]" if ":" in address else address,))]
+    tools, beside = routes(operations.search, api.reads)
+    gate = PortGate(application(operations, api.reads, tools, beside), access, hosts=names, per_minute=per_minute)
+    return _serve(gate, _bound(address, port), None, connections=_CONNECTIONS)
+
+
+def serve_health(health: Health, port: int, metrics: Metrics | None = None) -> Server:
+    """Serve these pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
+    from starlette.applications import Starlette
+
+    return _serve(Starlette(routes=_pages(health, metrics)), _bound("127.0.0.1", port), None)
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
+        listener.bind((address, port))
     except OSError:
         listener.close()
         raise
-    return _serve(Starlette(routes=_health_routes(health)), listener, None)
+    return listener
 
 
-def _serve(application: Starlette, listener: socket.socket, path: Path | None) -> Server:
+def _serve(
+    application: ASGIApp, listener: socket.socket, path: Path | None, *, connections: int | None = None
+) -> Server:
     import uvicorn
 
     config = uvicorn.Config(
@@ -110,10 +156,12 @@ def _serve(application: Starlette, listener: socket.socket, path: Path | None) -
         loop="asyncio",
         http="h11",
         ws="none",
-        lifespan="off",
+        lifespan="on" if connections else "off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # anybody could say that he comes from elsewhere
+        limit_concurrency=connections,
         timeout_graceful_shutdown=_GRACE_S,
     )
     server = Server(uvicorn.Server(config), listener, path)
@@ -132,8 +180,9 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _application(operations: Operations, ready: Callable[[], bool], health: Health, *, service: bool) -> Starlette:
-    from starlette.applications import Starlette
+def _socket_routes(
+    operations: Operations, ready: Callable[[], bool], pages: Sequence[At], *, service: bool
+) -> Sequence[At]:
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route as At
 
@@ -141,6 +190,8 @@ def _application(operations: Operations, ready: Callable[[], bool], health: Heal
         return JSONResponse({"pid": os.getpid(), "version": __version__, "ready": ready(), "service": service})
 
     async def operate(request: Request) -> Response:
+        if request.scope.get(SCOPE_KEY, OWNER) is not OWNER:
+            return refusal(403, "This is for the owner of the state folder, without a token.")
         name = request.path_params["name"]
         route = ROUTES.get(name)
         if route is None:
@@ -149,39 +200,46 @@ def _application(operations: Operations, ready: Callable[[], bool], health: Heal
             asked = route.request.model_validate_json(await request.body())
         except ValueError as error:
             return refusal(422, f"The request is not valid: {_first_line(error)}.")
-        job = _Job(operations, name, route, asked)
-        return StreamingResponse(job.lines(), media_type=_NDJSON)
+        request_id = secrets.token_hex(4)
+        job = _Job(operations, name, route, asked, request_id)
+        return StreamingResponse(job.lines(), media_type=_NDJSON, headers={"X-Request-Id": request_id})
 
     def refusal(status: int, message: str) -> Response:
         body = _line("error", wire.ErrorReply(message=message, exit_code=2))
         return Response(body, status_code=status, media_type=_NDJSON)
 
-    return Starlette(
-        routes=[
-            At("/v1/ping", ping, methods=["GET"]),
-            At("/v1/ops/{name}", operate, methods=["POST"]),
-            *_health_routes(health),
-        ]
-    )
+    return [
+        At("/v1/ping", ping, methods=["GET"]),
+        At("/v1/ops/{name}", operate, methods=["POST"]),
+        *pages,
+    ]
 
 
-def _health_routes(health: Health) -> list[At]:
+def _pages(health: Health, metrics: Metrics | None) -> list[At]:
     from starlette.concurrency import run_in_threadpool
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route as At
 
-    async def page(request: Request) -> Response:
+    async def health_page(request: Request) -> Response:
         reply = await run_in_threadpool(health)
         well = reply.live if request.url.path == "/healthz" else reply.ready
         return JSONResponse(reply.model_dump(mode="json"), status_code=200 if well else 503)
 
-    return [At("/healthz", page, methods=["GET"]), At("/readyz", page, methods=["GET"])]
+    pages = [At(path, health_page, methods=["GET"]) for path in ("/healthz", "/readyz")]
+    if metrics is None:
+        return pages
+
+    async def metrics_page(_request: Request) -> Response:
+        return Response(await run_in_threadpool(metrics), media_type=_METRICS)
+
+    return [*pages, At("/metrics", metrics_page, methods=["GET"])]
 
 
 class _Job:
     """One operation in its thread, and the newest progress of each source on its way to the client."""
 
-    def __init__(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+    def __init__(self, operations: Operations, name: str, route: Route, request: wire.Wire, request_id: str) -> None:
+        self._request_id = request_id
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._ending: asyncio.Future[bytes] = self._loop.create_future()
@@ -215,18 +273,27 @@ class _Job:
             changed.cancel()
 
     def _work(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+        began = time.monotonic()
+        with log.bound(request_id=self._request_id):
+            ending, outcome = self._answer(operations, name, route, request)
+            seconds = round(time.monotonic() - began, 3)
+            _log.info("request_done", operation=name, outcome=outcome, duration_s=seconds)
+        self._in_loop(self._end, ending)
+
+    def _answer(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> tuple[bytes, str]:
+        """The last line, and how it went."""
         try:
-            ending = _line("result", route.call(operations, name, request, self._report))
+            return _line("result", route.call(operations, name, request, self._report)), "ok"
         except Exception as error:  # everything must reach the client as an ending
             reply = describe(error)
-            if reply is None:
-                _log.error("operation_crashed", operation=name, kind=type(error).__name__, exc_info=True)
-                reply = wire.ErrorReply(
-                    message=f"The service failed at this request ({type(error).__name__}).",
-                    hint="Its log has the details.",
-                )
-            ending = _line("error", reply)
-        self._in_loop(self._end, ending)
+            if reply is not None:
+                return _line("error", reply), "refused"
+            _log.error("operation_crashed", operation=name, kind=type(error).__name__, exc_info=True)
+            reply = wire.ErrorReply(
+                message=f"The service failed at this request ({type(error).__name__}).",
+                hint=f"Its log has the details: request_id {self._request_id}.",
+            )
+            return _line("error", reply), "crashed"
 
     def _report(self, progress: wire.Progress) -> None:
         with self._lock:

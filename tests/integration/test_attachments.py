@@ -14,7 +14,7 @@ from connectors.memory import MemorySource
 from ingestor.chunking.cutter import SemanticCutter
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.ledger.ledger import LEDGER_FILE
-from ingestor.model import Document, Outcome, ParseRequest, Reader
+from ingestor.model import Document, Filters, Outcome, ParseRequest, Reader
 from ingestor.parsing.attachments import MOST
 from ingestor.parsing.parse import parse
 from ingestor.sync.attachments import DEPTH
@@ -78,13 +78,15 @@ def test_an_attachment_is_a_document_that_names_its_mail(world: World) -> None:
     put(world, "box/offer.eml")
     report = world.sync()
     assert report.counts.added == 1
-    (scored,) = world.ledger.search.keyword("flamingo", 5, Reader(), ())
+    (scored,) = world.ledger.search.keyword("flamingo", 5, Reader(), Filters())
     (hit,) = world.ledger.search.hits([scored], Reader())
     assert (hit.title, hit.uri) == ("Report", "ingestor:docs/box/offer.eml#attachment=report.md")
     assert hit.url.endswith("/box/offer.eml")
     assert hit.parent is not None
     assert (hit.parent.uri, hit.parent.title) == ("ingestor:docs/box/offer.eml", "Offer")
-    (mail_itself,) = world.ledger.search.hits(world.ledger.search.keyword("notes.txt", 5, Reader(), ()), Reader())
+    (mail_itself,) = world.ledger.search.hits(
+        world.ledger.search.keyword("notes.txt", 5, Reader(), Filters()), Reader()
+    )
     assert (mail_itself.title, mail_itself.parent) == ("Offer", None)
     assert "Attachments: report.md, notes.txt" in mail_itself.text
 
@@ -194,7 +196,8 @@ def test_a_narrowed_mail_hides_them_in_the_same_commit(tmp_path_factory: pytest.
     def seen(*principals: str) -> list[str]:
         reader = Reader(principals=frozenset(principals))
         return [
-            hit.uri for hit in world.ledger.search.hits(world.ledger.search.keyword("penguins", 5, reader, ()), reader)
+            hit.uri
+            for hit in world.ledger.search.hits(world.ledger.search.keyword("penguins", 5, reader, Filters()), reader)
         ]
 
     assert len(seen("group:staff")) == 1
@@ -357,7 +360,7 @@ def test_an_item_with_a_parent_that_is_listed_too_names_it(tmp_path_factory: pyt
         (Reader(principals=few), "ingestor:docs/page"),
         (Reader(principals=frozenset({"public"})), None),
     ):
-        (hit,) = world.ledger.search.hits(world.ledger.search.keyword("penguins", 5, reader, ()), reader)
+        (hit,) = world.ledger.search.hits(world.ledger.search.keyword("penguins", 5, reader, Filters()), reader)
         assert (hit.parent.uri if hit.parent is not None else None) == parent
         assert hit.url == "memory:page/plan.txt"
     assert world.ledger.sync.known(SOURCE, "")[ItemId("page/plan.txt")].parent == "page"  # type: ignore[arg-type]

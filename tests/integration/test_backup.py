@@ -17,7 +17,7 @@ from ingestor import faultpoint, wire
 from ingestor.errors import LedgerTooNew, UserError
 from ingestor.ledger.database import LedgerDamaged
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
-from ingestor.model import GenerationState, ModelId, Reader, UnitId
+from ingestor.model import Filters, GenerationState, ModelId, Reader, UnitId
 from ingestor.service.archive import MANIFEST, BackupDamaged
 from ingestor.service.backup import backup
 from ingestor.service.restore import restore
@@ -66,7 +66,7 @@ def bring_back(archive: Path, state: Path) -> wire.RestoreReply:
 
 
 def found(ledger: Ledger, words: str) -> list[str]:
-    return [hit.text for hit in ledger.search.hits(ledger.search.keyword(words, 500, Reader(), ()), Reader())]
+    return [hit.text for hit in ledger.search.hits(ledger.search.keyword(words, 500, Reader(), Filters()), Reader())]
 
 
 def sound(ledger: Ledger) -> bool:

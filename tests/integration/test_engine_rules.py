@@ -14,7 +14,7 @@ from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
 from connectors.memory import MemorySource
 from ingestor.chunking.cutter import SemanticCutter
-from ingestor.model import Document, Outcome, Passage, Reader
+from ingestor.model import Document, Filters, Outcome, Passage, Reader
 from tests.support.world import SOURCE, World
 
 BODY = "Document {} says something of its own. The second sentence of {} is here as well.\n"
@@ -154,15 +154,15 @@ def test_r7_a_narrowed_grant_hides_at_once(world: World, tmp_path: Path) -> None
     world.sync()
     world.drain()
     public, staff = Reader(principals=frozenset({"public"})), Reader(principals=frozenset({"group:staff"}))
-    assert world.ledger.search.keyword("alpha", 10, public, ())
-    assert not world.ledger.search.keyword("alpha", 10, staff, ())
+    assert world.ledger.search.keyword("alpha", 10, public, Filters())
+    assert not world.ledger.search.keyword("alpha", 10, staff, Filters())
     narrower = FilesSource(FilesConfig(name=SOURCE, path=str(world.root), permissions=("group:staff",)))
     second = World(world.root, world.state, source=narrower)
     report = second.sync()
     assert (report.counts.bytes_read, second.drain()) == (0, (0, 0))
-    assert not second.ledger.search.keyword("alpha", 10, public, ())
-    assert second.ledger.search.keyword("alpha", 10, staff, ())
-    assert not second.ledger.search.keyword("alpha", 10, Reader(principals=frozenset()), ())
+    assert not second.ledger.search.keyword("alpha", 10, public, Filters())
+    assert second.ledger.search.keyword("alpha", 10, staff, Filters())
+    assert not second.ledger.search.keyword("alpha", 10, Reader(principals=frozenset()), Filters())
     second.close()
 
 
@@ -174,12 +174,12 @@ def test_r7_a_narrowed_file_is_hidden_before_anything_is_read(world: World) -> N
     open_world = World(world.root, world.state, source=posix)
     open_world.sync()
     local = Reader(principals=frozenset({"group:local"}))
-    assert open_world.ledger.search.keyword("alpha", 10, local, ())
+    assert open_world.ledger.search.keyword("alpha", 10, local, Filters())
     open_world.close()
     (world.root / "a.md").chmod(0o600)
     away = World(world.root, world.state, source=Failing(posix, SourceUnavailable("Gone.")))  # type: ignore[arg-type]
     assert away.run().outcome is Outcome.UNAVAILABLE
-    assert not away.ledger.search.keyword("alpha", 10, local, ())
+    assert not away.ledger.search.keyword("alpha", 10, local, Filters())
     away.close()
 
 
@@ -193,7 +193,7 @@ def test_r7_a_move_to_a_narrower_place_does_not_wait_for_what_has_to_be_read(wor
     now = World(world.root, world.state, source=posix)
     now.sync()
     local = Reader(principals=frozenset({"group:local"}))
-    assert now.ledger.search.keyword("alpha", 10, local, ())
+    assert now.ledger.search.keyword("alpha", 10, local, Filters())
     now.close()
     (world.root / "open/alpha.md").rename(world.root / "shut/alpha.md")
     (world.root / "open/copy.md").write_bytes((world.root / "open/beta.md").read_bytes())
@@ -201,7 +201,7 @@ def test_r7_a_move_to_a_narrower_place_does_not_wait_for_what_has_to_be_read(wor
     away = World(world.root, world.state, source=Failing(posix, SourceUnavailable("Gone.")))  # type: ignore[arg-type]
     report = away.run()
     assert (report.outcome, report.counts.moved) == (Outcome.UNAVAILABLE, 1)
-    assert not away.ledger.search.keyword("alpha", 10, local, ())
+    assert not away.ledger.search.keyword("alpha", 10, local, Filters())
     away.close()
 
 
@@ -238,8 +238,8 @@ def test_r7_what_stands_behind_a_shut_door_is_kept_and_shown_to_nobody(world: Wo
         now = World(world.root, world.state, source=source)  # type: ignore[arg-type]
         now.run()
         assert len(now.doc_ids()) == 8
-        assert bool(now.ledger.search.keyword("number4", 10, local, ())) is shown
-        assert now.ledger.search.keyword("number1", 10, local, ())
+        assert bool(now.ledger.search.keyword("number4", 10, local, Filters())) is shown
+        assert now.ledger.search.keyword("number1", 10, local, Filters())
         now.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 from connectors.base import Grant
 from connectors.memory import MemorySource
 from ingestor.chunking.cutter import SemanticCutter
-from ingestor.model import Outcome, Reader
+from ingestor.model import Filters, Outcome, Reader
 from ingestor.parsing.pool import InlineParser
 from ingestor.sync.engine import SyncEngine
 from tests.support.world import SOURCE, World
@@ -94,9 +94,9 @@ def test_r7_a_move_counts_as_the_journal_tells_of_it_last(made: Made) -> None:
     source.permit("q0", Grant(place="board", principals=frozenset({"group:board"})))
     world.sync()
     public = Reader(principals=frozenset({"public"}))
-    assert world.ledger.search.keyword("number1", 5, public, ())
-    assert not world.ledger.search.keyword("number0", 5, public, ())
-    assert world.ledger.search.keyword("number0", 5, Reader(principals=frozenset({"group:board"})), ())
+    assert world.ledger.search.keyword("number1", 5, public, Filters())
+    assert not world.ledger.search.keyword("number0", 5, public, Filters())
+    assert world.ledger.search.keyword("number0", 5, Reader(principals=frozenset({"group:board"})), Filters())
 
 
 def test_r5_the_last_word_of_a_journal_counts(made: Made) -> None:

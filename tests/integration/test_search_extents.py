@@ -68,5 +68,41 @@ def test_passages_stand_where_they_say(searcher: Searcher, length: int) -> None:
 def test_r7_no_part_of_what_is_hidden_is_shown(searcher: Searcher) -> None:
     """Neither merged nor cut down."""
     nobody = Reader(principals=frozenset({"user:eve"}))
-    for shape in ({"merge": True}, {"passage": 100}):
+    for shape in ({"merge": True}, {"passage": 100}, {"context": 2}):
         assert searcher.search("fee for berth 7", mode=SearchMode.HYBRID, top=9, reader=nobody, **shape).hits == ()
+
+
+@pytest.mark.parametrize("merge", [False, True])
+def test_neighbours_stand_beside_the_hit(searcher: Searcher, merge: bool) -> None:
+    """In their order, as many as were asked for while there are any; none of them is a part of the hit."""
+    every = searcher.search("fee berth ladder pier", mode=SearchMode.KEYWORD, top=200, reader=Reader()).hits
+    whole = sorted(every, key=lambda hit: hit.span)
+    hits = searcher.search(
+        "fee for berth 7", mode=SearchMode.HYBRID, top=20, reader=Reader(), merge=merge, context=2
+    ).hits
+    assert any(hit.chunks > 1 for hit in hits) is merge
+    for hit in hits:
+        check(hit)
+        before = [one.span for one in whole if one.span[1] <= hit.span[0]]
+        after = [one.span for one in whole if one.span[0] >= hit.span[1]]
+        assert [one.span for one in hit.before] == before[-2:]
+        assert [one.span for one in hit.after] == after[:2]
+
+
+def test_the_other_places_of_a_text(world: World, searcher: Searcher) -> None:
+    """Those that this reader may see; a hit of its own for none of them."""
+    for place in ("a", "b"):
+        world.write(f"{place}.md", "# Lighthouse\n\nThe lighthouse is lit at dusk.\n")
+    world.sync()
+    world.drain()
+    reader = Reader(principals=frozenset({"public"}))
+    for mode in SearchMode:
+        (hit, *others) = searcher.search("when is the lighthouse lit", mode=mode, top=3, reader=reader).hits
+        assert sorted(one.uri for one in (hit, *hit.also)) == ["ingestor:docs/a.md", "ingestor:docs/b.md"]
+        assert hit.also[0].url.endswith(".md#L1-L3")
+        assert all(one.also == () for one in others)
+    with world.ledger.sync._db.write() as tx:
+        made = tx.execute("INSERT INTO acl (source, place) SELECT id, 'of nobody' FROM source")
+        tx.execute("UPDATE binding SET acl = ? WHERE item_id = 'b.md' AND died IS NULL", (made.lastrowid,))
+    (hit, *_) = searcher.search("when is the lighthouse lit", mode=SearchMode.HYBRID, top=3, reader=reader).hits
+    assert (hit.uri, hit.also) == ("ingestor:docs/a.md", ())

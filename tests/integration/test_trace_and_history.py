@@ -13,7 +13,7 @@ from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
 from ingestor import wire_reading
 from ingestor.errors import UnknownId
-from ingestor.model import Reader
+from ingestor.model import Filters, Reader
 from ingestor.service.tracing import history, traced
 from tests.support.world import SOURCE, World
 
@@ -29,7 +29,7 @@ class Told(World):
         self.source = self.engine._source = self.engine._content._source = FilesSource(config)
 
     def chunk(self, words: str) -> str:
-        scored = self.ledger.search.keyword(words, 1, OWNER, ())
+        scored = self.ledger.search.keyword(words, 1, OWNER, Filters())
         return self.ledger.search.hits(scored, OWNER)[0].chunk_id
 
     def trace(self, chunk: str, reader: Reader = OWNER) -> wire_reading.TraceReply:
@@ -142,3 +142,19 @@ def test_a_reader_sees_what_he_may_see_now_and_could_see_then(world: Told) -> No
     with pytest.raises(UnknownId):
         world.history(document, GUEST)
     assert "Albatross" in world.history(document).model_dump_json()
+
+
+def test_a_place_that_was_hidden_then_is_not_named_now(world: Told) -> None:
+    """A name tells something too: for this reader the document begins where he could see it."""
+    world.granted("user:boss")
+    (world.root / "layoffs.md").write_text("# Plan\n\nThe plan of the board for the year.\n")
+    world.sync()
+    (world.root / "layoffs.md").rename(world.root / "plan.md")
+    world.sync()
+    world.granted("group:staff")
+    world.sync()
+    (document,) = world.doc_ids().values()
+    assert "layoffs" in world.history(document).model_dump_json()
+    told = world.history(document, STAFF)
+    assert "layoffs" not in told.model_dump_json()
+    assert told.uri == "ingestor:docs/plan.md"

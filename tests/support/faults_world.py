@@ -21,7 +21,7 @@ from ingestor.embedding.worker import EmbedStep
 from ingestor.errors import IndexUnavailable
 from ingestor.index.projector import Projector
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import GenerationState, Outcome, Plan, Reader, RunReport, Tally, Trigger
+from ingestor.model import Filters, GenerationState, Outcome, Plan, Reader, RunReport, Tally, Trigger
 from ingestor.parsing.pool import InlineParser
 from ingestor.sync.engine import SyncEngine
 from tests.support.faults_oracle import Wanted, difference, held, row_differences, wanted
@@ -211,7 +211,7 @@ class World:
 
     def found(self, word: str) -> set[str]:
         """The items that a search for a word by keyword shows."""
-        scored = self.ledger.search.keyword(word, 1_000, Reader(), ())
+        scored = self.ledger.search.keyword(word, 1_000, Reader(), Filters())
         return {hit.uri.partition("/")[2] for hit in self.ledger.search.hits(scored, Reader())}
 
     def doc_ids(self) -> dict[str, str]:

@@ -4,24 +4,42 @@ from __future__ import annotations
 
 from connectors.base import Grant, ItemId, ItemRef, Scope, Version
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Hash, Passage, PutRevision, Recipe, RunId, Unit
+from ingestor.model import Applied, Hash, Passage, PutRevision, Recipe, RunId, Unit
 
 RUN = RunId("r")
 
 
-def put(ledger: Ledger, item: str, text: str, *, source: str = "s", readers: tuple[str, ...] = ("public",)) -> None:
+def put(
+    ledger: Ledger,
+    item: str,
+    text: str,
+    *,
+    source: str = "s",
+    readers: tuple[str, ...] = ("public",),
+    kind: str = "text",
+    url: str = "",
+    modified_at: float | None = None,
+    section: tuple[str, ...] = (),
+) -> Applied:
+    """``section`` is the path above the passage, and its context."""
     unit = Unit(text=text, start=0, end=len(text), weight=len(text))
     grant = Grant(place=f"place of {item}", principals=frozenset(readers))
     known = ledger.sync.known(source, Scope("")).get(ItemId(item))
     op = PutRevision(
-        ref=ItemRef(item_id=ItemId(item), name=item, version=Version(text), grant=grant),
+        ref=ItemRef(
+            item_id=ItemId(item), name=item, version=Version(text), grant=grant, url=url, modified_at=modified_at
+        ),
         doc=known.doc if known else None,
         content_hash=Hash(text.encode()),
         recipe=Recipe("r"),
         title="",
-        kind="text",
-        passages=(Passage(start=0, end=len(text), text=text, units=(unit,), length=len(text)),),
+        kind=kind,
+        passages=(
+            Passage(
+                start=0, end=len(text), text=text, units=(unit,), length=len(text), section=section, context=section
+            ),
+        ),
         has_lines=False,
         seen_at=0.0,
     )
-    ledger.sync.apply(source, RUN, [op])
+    return ledger.sync.apply(source, RUN, [op])

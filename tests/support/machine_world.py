@@ -26,7 +26,7 @@ from ingestor.errors import IndexUnavailable
 from ingestor.index.probe import probe
 from ingestor.index.projector import Projector
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import ChunkId, Generation, GenerationState, ModelId, Outcome, Plan, Reader, RunReport
+from ingestor.model import ChunkId, Filters, Generation, GenerationState, ModelId, Outcome, Plan, Reader, RunReport
 from ingestor.ports import VectorStore
 from tests.support.faults_oracle import Wanted, row_differences
 from tests.support.faults_world import SOURCE, Death, SimulatedCrash, World
@@ -251,7 +251,7 @@ class MachineWorld(World):
                 if principals is None or passage.principals & principals:
                     wanted[passage.item, passage.text] += count
             assert self.seen_by(principals) == wanted
-            candidates = self.ledger.search.all_candidates(Reader(principals=principals), (), 100_000)
+            candidates = self.ledger.search.all_candidates(Reader(principals=principals), Filters(), 100_000)
             assert len(candidates) == wanted.total()
 
     def check_index(self, expected: Wanted | None = None) -> None:

@@ -13,7 +13,7 @@ from ingestor.chunking.cutter import SemanticCutter
 from ingestor.embedding.worker import EmbedStep
 from ingestor.index.projector import Projector
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import GenerationState, ModelId, Outcome, Plan, Reader, RunReport, Tally, Trigger
+from ingestor.model import Filters, GenerationState, ModelId, Outcome, Plan, Reader, RunReport, Tally, Trigger
 from ingestor.parsing.pool import InlineParser
 from ingestor.sync.engine import SyncEngine
 from tests.support.memory_index import MemoryIndex
@@ -112,7 +112,7 @@ class World:
 
     def found(self, words: str) -> list[str]:
         """Item names that a keyword search finds."""
-        scored = self.ledger.search.keyword(words, 50, Reader(), ())
+        scored = self.ledger.search.keyword(words, 50, Reader(), Filters())
         return [hit.uri for hit in self.ledger.search.hits(scored, Reader())]
 
     def dump(self) -> dict[str, list[tuple[object, ...]]]:

@@ -110,6 +110,35 @@ def test_search_options_become_the_request(invoke: Invoke, backend: Scripted) ->
     ]
 
 
+def test_filters_become_the_request(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
+    """Of a search and of an evaluation alike: paths, kinds and times."""
+    asked = tmp_path / "questions.jsonl"
+    asked.write_text('{"question": "x", "answer": "y"}')
+    filters = ("--path", "hr", "--path", "/srv/./docs/", "--kind", ".PDF", "--since", "2026-11-20T00:00+00:00")
+    invoke("search", "x", "--context", "2", *filters, "--until", "2026-11-21T00:00+00:00")
+    invoke("eval", str(asked), "--mode", "dense", *filters, "--until", "2026-11-21T00:00+00:00")
+    for (_, request), context in zip(backend.asked, (2, 0), strict=True):
+        assert (request.paths, request.kinds, request.context) == (("hr", "/srv/docs"), ("pdf",), context)
+        assert (request.since, request.until) == (1_795_132_800.0, 1_795_219_200.0)
+
+
+def test_a_time_that_is_none_is_refused(invoke: Invoke, backend: Scripted) -> None:
+    """With the option and how to write one."""
+    result = invoke("search", "x", "--since", "yesterday")
+    assert (result.code, backend.asked) == (2, [])
+    assert "--since: 'yesterday' is no time; write one like 2026-11-20" in result.err
+
+
+def test_a_context_is_made_for_a_model(invoke: Invoke, backend: Scripted) -> None:
+    """Of many hits, merged where there is room, as text or with its citations as JSON."""
+    shown = invoke("search", "how long", "--format", "context", "--budget", "500")
+    reply = json.loads(invoke("search", "how long", "--format", "context", "--top", "5", "--json").out)
+    assert '<passage number="1" title="Refunds"' in shown.out
+    assert [(request.top, request.merge) for _, request in backend.asked] == [(40, False), (5, True)]
+    assert (reply["budget"], [c["chunk_id"] for c in reply["citations"]]) == (3000, ["c1"])
+    assert invoke("search", "x", "--format", "context", "--context", "1").code == 2
+
+
 @pytest.mark.parametrize("who", ["", " , ", "ana", "user:", "owner:ana", "group:a,ana"])
 def test_an_odd_reader_is_refused(invoke: Invoke, backend: Scripted, who: str) -> None:
     """A mistyped --as must not become everybody, nor a search that quietly finds nothing."""
@@ -126,7 +155,8 @@ def test_search_json_has_the_shape_of_the_contract(invoke: Invoke) -> None:
     assert reply["hits"][0] == json.loads(HIT.model_dump_json())
     assert set(reply["hits"][0]) == {
         *("chunk_id", "document_id", "source", "title", "uri", "url", "section", "page", "lines"),
-        *("span", "score", "text", "revision", "ingested_at", "parent", "parent_title"),
+        *("span", "score", "text", "revision", "ingested_at", "parent", "parent_title", "pinned_url"),
+        *("kind", "changed_at", "also", "before", "after"),
     }
 
 

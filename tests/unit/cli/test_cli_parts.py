@@ -12,7 +12,7 @@ from ingestor.cli.outcome import exit_code, summary
 from ingestor.cli.output import ago, clean, span
 from ingestor.cli.progress import Bars, phase
 from ingestor.service.replies import canonical
-from ingestor.wire import Progress, RunsReply, SearchReply
+from ingestor.wire import Neighbour, Place, Progress, RunsReply, SearchReply
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,28 @@ def test_a_hit_of_an_attachment_names_its_mail(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.stdout", out := io.StringIO())
     show(SearchReply(query="x", took_ms=1, hits=(HIT.model_copy(update={"parent": "u", "parent_title": "Offer"}),)))
     assert "handbook, lines 12-18, attached to Offer" in out.getvalue()
+
+
+def test_what_stands_around_a_hit_and_where_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the document; other places beneath."""
+    monkeypatch.setattr("sys.stdout", out := io.StringIO())
+    beside = {"chunk_id": "c", "section": (), "page": None, "lines": None, "span": (0, 1)}
+    place = {key: value for key, value in HIT.model_dump().items() if key in Place.model_fields}
+    hit = HIT.model_copy(
+        update={
+            "before": (Neighbour(text="Before.", **beside),),
+            "after": (Neighbour(text="After.", **beside),),
+            "also": (Place(**{**place, "url": "file:///copy.md"}),),
+        }
+    )
+    show(SearchReply(query="x", took_ms=1, hits=(hit,)))
+    assert [line.strip() for line in out.getvalue().splitlines()[2:]] == [
+        "Before.",
+        "A refund takes",
+        "five working days.",
+        "After.",
+        "also in file:///copy.md  handbook, lines 12-18",
+    ]
 
 
 class Terminal(io.StringIO):

@@ -11,7 +11,7 @@ import pytest
 from connectors.base import WHOLE, Grant, ItemId, ItemRef, Version
 from ingestor.errors import UnknownId
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Move, Reader, Rebind
+from ingestor.model import Filters, Move, Reader, Rebind
 from tests.support.ledger_rows import RUN, put
 
 PUBLIC = Reader(principals=frozenset({"public"}))
@@ -27,7 +27,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def found(ledger: Ledger, words: str, reader: Reader = PUBLIC) -> list[str]:
-    scored = ledger.search.keyword(words, 100, reader, ())
+    scored = ledger.search.keyword(words, 100, reader, Filters())
     return [hit.uri for hit in ledger.search.hits(scored, reader)]
 
 

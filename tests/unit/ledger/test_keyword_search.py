@@ -10,7 +10,7 @@ import pytest
 from connectors.base import ItemId
 from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Reader, Regrant, Remove
+from ingestor.model import Filters, Reader, Regrant, Remove
 from tests.support.ledger_rows import RUN, put
 
 
@@ -27,7 +27,7 @@ def found(
     ledger: Ledger, words: str, *, principals: tuple[str, ...] | None = None, sources: tuple[str, ...] = ()
 ) -> set[str]:
     reader = Reader(principals=None if principals is None else frozenset(principals))
-    scored = ledger.search.keyword(words, 100, reader, sources)
+    scored = ledger.search.keyword(words, 100, reader, Filters(sources=sources))
     return {hit.uri.removeprefix("ingestor:") for hit in ledger.search.hits(scored, reader)}
 
 
@@ -61,6 +61,51 @@ def test_a_code_is_a_phrase(ledger: Ledger) -> None:
     put(ledger, "a", "The code ERR-4012 is rare.")
     put(ledger, "b", "The number 4012 stands here, and err there.")
     assert found(ledger, "ERR-4012") == {"s/a"}
+
+
+@pytest.mark.parametrize(
+    ("query", "items"),
+    [
+        ('"delays the refund"', {"s/a"}),
+        ('"the delays refund"', set()),
+        ("“Delays the refund”", {"s/a"}),
+        ('"refund of deliv"*', {"s/b"}),
+        ('"delays the refund" boat', {"s/a", "s/c"}),
+        ('say "" or "?" of a boat', {"s/c"}),
+        ("deliv*", {"s/b"}),
+        ("deliv", set()),
+        ("ERR-40*", {"s/a"}),
+        ("ERR-401", set()),
+        ("v2.3*", {"s/a"}),
+        ("v2.3", {"s/a"}),
+        ("v2.3.1", {"s/a"}),
+        ("v2.3.10", set()),
+        ("snake_ca*", {"s/a"}),
+        ("parseHTTPRe*", {"s/c"}),
+        ("parseHTTPReply", {"s/c"}),
+        ("--dry-run", {"s/c"}),
+        ("2*boat", {"s/c"}),
+        ("**boat**", {"s/c"}),
+        ("os.path.join()", {"s/c"}),
+        ("ana@example.org", {"s/c"}),
+        ("/etc/ingestor/a.toml", {"s/b"}),
+        ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", {"s/b"}),
+        ('NEAR(boat "', {"s/c"}),
+        ("text:boat", set()),
+        ("boat NOT parseHTTPReply", {"s/c"}),
+    ],
+)
+def test_phrases_beginnings_and_identifiers(ledger: Ledger, query: str, items: set[str]) -> None:
+    """Quotation marks hold words together, a star stands for any ending, and no sign is a command of FTS5."""
+    put(ledger, "a", "Error ERR-4012 of v2.3.1 in snake_case delays the refund.")
+    put(
+        ledger, "b", "A refund of delivery costs, set in /etc/ingestor/a.toml; id 3f2504e0-4f89-11d3-9a0c-0305e82c3301."
+    )
+    put(ledger, "c", "A boat calls parseHTTPReply and os.path.join, with --dry-run; ask ana@example.org.")
+    assert found(ledger, query) == items
+    assert {row for row, _ in ledger.search.keyword(query, 9, Reader(), Filters())} == {
+        row for word in ledger.search.held(query, rows_of(ledger).values()) for row in word.chunks
+    }
 
 
 def test_what_was_removed_or_replaced_is_not_found(ledger: Ledger) -> None:
@@ -97,9 +142,60 @@ def test_only_the_sources_asked_for(ledger: Ledger) -> None:
     assert found(ledger, "words") == {"s/a"}
 
 
+def test_a_passage_is_found_by_the_headings_above_it(ledger: Ledger) -> None:
+    """It need not repeat them; and one that says the word itself comes first."""
+    put(ledger, "below", "Money comes back within a week.", section=("Refunds", "Europe"))
+    put(ledger, "says", "In Europe it takes a week for money to come.")
+    put(ledger, "other", "Money comes back within a month.", section=("Refunds", "Asia"))
+    scored = ledger.search.keyword("europe", 9, Reader(), ())
+    assert [hit.uri for hit in ledger.search.hits(scored, Reader())] == ["ingestor:s/says", "ingestor:s/below"]
+    row = rows_of(ledger)
+    europe, refunds = ledger.search.held("europe refunds", list(row.values()))
+    assert (list(europe.chunks), list(europe.context)) == ([row["says"]], [row["below"]])
+    assert sorted(refunds.context) == sorted([row["below"], row["other"]])
+    assert europe.context_rarity > refunds.context_rarity > 0
+    assert ledger.upkeep.keyword_problems() == []
+
+
+def test_an_edited_heading_rewrites_no_passage(ledger: Ledger) -> None:
+    """What stands below it keeps its chunk, is found by the new words and no more by the old, and only the heading
+    has to be embedded."""
+    put(ledger, "a", "Money comes back within a week.", section=("Refunds", "Europe"))
+    before = rows_of(ledger)
+    applied = put(ledger, "a", "Money comes back within a week.", section=("Refunds", "Benelux"))
+    assert (applied.chunks_added, applied.chunks_removed, applied.units_new) == (0, 0, 1)
+    assert rows_of(ledger) == before
+    assert (found(ledger, "europe"), found(ledger, "benelux")) == (set(), {"s/a"})
+    assert ledger.upkeep.keyword_problems() == []
+    assert ledger.upkeep.row_problems() == []
+
+
+def test_a_word_above_many_passages_is_not_looked_for_there(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The title of a long document stands above all of it, and says of none of its passages that it answers."""
+    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.search._COMMON", 0.5)
+    put(ledger, "a", "The harbour has a quay.", section=("Harbour",))
+    for name in "bcd":
+        put(ledger, name, f"Text {name} of another thing.", section=("Harbour",))
+    assert found(ledger, "harbour") == {"s/a"}
+    (harbour,) = ledger.search.held("harbour", list(rows_of(ledger).values()))
+    assert list(harbour.context) == []
+
+
+def test_a_sample_is_of_what_lives(ledger: Ledger) -> None:
+    """Neither replaced text nor that of a removed source; no more documents than were asked for."""
+    put(ledger, "a", "original words")
+    put(ledger, "a", "replaced text")
+    put(ledger, "b", "other text")
+    put(ledger, "c", "text of t", source="t")
+    ledger.sources.remove("t")
+    assert sorted(ledger.search.sample(9)) == ["other text", "replaced text"]
+    assert len(ledger.search.sample(1)) == 1
+
+
 def rows_of(ledger: Ledger) -> dict[str, int]:
     """The chunk row of each item of one chunk."""
-    every = ledger.search.all_candidates(Reader(), (), 100)
+    every = ledger.search.all_candidates(Reader(), Filters(), 100)
     hits = [ledger.search.hits([(one.chunk, 0.0)], Reader())[0].uri for one in every]
     return {uri.removeprefix("ingestor:s/"): one.chunk for uri, one in zip(hits, every, strict=True)}
 
@@ -112,10 +208,10 @@ def test_which_chunks_hold_which_word(ledger: Ledger) -> None:
     row = rows_of(ledger)
     asked = [row["a"], row["b"]]
     pump, harbour, lighthouse = ledger.search.held("the pump of a harbour lighthouse", asked)
-    assert list(pump[1]) == [row["a"]]
-    assert sorted(harbour[1]) == sorted(asked)
-    assert list(lighthouse[1]) == []
-    assert lighthouse[0] > pump[0] > harbour[0] > 0
+    assert list(pump.chunks) == [row["a"]]
+    assert sorted(harbour.chunks) == sorted(asked)
+    assert list(lighthouse.chunks) == []
+    assert lighthouse.rarity > pump.rarity > harbour.rarity > 0
 
 
 def test_a_code_is_held_as_a_phrase(ledger: Ledger) -> None:
@@ -123,15 +219,15 @@ def test_a_code_is_held_as_a_phrase(ledger: Ledger) -> None:
     put(ledger, "a", "The code ERR-4012 is rare.")
     put(ledger, "b", "The number 4012 stands here, and err there.")
     row = rows_of(ledger)
-    ((_, holders),) = ledger.search.held("ERR-4012", list(row.values()))
-    assert list(holders) == [row["a"]]
+    (code,) = ledger.search.held("ERR-4012", list(row.values()))
+    assert list(code.chunks) == [row["a"]]
 
 
 def test_nothing_is_held_where_nothing_is_asked(ledger: Ledger) -> None:
     """No words, or no chunks."""
     put(ledger, "a", "some words")
     assert ledger.search.held("?!", [1]) == []
-    assert [list(holders) for _, holders in ledger.search.held("words", [])] == [[]]
+    assert [list(word.chunks) for word in ledger.search.held("words", [])] == [[]]
 
 
 def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +238,7 @@ def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatc
     put(ledger, "b", "harbour quay north")
     put(ledger, "c", "harbour quay")
     row = rows_of(ledger)
-    assert [list(holders) for _, holders in ledger.search.held("harbour pump", list(row.values()))] == [[row["a"]]]
+    assert [list(word.chunks) for word in ledger.search.held("harbour pump", list(row.values()))] == [[row["a"]]]
     assert len(ledger.search.held("harbour quay", list(row.values()))) == 1
 
 
@@ -159,10 +255,10 @@ def test_all_that_a_reader_sees(ledger: Ledger) -> None:
         ((), set()),
     ):
         reader = Reader(principals=frozenset(principals))
-        walked = [one.chunk for one in ledger.search.all_candidates(reader, (), 100)]
+        walked = [one.chunk for one in ledger.search.all_candidates(reader, Filters(), 100)]
         assert sorted(walked) == sorted(row[name] for name in seen)
-        assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, ())) == sorted(walked)
-        assert ledger.search.all_candidates(reader, ("t",), 100) == []
+        assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, Filters())) == sorted(walked)
+        assert ledger.search.all_candidates(reader, Filters(sources=("t",)), 100) == []
 
 
 @pytest.mark.parametrize("question", ["held", "walk"])
@@ -180,7 +276,7 @@ def test_no_walk_through_what_was_not_asked(ledger: Ledger, monkeypatch: pytest.
     if question == "held":
         ledger.search.held("words", [1, 2])
     else:
-        ledger.search.all_candidates(Reader(principals=frozenset({"public"})), (), 10)
+        ledger.search.all_candidates(Reader(principals=frozenset({"public"})), Filters(), 10)
     assert plans
     assert [plan for plan in plans if "VIRTUAL TABLE INDEX 0:=" in plan] == []
     if question == "walk":

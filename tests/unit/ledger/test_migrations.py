@@ -16,7 +16,7 @@ from ingestor.errors import LedgerError
 from ingestor.ledger.database import _migrations
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
 from ingestor.ledger.vectors import Vectors
-from ingestor.model import GenerationState, Outcome, Reader, RunId
+from ingestor.model import Filters, GenerationState, Outcome, Reader, RunId
 from tests.data.make_ledger import FOLDER, LENGTH, MODEL, revision, schema
 
 NEWEST = max(_migrations("migrations"))
@@ -67,9 +67,9 @@ def test_an_older_ledger_is_brought_to_the_present_schema(fixture: Path, tmp_pat
     assert (last.outcome, last.counts.added) == (Outcome.HELD, 3)
 
     staff, stranger = Reader(principals=frozenset({"group:staff"})), Reader(principals=frozenset({"public"}))
-    (hit,) = ledger.search.hits(ledger.search.keyword("ferry noon", 5, staff, ()), staff)
+    (hit,) = ledger.search.hits(ledger.search.keyword("ferry noon", 5, staff, Filters()), staff)
     assert (hit.revision, hit.section, hit.page, hit.lines) == (2, ("Harbour", "Ferries"), 3, (1, 2))
-    assert ledger.search.keyword("ferry noon", 5, stranger, ()) == []
+    assert ledger.search.keyword("ferry noon", 5, stranger, Filters()) == []
 
     (generation,) = ledger.index.generations()
     assert generation.state is GenerationState.SERVING
@@ -77,6 +77,8 @@ def test_an_older_ledger_is_brought_to_the_present_schema(fixture: Path, tmp_pat
     assert ledger.index.churn(generation.generation_id)[1] == 2
     units = sorted(ledger.upkeep.settled_unit_ids())
     assert ledger.vectors(MODEL).get(units).shape == (2, LENGTH)
+
+    assert [month.spent.documents for month in ledger.usage.months()] in ([], [5])  # accounts are kept from schema 6 on
 
     ledger.sync.apply("handbook", RunId("later"), [revision(ledger, "tide.md", "The tide comes twice a day, third.")])
     assert ledger.index.backlog(generation.generation_id) == (1, 3)

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from ingestor.errors import IndexUnavailable, UserError
-from ingestor.model import Candidate, ChunkId, DocId, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Reader, SearchMode, UnitId
 from ingestor.search.citations import cite
 from ingestor.search.scoring import (
     BESIDE,
+    CHUNK_SHARE,
+    CONTEXT_WORDS,
     KEYWORD_WEIGHT,
+    UNIT_SHARE,
     dense_scores,
     hybrid_scores,
     ranked,
@@ -51,12 +54,12 @@ def hit(**changes: object) -> Hit:
     return Hit(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_a_chunk_is_half_itself_and_half_its_best_unit() -> None:
+def test_a_chunk_is_itself_and_its_best_unit() -> None:
     """One sentence that answers lifts a passage that speaks of other things too."""
     every = [candidate(1, (1, 1)), candidate(2, (1, 1), (2, 1)), candidate(3, (2, 1))]
     scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
     assert scores[1] == pytest.approx(1.0)
-    assert scores[2] == pytest.approx(0.5 * np.sqrt(0.5) + 0.5 / np.hypot(1, BESIDE))
+    assert scores[2] == pytest.approx(CHUNK_SHARE * np.sqrt(0.5) + UNIT_SHARE / np.hypot(1, BESIDE))
     assert scores[3] == pytest.approx(0.0)
 
 
@@ -96,23 +99,59 @@ def test_a_chunk_without_all_its_vectors_has_no_dense_score() -> None:
     assert both[2] == pytest.approx(1.0 + KEYWORD_WEIGHT)
 
 
+def words(*held: tuple[float, Collection[int]]) -> list[HeldWord]:
+    return [HeldWord(rarity=rarity, chunks=chunks) for rarity, chunks in held]
+
+
 def test_a_chunk_holds_a_share_of_the_query() -> None:
     """Words count by their rarity, and one that stands nowhere counts in the whole."""
-    shares = word_shares([(6.0, [1, 2]), (2.0, [2]), (4.0, [])])
+    shares = word_shares(words((6.0, [1, 2]), (2.0, [2]), (4.0, [])))
     assert shares == pytest.approx({1: 0.5, 2: 8 / 12})
     assert word_shares([]) == {}
 
 
+def test_a_heading_says_less_than_the_text() -> None:
+    """A word above a chunk counts half, and less still where it stands above many; in both places it counts once."""
+    share = word_shares(
+        [
+            HeldWord(rarity=4.0, chunks=[1], context_rarity=4.0, context=[1, 2]),
+            HeldWord(rarity=4.0, chunks=[], context_rarity=1.0, context=[3]),
+        ]
+    )
+    assert share == pytest.approx({1: 4 / 8, 2: 4 * CONTEXT_WORDS / 8, 3: CONTEXT_WORDS / 8})
+
+
+def test_no_heading_outranks_the_passage_that_answers() -> None:
+    """Of two equally near passages the one that says the words is first, though the other stands below them all."""
+    share = word_shares([HeldWord(rarity=3.0, chunks=[1], context_rarity=9.0, context=[2]) for _ in range(4)])
+    scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.4}, share)
+    assert scores[1] > scores[2] > 0.4
+
+
+def test_what_stands_above_a_chunk_turns_it_a_little() -> None:
+    """Below a heading that is near a passage is nearer than without, and never as near as one that is near itself."""
+    every = [candidate(1, (2, 5)), candidate(2, (2, 5), (1, -1)), candidate(3, (1, 5), (2, -1))]
+    scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
+    assert 0 == scores[1] < scores[2] < 0.3 < 0.9 < scores[3]
+    assert unit_scores(X, every, BOTH, np.stack([X, Y])) == {1: [0.0], 2: [0.0], 3: [1.0]}
+
+
+def test_a_heading_that_is_not_embedded_yet_hides_nothing() -> None:
+    """What stands below it is found by what it says."""
+    scores = dense_scores(X, [candidate(1, (1, 1), (9, -1))], BOTH[:1], np.stack([X]))
+    assert scores == pytest.approx({1: 1.0})
+
+
 def test_a_stray_word_does_not_outrank_what_is_meant() -> None:
     """A question in other words than the answer's: the one word that matches by chance moves nothing far."""
-    asked = word_shares([(4.0, [2]), *((4.0, ()) for _ in range(5))])
+    asked = word_shares(words((4.0, [2]), *((4.0, ()) for _ in range(5))))
     scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.3}, asked)
     assert scores[1] > scores[2]
 
 
 def test_words_that_stand_together_outrank_a_likeness() -> None:
     """A question in the words of the answer is answered by it."""
-    asked = word_shares([(4.0, [2]), (4.0, [2]), (4.0, [2]), (4.0, [1])])
+    asked = word_shares(words((4.0, [2]), (4.0, [2]), (4.0, [2]), (4.0, [1])))
     scores = hybrid_scores([1, 2], {1: 0.5, 2: 0.3}, asked)
     assert scores[2] > scores[1]
 
@@ -160,19 +199,17 @@ def test_a_link_opens_at_the_place(changes: dict[str, object], url: str) -> None
 class Ledger:
     """Three live chunks; the third is hidden from readers who are not the owner."""
 
-    def keyword(self, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> list[tuple[int, float]]:
+    def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> list[tuple[int, float]]:
         return [(2, 4.0)] if "word" in words else []
 
-    def held(self, words: str, chunks: Collection[int]) -> list[tuple[float, Collection[int]]]:
-        return [(1.0, {2} & set(chunks))] if "word" in words else []
+    def held(self, words: str, chunks: Collection[int]) -> list[HeldWord]:
+        return [HeldWord(rarity=1.0, chunks={2} & set(chunks))] if "word" in words else []
 
-    def candidates(
-        self, chunks: Iterable[ChunkId | int], reader: Reader, sources: Sequence[str]
-    ) -> Sequence[Candidate]:
+    def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         wanted = set(chunks)
-        return [c for c in self.all_candidates(reader, sources, 10) if c.chunk in wanted or c.chunk_id in wanted]
+        return [c for c in self.all_candidates(reader, filters, 10) if c.chunk in wanted or c.chunk_id in wanted]
 
-    def all_candidates(self, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+    def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         every = [candidate(1, (1, 1)), candidate(2, (2, 1)), candidate(3, (1, 1), (2, 1))]
         return every if reader.principals is None else every[:2]
 
@@ -235,10 +272,10 @@ def test_a_reader_who_sees_little_is_answered_by_scan() -> None:
 def test_a_scan_that_sees_a_part_takes_nothing_from_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """Above its limit the scan sees any part of the chunks; the nearest ones that the index named stay."""
 
-    def first_only(self: Ledger, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+    def first_only(self: Ledger, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         return [candidate(2, (2, 1)), candidate(4, (2, 1))]
 
-    def named(self: Ledger, chunks: Iterable[object], reader: Reader, sources: Sequence[str]) -> Sequence[Candidate]:
+    def named(self: Ledger, chunks: Iterable[object], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         return [candidate(1, (1, 1))]
 
     monkeypatch.setattr(Ledger, "all_candidates", first_only)
@@ -259,10 +296,10 @@ def test_a_scan_that_saw_a_part_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 def test_the_same_text_is_one_hit(monkeypatch: pytest.MonkeyPatch) -> None:
     """In whichever mode, and wherever it stands."""
 
-    def copies(self: Ledger, reader: Reader, sources: Sequence[str], limit: int) -> Sequence[Candidate]:
+    def copies(self: Ledger, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         return [candidate(1, (1, 1), text="a"), candidate(2, (1, 1), text="a"), candidate(3, (2, 1), text="b")]
 
-    def twice(self: Ledger, words: str, limit: int, reader: Reader, sources: Sequence[str]) -> list[tuple[int, float]]:
+    def twice(self: Ledger, words: str, limit: int, reader: Reader, filters: Filters) -> list[tuple[int, float]]:
         return [(2, 4.0), (1, 3.0), (3, 2.0)]
 
     monkeypatch.setattr(Ledger, "all_candidates", copies)

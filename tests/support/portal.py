@@ -1,0 +1,130 @@
+"""The HTTP API over a small world, in this process: the real application behind the real gate of a port, over a real
+ledger. What of the service is not there is the model and the vector index."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+from starlette.testclient import TestClient
+
+from ingestor import wire
+from ingestor.errors import SourceHeld
+from ingestor.model import ChunkId
+from ingestor.search.searcher import Lens, Searcher
+from ingestor.service.quarantine import ignore
+from ingestor.service.reading import LedgerReading
+from ingestor.service.searching import search
+from ingestor.tokens import Role, Tokens
+from ingestor.web.access import ANYBODY, Access
+from ingestor.web.guard import PortGate
+from ingestor.web.http import application
+from tests.support.world import World
+
+HOST = "127.0.0.1:8643"
+
+
+class PortalOperations:
+    """What of ``web.api.Operations`` the API asks for. ``did`` keeps what would set a source to work."""
+
+    def __init__(self, world: World, nearest: Callable[[], Sequence[ChunkId]]) -> None:
+        lens = Lens(embedder=world.embedder, vectors=world.vectors, nearest=lambda _vector, _n: nearest())
+        searcher = Searcher(ledger=world.ledger.search, lens=lambda: lens, unit_texts=world.ledger.index.unit_texts)
+        self._service: Any = SimpleNamespace(
+            ledger=world.ledger, warm=lambda: None, parts=SimpleNamespace(searcher=searcher)
+        )
+        self._ledger = world.ledger
+        self.did: list[wire.Wire] = []
+        self.error: BaseException | None = None
+
+    def search(self, request: wire.SearchRequest) -> wire.SearchReply:
+        if self.error is not None:
+            raise self.error
+        return search(self._service, request)
+
+    def sync(self, request: wire.SyncRequest, _report: object) -> wire.RunsReply:
+        for name in request.sources:
+            self._ledger.sources.row_id(name)
+        self.did.append(request)
+        return wire.RunsReply(runs=())
+
+    def plan(self, request: wire.PlanRequest) -> wire.PlanReply:
+        self._ledger.sources.row_id(request.source)
+        return wire.PlanReply(source=request.source)
+
+    def approve(self, request: wire.ApproveRequest, _report: object) -> wire.RunsReply:
+        self._ledger.sources.row_id(request.source)
+        raise SourceHeld("The plan has changed.")
+
+    def quarantine_retry(self, request: wire.QuarantineRequest, _report: object) -> wire.RunsReply:
+        self.did.append(request)
+        return wire.RunsReply(runs=())
+
+    def quarantine_ignore(self, request: wire.QuarantineRequest) -> wire.QuarantineReply:
+        return ignore(self._ledger, request)
+
+
+class Portal:
+    """``nearest`` is what a vector index would name: all it ever held, whatever became of it."""
+
+    def __init__(self, world: World, *, per_minute: int = 1_000_000) -> None:
+        def ever() -> list[ChunkId]:
+            return [ChunkId(key) for (key,) in world.ledger.sync._db.read("SELECT chunk_id FROM chunk")]
+
+        self.world = world
+        self.operations = PortalOperations(world, ever)
+        self.tokens = Tokens(world.state)
+        self.reads = LedgerReading(
+            state_dir=world.state,
+            holder="",
+            configured=list,
+            make_source=lambda _row: world.source,
+            item_at=lambda _row, _path: None,
+        )
+        self.app = application(self.operations, self.reads)  # type: ignore[arg-type]
+        self.gate = PortGate(
+            self.app,
+            Access(tokens=self.tokens, without=ANYBODY),
+            hosts=["localhost", "127.0.0.1", "[::1]"],
+            per_minute=per_minute,
+        )
+
+    def token(self, *principals: str, role: Role = Role.READER, everything: bool = False) -> str:
+        name = f"{role} {principals} {everything}"
+        if any(token.name == name for token in self.tokens.all()):
+            self.tokens.revoke(name)
+        return self.tokens.add(name, None if everything else principals, role)
+
+    @contextmanager
+    def client(self, token: str | None = None) -> Iterator[TestClient]:
+        headers = {"host": HOST} | ({} if token is None else {"authorization": f"Bearer {token}"})
+        with TestClient(self.gate, base_url=f"http://{HOST}", headers=headers, raise_server_exceptions=False) as made:
+            yield made
+
+    @contextmanager
+    def quick(self, token: str) -> Iterator[Quick]:
+        """As ``client``, for thousands of requests."""
+        with asyncio.Runner() as runner:
+            yield Quick(runner, self.gate, {"host": HOST, "authorization": f"Bearer {token}"})
+
+
+class Quick:
+    """Asks in a loop of its own, without a thread between."""
+
+    def __init__(self, runner: asyncio.Runner, application: Any, headers: dict[str, str]) -> None:
+        self._runner = runner
+        self.asked = 0
+        transport = httpx.ASGITransport(app=application)
+        self._client = httpx.AsyncClient(transport=transport, base_url=f"http://{HOST}", headers=headers)
+
+    def get(self, path: str) -> httpx.Response:
+        self.asked += 1
+        return self._runner.run(self._client.get(path))
+
+    def post(self, path: str, json: object) -> httpx.Response:
+        self.asked += 1
+        return self._runner.run(self._client.post(path, json=json))
