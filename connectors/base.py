@@ -53,7 +53,8 @@ class ItemRef:
     ``size`` is in bytes or None, ``modified_at`` in seconds since the epoch as the source says it
     (shown to people and used for lag, never compared for order). ``file_key`` names the same object
     under another id (an inode): with equal ``move_key`` (size and mtime) it proves a move. ``parent`` is what it
-    hangs on: a folder, or the item that it is attached to (a page's attachment), which a hit then names.
+    hangs on: a folder, or the item that it is attached to (a page's attachment), which a hit then names. ``url`` opens
+    the item as it is now, ``pinned_url`` as it is in this version, for good.
     """
 
     item_id: ItemId
@@ -64,6 +65,7 @@ class ItemRef:
     file_key: str | None = None
     move_key: str | None = None
     url: str = ""
+    pinned_url: str = ""
     media_type: str | None = None
     parent: ItemId | None = None
     grant: Grant = NOBODY
@@ -125,13 +127,15 @@ class Checkpoint:
     """In-band mark: everything of ``scope`` up to here was yielded, except beneath ``unproven``.
 
     ``complete`` marks a listing from which absence may be concluded (inside ``scope``, outside
-    ``unproven``). ``cursor`` is saved after everything before the mark is committed (R4).
+    ``unproven``). ``cursor`` is saved after everything before the mark is committed (R4). ``confirm``: what a complete
+    listing lacks is gone only where ``lookup`` says so as well; for sources whose listing is made of many answers.
     """
 
     cursor: str | None = None
     scope: Scope = WHOLE
     complete: bool = False
     unproven: tuple[Scope, ...] = ()
+    confirm: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -26,7 +26,7 @@ from connectors.base import ItemId, Source
 
 GROUP = "ingestor.connectors"
 
-_BUILT_IN = {"files": "connectors.files", "gitwiki": "connectors.gitwiki"}
+_BUILT_IN = {"files": "connectors.files", "gitwiki": "connectors.gitwiki", "mediawiki": "connectors.mediawiki"}
 
 
 class Connector(Protocol):

@@ -50,6 +50,15 @@ def flag(key: str, value: object, problems: list[str]) -> bool:
     return value
 
 
+def text(key: str, settings: Mapping[str, object], problems: list[str]) -> str:
+    """One line without quotation marks; empty where the key is not given."""
+    value = settings.get(key, "")
+    if not isinstance(value, str) or "\0" in value or "\n" in value or '"' in value:
+        problems.append(f"{key} must be a text")
+        return ""
+    return value
+
+
 def size(key: str, value: object, problems: list[str]) -> int:
     """Bytes of a number or of a text like "20 MB" (thousands) or "20 MiB" (1,024)."""
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:

@@ -1,7 +1,7 @@
 """The configuration: ``ingestor.toml`` checked whole, so that every problem is listed at once.
 
 Pydantic stands at this edge; what leaves it is a frozen tree. Keys of a ``[[source]]`` table other than
-name, kind, schedule and cron belong to the connector of that kind, which checks them itself.
+name, kind, schedule, cron, quiet and chunking belong to the connector of that kind, which checks them itself.
 """
 
 from __future__ import annotations
@@ -19,34 +19,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from ingestor.errors import ConfigError
+from ingestor.timing import is_cron, parse_cron, parse_duration, parse_windows
 
 FILE_NAME = "ingestor.toml"
 DEFAULT_INTERVAL_S = 300.0
 
-_DURATION = re.compile(r"(?:(?P<d>\d+)d)?(?:(?P<h>\d+)h)?(?:(?P<m>\d+)m)?(?:(?P<s>\d+)s)?")
-_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,\-]+")
 _SECRET = re.compile(r"password|passwd|token|secret|api_?key", re.IGNORECASE)
 
 SourceCheck = Callable[[str, str, Mapping[str, object]], Sequence[str]]
 """``(kind, name, settings)`` to problems: what ``connectors.registry.check`` is."""
-
-
-def parse_duration(value: object) -> float:
-    """Seconds of ``90s``, ``5m``, ``1h30m``, ``1d``. ``ValueError`` says how to write one."""
-    match = _DURATION.fullmatch(value.replace(" ", "")) if isinstance(value, str) and value else None
-    seconds = sum(int(n) * _SECONDS[unit] for unit, n in match.groupdict().items() if n) if match else 0
-    if seconds < 1:
-        raise ValueError(f"{value!r} is no duration; write one like 90s, 5m or 1h30m")
-    return float(seconds)
-
-
-def parse_cron(value: object) -> str:
-    """A crontab expression of five fields, checked by its shape."""
-    fields = value.split() if isinstance(value, str) else []
-    if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(part) for part in fields):
-        raise ValueError(f"{value!r} is no cron expression; write five fields, like 30 2 * * 1-5")
-    return " ".join(fields)
 
 
 def parse_address(value: object) -> str:
@@ -59,6 +40,33 @@ def parse_address(value: object) -> str:
 
 def _interval(value: object) -> object:
     return parse_duration(value)
+
+
+def _times(value: object) -> object:
+    """A list of times of day, as it stands."""
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError('write a list, like ["08:00-12:00", "13:00-17:30"]')
+    parse_windows(value)
+    return value
+
+
+def _job(value: object) -> object:
+    """Empty, a duration, or a cron expression, as it stands."""
+    if not isinstance(value, str):
+        raise ValueError('write "1d", a cron expression like "30 3 * * 0", or "" for never')  # noqa: TRY004 - likewise
+    if value:
+        parse_cron(value) if is_cron(value) else parse_duration(value)
+    return value
+
+
+def _folder(value: object) -> object:
+    if isinstance(value, str) and value and not value.startswith("/"):
+        raise ValueError(f"{value!r} does not begin with a slash")
+    return value
+
+
+QuietHours = Annotated[list[str], BeforeValidator(_times)]
+Job = Annotated[str, BeforeValidator(_job)]
 
 
 class Section(BaseModel):
@@ -93,11 +101,25 @@ class Parsing(Section):
     ocr_pages: Annotated[int, Field(ge=1, le=10_000)] = 100
 
 
+Target = Annotated[int, Field(ge=100)]
+Limit = Annotated[int, Field(ge=150)]
+Strategy = Literal["semantic", "fixed"]
+
+
 class Chunking(Section):
     """Lengths in the cutter's measure: about a character of English each."""
 
-    target: Annotated[int, Field(ge=100)] = 750
-    limit: Annotated[int, Field(ge=150)] = 2400
+    target: Target = 750
+    limit: Limit = 2400
+    strategy: Strategy = "semantic"
+
+
+class SourceChunking(Section):
+    """What is left out is as in ``[chunking]``."""
+
+    target: Target | None = None
+    limit: Limit | None = None
+    strategy: Strategy | None = None
 
 
 class Log(Section):
@@ -109,6 +131,26 @@ class Health(Section):
     """``port`` of 127.0.0.1 for the health pages; 0 is none."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 0
+
+
+class Schedule(Section):
+    """``quiet``: hours of the day in which nothing begins by schedule; a source may say otherwise."""
+
+    quiet: QuietHours = Field(default_factory=list)
+
+
+class Maintenance(Section):
+    """How often each job is done, or when; empty is never. ``backup_folder`` empty is one in the state folder."""
+
+    retention: Job = "6h"
+    rebuild: Job = "6h"
+    probe: Job = "1d"
+    verify: Job = ""
+    quarantine_retry: Job = ""
+    backup: Job = ""
+    backup_folder: Annotated[str, BeforeValidator(_folder)] = ""
+    backup_keep: Annotated[int, Field(ge=1, le=1000)] = 7
+    backup_before_upgrade: bool = True
 
 
 class Http(Section):
@@ -130,6 +172,8 @@ class Source(BaseModel):
     kind: Annotated[str, StringConstraints(min_length=1)]
     interval_s: Annotated[float, BeforeValidator(_interval), Field(alias="schedule")] = DEFAULT_INTERVAL_S
     cron: Annotated[str, BeforeValidator(parse_cron)] | None = None
+    quiet: QuietHours | None = None
+    chunking: SourceChunking = SourceChunking()
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -145,8 +189,11 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "chunking": Chunking,
     "log": Log,
     "health": Health,
+    "schedule": Schedule,
+    "maintenance": Maintenance,
     "http": Http,
 }
+_LIVELY = frozenset({"log", "schedule", "maintenance"})  # a running service takes these on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,26 +208,43 @@ class Config:
     chunking: Chunking = field(default_factory=Chunking)
     log: Log = field(default_factory=Log)
     health: Health = field(default_factory=Health)
+    schedule: Schedule = field(default_factory=Schedule)
+    maintenance: Maintenance = field(default_factory=Maintenance)
     http: Http = field(default_factory=Http)
     sources: tuple[Source, ...] = ()
     file: Path | None = None
     explicit: frozenset[str] = frozenset()
 
+    def sections(self) -> dict[str, dict[str, object]]:
+        """Every value in force outside of the sources, by section and key."""
+        return {section: getattr(self, section).model_dump() for section in _SECTIONS}
+
+    def chunking_of(self, source: Source) -> Chunking:
+        """How its documents are cut: by its own keys, else by those of all."""
+        return self.chunking.model_copy(update=source.chunking.model_dump(exclude_none=True))
+
     def lasting(self, other: Config) -> list[str]:
-        """The keys outside of sources and log that ``other`` sets otherwise: what a running service does not change."""
-        return [
+        """The keys that ``other`` sets otherwise and that a running service does not change, how a source is cut among
+        them."""
+        changed = [
             f"{section}.{key}"
-            for section in _SECTIONS
-            if section != "log"
-            for key, value in getattr(self, section).model_dump().items()
-            if getattr(other, section).model_dump()[key] != value
+            for section, values in self.sections().items()
+            if section not in _LIVELY
+            for key, value in values.items()
+            if other.sections()[section][key] != value
+        ]
+        before = {source.name: source.chunking for source in self.sources}
+        return changed + [
+            f"source.{source.name}.chunking"
+            for source in other.sources
+            if source.chunking != before.get(source.name, SourceChunking())
         ]
 
     def shown(self) -> list[tuple[str, object, str]]:
         """(key, value, where it comes from) of everything, secrets masked, in the order of the file."""
         rows: list[tuple[str, object, str]] = []
-        for section in _SECTIONS:
-            for key, value in getattr(self, section).model_dump().items():
+        for section, values in self.sections().items():
+            for key, value in values.items():
                 name = f"{section}.{key}"
                 rows.append((name, value, str(self.file) if name in self.explicit else "default"))
         for source in self.sources:
@@ -188,6 +252,10 @@ class Config:
             timing = ("cron", source.cron) if source.cron else ("schedule", f"{source.interval_s:g}s")
             by = str(self.file) if f"{prefix}.{timing[0]}" in self.explicit else "default"
             rows += [(f"{prefix}.kind", source.kind, str(self.file)), (f"{prefix}.{timing[0]}", timing[1], by)]
+            if source.quiet is not None:
+                rows.append((f"{prefix}.quiet", source.quiet, str(self.file)))
+            own = source.chunking.model_dump(exclude_none=True)
+            rows += [(f"{prefix}.chunking.{key}", value, str(self.file)) for key, value in own.items()]
             rows += [(f"{prefix}.{key}", _masked(key, value), str(self.file)) for key, value in source.settings.items()]
         return rows
 
@@ -240,8 +308,16 @@ def build(data: Mapping[str, Any], *, file: Path, check: SourceCheck | None = No
     problems += source_problems
     explicit |= {f"source.{s.name}.{key}" for s, table in sources for key in table}
     chunking = sections.get("chunking")
-    if chunking is not None and chunking.target >= chunking.limit:
-        problems.append(f"[chunking] target ({chunking.target}) must be smaller than limit ({chunking.limit})")
+    if chunking is not None:
+        made = Config(chunking=chunking)
+        lengths = {"[chunking]": chunking} | {
+            f'source "{s.name}" chunking:': made.chunking_of(s) for s, _ in sources if s.chunking != SourceChunking()
+        }
+        problems += [
+            f"{where} target ({one.target}) must be smaller than limit ({one.limit})"
+            for where, one in lengths.items()
+            if one.target >= one.limit
+        ]
     http = sections.get("http")
     if http is not None and ip_address(http.address).is_unspecified and not http.hosts:
         problems.append(f"[http] hosts is empty; name what {http.address} is reached by, like docs.example.org")
@@ -263,7 +339,7 @@ def _sources(
         try:
             source = Source.model_validate({key: _absolute(key, value, folder) for key, value in table.items()})
         except ValidationError as error:
-            problems += _sentences(error, label, ["name", "kind", "schedule", "cron"])
+            problems += _sentences(error, label, ["name", "kind", "schedule", "cron", "quiet", "chunking"])
             continue
         if "schedule" in table and "cron" in table:
             problems.append(f"{label}: schedule and cron exclude each other; keep one")

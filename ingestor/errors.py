@@ -113,7 +113,10 @@ class ParseReason(StrEnum):
 
 
 class ParseFailure(IngestorError):
-    """One document could not be parsed; ``transient`` says whether another try may succeed."""
+    """One document could not be parsed; ``transient`` says whether another try may succeed, ``cpu_s`` what the attempt
+    took of a processor, where that was measured."""
+
+    cpu_s = 0.0
 
     def __init__(self, reason: ParseReason, message: str, *, hint: str = "", transient: bool = False) -> None:
         super().__init__(message, hint=hint)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ingestor.context import Context
     from ingestor.service.core import Service
     from ingestor.web.api import Api, Operations
-    from ingestor.web.server import Health
+    from ingestor.web.server import Health, Metrics
 
 _HOLDER_WAIT_S = 60.0  # for a command that has the lock for a moment
 _LOOK_S = 0.1
@@ -49,6 +49,7 @@ def served(
     *,
     as_service: bool,
     health: Health | None = None,
+    metrics: Metrics | None = None,
     api: Api | None = None,
 ) -> Iterator[None]:
     from ingestor.web.server import serve
@@ -59,6 +60,7 @@ def served(
         ready=lambda: service.ready,
         service=as_service,
         health=health,
+        metrics=metrics,
         api=api,
     )
     try:
@@ -68,13 +70,13 @@ def served(
 
 
 @contextmanager
-def health_port(context: Context, health: Health) -> Iterator[None]:
-    """The health pages on the configured port; without one nothing."""
+def health_port(context: Context, health: Health, metrics: Metrics) -> Iterator[None]:
+    """The pages for probes and monitoring on the configured port; without one nothing."""
     from ingestor.web.server import serve_health
 
     port = context.config.health.port
     try:
-        server = serve_health(health, port) if port else None
+        server = serve_health(health, port, metrics) if port else None
     except OSError as error:
         raise UserError(
             f"The port {port} of health.port cannot be had: {error.strerror}.",

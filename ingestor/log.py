@@ -11,8 +11,10 @@ import contextlib
 import logging
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable, MutableMapping
+from collections import Counter
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -22,8 +24,24 @@ _LONGEST = 2000
 
 _SECRET_KEY = re.compile(r"password|passwd|token|secret|authorization|api_?key|cookie", re.IGNORECASE)
 _CONTENT_KEYS = frozenset({"text", "content", "passage", "passages", "query", "body", "html"})
+_ABOUT = (
+    "source",
+    "reason",
+    "kind",
+    "logger",
+    "stage",
+    "operation",
+    "model",
+    "generation",
+    "file",
+)  # what an event is on
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _CHATTY = ("httpx", "httpcore", "chromadb", "uvicorn", "apscheduler", "asyncio", "watchdog", "transformers")
+
+LIBRARY = "library"
+_TROUBLE = frozenset({"warning", "error", "critical"})
+_tallied: Counter[tuple[str, str]] = Counter()
+_tallying = threading.Lock()
 
 Event = MutableMapping[str, Any]
 
@@ -70,6 +88,13 @@ def bound(**fields: object) -> AbstractContextManager[object]:
     return structlog.contextvars.bound_contextvars(**fields)
 
 
+def bound_now(field: str) -> str:
+    """What this thread's events carry under that name; empty where they carry nothing."""
+    import structlog
+
+    return str(structlog.contextvars.get_contextvars().get(field, ""))
+
+
 def configure(*, level: str = "info", form: str = "auto") -> None:
     """Set up our events and those of the libraries. ``form`` is ``auto``, ``console`` or ``json``.
 
@@ -80,6 +105,7 @@ def configure(*, level: str = "info", form: str = "auto") -> None:
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
+        tally,
         Fold(),
         redact,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
@@ -127,6 +153,22 @@ def _route_libraries(level: str, shared: list[Any], render: list[Any]) -> None:
     logging.captureWarnings(capture=True)
 
 
+def tally(_logger: object, _method: str, event: Event) -> Event:
+    """Processor: count warnings and errors by their names, those that are folded away too."""
+    if event.get("level") in _TROUBLE:
+        name = LIBRARY if "_record" in event else str(event.get("event"))
+        with _tallying:
+            _tallied[name, str(event["level"])] += 1
+    return event
+
+
+def tallied() -> Mapping[tuple[str, str], int]:
+    """How often each (event, level) was logged by this process. Those of libraries have no names of ours: they are
+    ``LIBRARY``."""
+    with _tallying:
+        return dict(_tallied)
+
+
 class Fold:
     """Processor: a warning or error that repeats is let through once a window, with the count of those
     that were not. The signature is the event and what it is about, never its changing details."""
@@ -136,11 +178,11 @@ class Fold:
         self._seen: dict[tuple[object, ...], tuple[float, int]] = {}
 
     def __call__(self, _logger: object, _method: str, event: Event) -> Event:
-        if event.get("level") not in {"warning", "error", "critical"}:
+        if event.get("level") not in _TROUBLE:
             return event
         record = event.get("_record")
         what = record.msg if record is not None else event.get("event")
-        signature = (str(what), *(str(event.get(key, "")) for key in ("source", "reason", "kind", "logger")))
+        signature = (str(what), *(str(event.get(key, "")) for key in _ABOUT), _where(event))
         now = self._clock()
         since, dropped = self._seen.get(signature, (None, 0))
         if since is not None and now - since < FOLD_WINDOW_S:
@@ -157,8 +199,19 @@ class Fold:
         return event
 
 
+def _where(event: Event) -> str:
+    """The bug that is told, by its kind and its line: another one is another event."""
+    error = sys.exc_info()[1] if event.get("exc_info") else None
+    trace = error.__traceback__ if error is not None else None
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{type(error).__name__} {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+
+
 def redact(_logger: object, _method: str, event: Event) -> Event:
     """Processor: the last line of defence. Callers do not log content or secrets; this sees to it."""
+    if not event.get("request_id", "none"):
+        del event["request_id"]  # of a run that nobody asked for, within one that somebody did
     for key, value in event.items():
         if key == "event":
             continue

@@ -22,6 +22,7 @@ from ingestor.model import (
     Generation,
     GenerationId,
     GenerationState,
+    HeldWord,
     Hit,
     KnownItem,
     ModelId,
@@ -262,9 +263,9 @@ class SearchLedger(Protocol):
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         """(chunk row, BM25 score, higher is better), best first. ``words`` is the person's query."""
 
-    def held(self, words: str, chunks: Collection[int]) -> Sequence[tuple[float, Collection[int]]]:
-        """Each word of the person's query that is looked for: its rarity, above 0, and which of ``chunks`` hold
-        it. ``chunks`` are candidates of this reader; nothing is said of others."""
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
+        """Each word of the person's query that is looked for: its rarity, and which of ``chunks`` hold it, in their
+        text or their context. ``chunks`` are candidates of this reader; nothing is said of others."""
 
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]: ...
 

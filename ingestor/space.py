@@ -39,6 +39,24 @@ def free(place: Path) -> int:
     raise FileNotFoundError(place)
 
 
+def sizes(folder: Path) -> dict[str, int]:
+    """Bytes that each entry of a folder takes, with all that is in it, as far as it can be looked at."""
+    found: dict[str, int] = {}
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            found[entry.name] = _blocks(Path(entry.path))
+            if entry.is_dir(follow_symlinks=False):
+                for place, folders, files in os.walk(entry.path):
+                    found[entry.name] += sum(_blocks(Path(place, name)) for name in (*folders, *files))
+    return dict(sorted(found.items()))
+
+
+def _blocks(path: Path) -> int:
+    with contextlib.suppress(OSError):  # it comes and goes
+        return path.lstat().st_blocks * 512
+    return 0
+
+
 def is_full(place: Path) -> bool:
     """Whether less than ``FLOOR`` is left there."""
     return free(place) < FLOOR

@@ -184,6 +184,7 @@ class SearchHit(Place):
     ingested_at: float
     parent: str = ""  # the uri of what it is attached to
     parent_title: str = ""
+    pinned_url: str = ""  # opens the revision that was read
     kind: str = ""
     changed_at: float = 0.0
     also: tuple[Place, ...] = ()
@@ -225,9 +226,20 @@ class SourceStatus(Wire):
     held: int = 0
 
 
+class JobStatus(Wire):
+    """A job of maintenance. ``outcome`` of the last time: ok, differs (``verify`` found something), failed, suspended;
+    empty where it was not done yet. ``next_run``: None where no service plans it."""
+
+    job: str
+    outcome: str = ""
+    message: str = ""
+    done_at: float | None = None
+    next_run: float | None = None
+
+
 class StatusReply(Wire):
     """``model`` is what search goes by, ``switch`` the model that is being switched to, ``parsers`` why the kernel does
-    not keep parsers from the network, where that is so."""
+    not keep parsers from the network, where that is so. ``maintenance`` has the jobs that a service ever planned."""
 
     sources: tuple[SourceStatus, ...]
     service: str = ""
@@ -235,6 +247,7 @@ class StatusReply(Wire):
     model: str = ""
     switch: str = ""
     parsers: str = ""
+    maintenance: tuple[JobStatus, ...] = ()
 
 
 class Quality(Wire):

@@ -80,6 +80,7 @@ class TraceReply(Wire):
     page: int | None
     lines: tuple[int, int] | None
     ingested_at: float
+    pinned_url: str = ""
 
 
 class HistoryEvent(Wire):
@@ -158,3 +159,31 @@ class FormatReply(Wire):
 
 class FormatsReply(Wire):
     formats: tuple[FormatReply, ...]
+
+
+class CostMonth(Wire):
+    """What one source took in one month (of UTC, ``2026-11``): ``documents`` were added, updated, moved or deleted,
+    ``embedded`` and ``reused`` count units, ``cpu_s`` is processor time."""
+
+    month: str
+    source: str
+    documents: int
+    embedded: int
+    reused: int
+    cpu_s: float
+
+
+class CostReply(Wire):
+    """The latest month first."""
+
+    months: tuple[CostMonth, ...]
+
+
+class StateFacts(Wire):
+    """About the files of a state folder: schemas by file (0: it cannot be told), rows by table where the ledger can be
+    read, bytes by entry of the folder, free bytes on its disk."""
+
+    schemas: dict[str, int]
+    rows: dict[str, int]
+    sizes: dict[str, int]
+    free: int

@@ -26,17 +26,23 @@ from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SourceState
 from ingestor.space import NoSpace
+from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
     from ingestor import wire
-    from ingestor.config import Config
+    from ingestor.config import Chunking, Config
+    from ingestor.config import Schedule as ScheduleSection
+    from ingestor.config import Source as ConfiguredSource
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
+    from ingestor.ports import Cutter
     from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
+    from ingestor.service.jobs import Plan
     from ingestor.service.notify import Notifier
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
+    from ingestor.service.schedule import Timing
     from ingestor.web.api import Operations
 
 _ANSWER_S = 5.0
@@ -90,6 +96,7 @@ def run_service(context: Context) -> int:
         signal.signal(number, lambda *_: context.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
     with own_lock(context):
+        _upgrade(context)
         if await_room(context):
             _serve_until_stopped(context, reload, notifier)
     _log.info("service_stopped")
@@ -99,15 +106,17 @@ def run_service(context: Context) -> int:
 def _serve_until_stopped(context: Context, reload: threading.Event, notifier: Notifier) -> None:
     with _opened(context) as service:
         from ingestor.service.health import Keeper
+        from ingestor.service.metrics import Metrics
         from ingestor.service.operations import ServiceOperations
         from ingestor.tokens import Tokens
         from ingestor.web.api import Api
 
         operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
+        metrics = Metrics(service, keeper.health).render
         api = Api(reads=read_only(context), tokens=Tokens(context.state.root))
         with (
-            served(context, service, operations, as_service=True, health=keeper.health, api=api),
-            health_port(context, keeper.health),
+            served(context, service, operations, as_service=True, health=keeper.health, metrics=metrics, api=api),
+            health_port(context, keeper.health, metrics),
             http_port(context, operations, api),
         ):
             service.watch()
@@ -183,7 +192,6 @@ def _opened(context: Context) -> Iterator[Service]:
 
 
 def _build(context: Context) -> Service:
-    from ingestor.chunking.cutter import SemanticCutter, Settings
     from ingestor.embedding.embedder import SentenceEmbedder
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.limits import Limits
@@ -194,11 +202,13 @@ def _build(context: Context) -> Service:
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
     from ingestor.service.life import Life
+    from ingestor.service.meter import Meter
     from ingestor.service.models import DEFAULT_KEEP_S, ModelRegistry
     from ingestor.service.pump import Pump
     from ingestor.service.switching import Judge
 
     config = context.config
+    _upgrade(context)
     ledger = Ledger(context.state.root, retention_s=config.retention.days * 86_400.0)
     try:
         _ensure_sound(ledger)
@@ -210,7 +220,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
-    models, life = ModelRegistry(ledger, embedder, SentenceEmbedder), Life()
+    models, life, meter = ModelRegistry(ledger, embedder, SentenceEmbedder), Life(), Meter()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,
@@ -225,8 +235,11 @@ def _build(context: Context) -> Service:
         stop=context.stop,
         require_room=ledger.require_room,
         life=life,
+        meter=meter,
     )
     make, caches = _make_source, Caches(context.state.root / _CACHE)
+    usual = cutter_of(config.chunking)
+    cutters = {source.name: cutter_of(config.chunking_of(source)) for source in config.sources}
     lenses = Lenses(index, models, context.stop)
     searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
@@ -239,18 +252,25 @@ def _build(context: Context) -> Service:
                 scratch=context.state.root / "parsing",
                 ocr=ocr_settings(config.parsing),
             ),
-            cutter=SemanticCutter(Settings(target=config.chunking.target, limit=config.chunking.limit)),
+            cutter=lambda source: cutters.get(source, usual),
             pump=pump,
             index=index,
             models=models,
             searcher=searcher,
             make_source=lambda row: make(row, caches.of(row.name)),
             caches=caches,
-            timings=_wanted(config).timings,
+            wanted=_wanted(config),
             life=life,
+            meter=meter,
             stop=context.stop,
         )
     )
+
+
+def _upgrade(context: Context) -> None:
+    from ingestor.service.upgrading import upgrade
+
+    upgrade(context.state.root, backup=context.config.maintenance.backup_before_upgrade)
 
 
 def _look_again(index: GenerationManager, pump: Pump) -> None:
@@ -277,6 +297,14 @@ def _make_source(row: SourceRow, cache: Path) -> Source:
         raise ConfigError([str(error)], where=f"of the source {row.name!r}") from error
 
 
+def cutter_of(chunking: Chunking) -> Cutter:
+    """The cutter that a configuration asks for."""
+    from ingestor.chunking import FixedCutter, SemanticCutter, Settings
+
+    settings = Settings(target=chunking.target, limit=chunking.limit)
+    return FixedCutter(settings) if chunking.strategy == "fixed" else SemanticCutter(settings)
+
+
 def _configured(config: Config) -> Sequence[SourceRow]:
     return [
         SourceRow(
@@ -299,9 +327,31 @@ def _wanted(config: Config) -> Wanted:
 
     return Wanted(
         rows=_configured(config),
-        timings={source.name: Timing(interval_s=source.interval_s, cron=source.cron) for source in config.sources},
+        timings={source.name: _timing(source, config.schedule) for source in config.sources},
+        otherwise=Timing(quiet=parse_windows(config.schedule.quiet)),
+        maintenance=_maintenance(config),
         where=str(config.file),
     )
+
+
+def _timing(source: ConfiguredSource, schedule: ScheduleSection) -> Timing:
+    from ingestor.service.schedule import Timing
+
+    quiet = schedule.quiet if source.quiet is None else source.quiet
+    return Timing(interval_s=source.interval_s, cron=source.cron, quiet=parse_windows(quiet))
+
+
+def _maintenance(config: Config) -> Plan:
+    from ingestor.service.jobs import Job, Plan
+    from ingestor.service.schedule import Timing
+
+    settings, timings, quiet = config.maintenance, {}, parse_windows(config.schedule.quiet)
+    for job in Job:
+        if text := getattr(settings, job):
+            cron, seconds = (text, 0.0) if is_cron(text) else (None, parse_duration(text))
+            timings[job] = Timing(interval_s=seconds, cron=cron, quiet=quiet)
+    folder = Path(settings.backup_folder) if settings.backup_folder else None
+    return Plan(timings=timings, backup_folder=folder, backup_keep=settings.backup_keep)
 
 
 def _register_configured(ledger: Ledger, config: Config) -> None:

@@ -13,7 +13,8 @@ from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
 from connectors.gitwiki.links import NO_LINKS, PLACES, Links, Web, guess_web, links_of, page_root
-from connectors.settings import DEFAULT_MAX_SIZE, MIB, SettingsError, flag, globs, principals, size, unknown
+from connectors.secrets import NO_SECRET, Secret, secret
+from connectors.settings import DEFAULT_MAX_SIZE, MIB, SettingsError, flag, globs, principals, size, text, unknown
 
 DEFAULT_MAX_REPOSITORY = 4096 * MIB
 
@@ -21,7 +22,6 @@ _SCP = re.compile(r"(?:(?P<user>[\w.-]+)@)?(?P<host>[A-Za-z0-9][\w.-]*):(?P<path
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9a-fA-F:.]+")
 _USER = re.compile(r"[A-Za-z0-9_][\w.-]*")
 _BRANCH = re.compile(r"(?!/|-|.*(?:\.\.|//|@\{|\.lock$|/$|\.$))[^\x00-\x20\x7f~^:?*\[\\]+")
-_NAME = re.compile(r"[A-Za-z_]\w*")
 
 
 class Transport(StrEnum):
@@ -32,21 +32,6 @@ class Transport(StrEnum):
     """To this machine only."""
     SSH = "ssh"
     FILE = "file"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Secret:
-    """Where a secret stands; at most one of the three."""
-
-    file: str = ""
-    env: str = ""
-    credential: str = ""
-
-    def __bool__(self) -> bool:
-        return bool(self.file or self.env or self.credential)
-
-
-NO_SECRET = Secret()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,9 +73,9 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> GitConfig:
     problems: list[str] = []
     unknown(settings, KEYS, problems)
     url, transport = _url(settings.get("url"), problems)
-    token = _secret("token", settings, problems)
-    ssh_key = _secret("ssh_key", settings, problems, kinds=("file", "credential"))
-    known_hosts = _text("known_hosts_file", settings, problems)
+    token = secret("token", settings, problems)
+    ssh_key = secret("ssh_key", settings, problems, kinds=("file", "credential"))
+    known_hosts = text("known_hosts_file", settings, problems)
     config = GitConfig(
         name=name,
         url=url,
@@ -107,7 +92,7 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> GitConfig:
         token=token,
         ssh_key=ssh_key,
         known_hosts_file=known_hosts,
-        ca_file=_text("ca_file", settings, problems),
+        ca_file=text("ca_file", settings, problems),
         links=_links(settings, url, problems),
     )
     if "include" in settings and not config.include and not problems:
@@ -188,42 +173,15 @@ def _fits(transport: Transport, config: GitConfig, problems: list[str]) -> None:
         problems.append("ssh_key_file and known_hosts_file are for ssh only")
 
 
-def _text(key: str, settings: Mapping[str, object], problems: list[str]) -> str:
-    value = settings.get(key, "")
-    if not isinstance(value, str) or "\0" in value or "\n" in value or '"' in value:
-        problems.append(f"{key} must be a text")
-        return ""
-    return value
-
-
-def _secret(
-    what: str,
-    settings: Mapping[str, object],
-    problems: list[str],
-    *,
-    kinds: tuple[str, ...] = ("file", "env", "credential"),
-) -> Secret:
-    given = {kind: _text(f"{what}_{kind}", settings, problems) for kind in kinds}
-    keys = [f"{what}_{kind}" for kind, value in given.items() if value]
-    if len(keys) > 1:
-        problems.append(f"{' and '.join(keys)} exclude each other; keep one")
-    if given.get("env") and not _NAME.fullmatch(given["env"]):
-        problems.append(f"{what}_env must be the name of a variable, not its value")
-        return NO_SECRET
-    if "/" in given["credential"] or given["credential"].startswith("."):
-        problems.append(f"{what}_credential must be the name of a credential of systemd, not a path")
-    return Secret(**given)
-
-
 def _branch(settings: Mapping[str, object], problems: list[str]) -> str:
-    branch = _text("branch", settings, problems)
+    branch = text("branch", settings, problems)
     if branch and not _BRANCH.fullmatch(branch):
         problems.append(f"branch cannot be called {branch!r}")
     return branch
 
 
 def _folder(settings: Mapping[str, object], problems: list[str]) -> str:
-    folder = _text("folder", settings, problems).strip("/")
+    folder = text("folder", settings, problems).strip("/")
     if folder and any(part in {"", ".", ".."} for part in folder.split("/")):
         problems.append('folder must be the path of a folder inside the repository, like "docs"')
     return folder
@@ -239,7 +197,7 @@ def _username(settings: Mapping[str, object], problems: list[str]) -> str:
 
 def _links(settings: Mapping[str, object], url: str, problems: list[str]) -> Links:
     """Where a person reads a page: as ``link`` says, else as ``web`` says or the host's name suggests."""
-    link, web = _text("link", settings, problems), _text("web", settings, problems)
+    link, web = text("link", settings, problems), text("web", settings, problems)
     if web and web not in set(Web):
         problems.append(f"web must be one of {', '.join(one.value for one in Web)}")
         web = ""
@@ -251,7 +209,7 @@ def _links(settings: Mapping[str, object], url: str, problems: list[str]) -> Lin
             problems.append("link must be an address like https://wiki.example/{page}, without #")
         if not left:
             problems.append("link needs {path}, {page} or {name}: without it every page has the same address")
-        return Links(template=link)
+        return Links(template=link, pinned=link if "{commit}" in link else "")
     root = page_root(url)
     kind = Web(web) if web else guess_web(url)
     if web and kind is not Web.NONE and not root:

@@ -23,15 +23,15 @@ from pathlib import Path
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
-from connectors.errors import AuthRejected, SourceUnavailable
-from connectors.gitwiki.config import GitConfig, Secret, Transport
+from connectors.errors import SourceUnavailable
+from connectors.gitwiki.config import GitConfig, Transport
 from connectors.gitwiki.trouble import Broken, full_disk, trouble_of
+from connectors.secrets import read_secret, secret_path
 
 _LOCAL_S = 600.0  # a walk over the history of a very large repository
 _ASK_S = 60.0
 _FETCH_S = 3600.0
 _STDERR_KEPT = 16 * 1024
-_SECRET_MOST = 64 * 1024
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
 
 # Answers for the one host that it is set for. printf is a part of the shell: nothing of it shows among processes.
@@ -172,7 +172,7 @@ class Git:
             return {"GIT_SSH_COMMAND": self._ssh(), "GIT_SSH_VARIANT": "ssh"}
         if not config.token:
             return {}
-        return {"INGESTOR_GIT_USERNAME": config.username, "INGESTOR_GIT_PASSWORD": _secret(config.token, "token")}
+        return {"INGESTOR_GIT_USERNAME": config.username, "INGESTOR_GIT_PASSWORD": read_secret(config.token, "token")}
 
     def _ssh(self) -> str:
         config = self._config
@@ -191,7 +191,7 @@ class Git:
             "ServerAliveInterval=15",
             "ServerAliveCountMax=4",
         ]
-        command = ["ssh", "-F", "none", "-a", "-x", "-i", str(_path(config.ssh_key, "ssh_key"))]
+        command = ["ssh", "-F", "none", "-a", "-x", "-i", str(secret_path(config.ssh_key, "ssh_key"))]
         return shlex.join([*command, *(word for option in options for word in ("-o", option))])
 
     @staticmethod
@@ -309,40 +309,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def _path(secret: Secret, what: str) -> Path:
-    """The file of a secret. Raises ``AuthRejected``."""
-    if secret.file:
-        return Path(secret.file)
-    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    if not folder:
-        raise AuthRejected(
-            f"There are no credentials of systemd here, so {what}_credential names nothing.",
-            hint=f"Start the service by systemd with LoadCredential={secret.credential}:FILE, or use {what}_file.",
-        )
-    return Path(folder) / secret.credential
-
-
-def _secret(secret: Secret, what: str) -> str:
-    """Its value, without the line's end. Raises ``AuthRejected``; no message says what it is."""
-    if secret.env:
-        value = os.environ.get(secret.env, "")
-        where = f"The variable {secret.env}"
-    else:
-        path = _path(secret, what)
-        where = f"The file {path}"
-        try:
-            with path.open("rb") as file:
-                value = file.read(_SECRET_MOST).decode("utf-8").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise AuthRejected(
-                f"{where} cannot be read: {why}.", hint="Give this service's account read access to it."
-            ) from error
-    if not value.strip() or "\n" in value or "\0" in value:
-        raise AuthRejected(f"{where} does not hold a {what} in one line.", hint="Write it there, and nothing else.")
-    return value
 
 
 def _quoted(value: str) -> str:

@@ -32,10 +32,12 @@ class Web(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Links:
-    """``template`` is for pages; ``other``, where it is set, for files that are no pages of a wiki."""
+    """``template`` is for pages; ``other``, where it is set, for files that are no pages of a wiki. ``pinned`` shows
+    either as it was in one commit; empty where the front end cannot."""
 
     template: str = ""
     other: str = ""
+    pinned: str = ""
 
     @property
     def of_commit(self) -> bool:
@@ -44,19 +46,30 @@ class Links:
 
     def url(self, path: bytes, *, branch: str, commit: str) -> str:
         """The address of a file; empty where there is no front end."""
-        page, ending = posixpath.splitext(path)
-        is_page = ending.lower().decode("latin-1") in _ENDINGS
-        template = self.template if is_page or not self.other else self.other
-        if not is_page:
-            page = path
-        values = {
-            "path": _quoted(path),
-            "page": _quoted(page),
-            "name": _quoted(posixpath.basename(page)),
-            "branch": _quoted(branch.encode("utf-8", "surrogateescape")),
-            "commit": commit,
-        }
-        return re.sub(r"\{(\w+)\}", lambda place: values[place[1]], template)
+        template = self.template if _is_page(path) or not self.other else self.other
+        return _filled(template, path, branch=branch, commit=commit)
+
+    def pinned_url(self, path: bytes, *, branch: str, commit: str) -> str:
+        """The address of a file as it is in that commit; empty where there is none."""
+        if self.other and not _is_page(path):
+            return ""  # what belongs to a wiki's pages is shown as it is now
+        return _filled(self.pinned, path, branch=branch, commit=commit)
+
+
+def _is_page(path: bytes) -> bool:
+    return posixpath.splitext(path)[1].lower().decode("latin-1") in _ENDINGS
+
+
+def _filled(template: str, path: bytes, *, branch: str, commit: str) -> str:
+    page = posixpath.splitext(path)[0] if _is_page(path) else path
+    values = {
+        "path": _quoted(path),
+        "page": _quoted(page),
+        "name": _quoted(posixpath.basename(page)),
+        "branch": _quoted(branch.encode("utf-8", "surrogateescape")),
+        "commit": commit,
+    }
+    return re.sub(r"\{(\w+)\}", lambda place: values[place[1]], template)
 
 
 NO_LINKS = Links()
@@ -92,17 +105,23 @@ def links_of(web: Web, root: str, url: str) -> Links:
     match web:
         case Web.GITHUB if wiki:
             # GitHub shows a wiki's pages by their names alone, whatever folder they lie in.
-            return Links(template=f"{root}/wiki/{{name}}", other=f"{root}/wiki/{{path}}")
+            return Links(
+                template=f"{root}/wiki/{{name}}",
+                other=f"{root}/wiki/{{path}}",
+                pinned=f"{root}/wiki/{{name}}/{{commit}}",
+            )
         case Web.GITHUB:
-            return Links(template=f"{root}/blob/{{branch}}/{{path}}")
+            return Links(template=f"{root}/blob/{{branch}}/{{path}}", pinned=f"{root}/blob/{{commit}}/{{path}}")
         case Web.GITLAB if wiki:
-            return Links(template=f"{root}/-/wikis/{{page}}")
+            return Links(template=f"{root}/-/wikis/{{page}}", pinned=f"{root}/-/wikis/{{page}}?version_id={{commit}}")
         case Web.GITLAB:
-            return Links(template=f"{root}/-/blob/{{branch}}/{{path}}")
+            return Links(template=f"{root}/-/blob/{{branch}}/{{path}}", pinned=f"{root}/-/blob/{{commit}}/{{path}}")
         case Web.GITEA if wiki:
             return Links(template=f"{root}/wiki/{{page}}", other=f"{root}/wiki/raw/{{path}}")
         case Web.GITEA:
-            return Links(template=f"{root}/src/branch/{{branch}}/{{path}}")
+            return Links(
+                template=f"{root}/src/branch/{{branch}}/{{path}}", pinned=f"{root}/src/commit/{{commit}}/{{path}}"
+            )
         case _:
             return NO_LINKS
 

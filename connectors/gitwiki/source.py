@@ -229,6 +229,7 @@ class GitSource:
             file_key=entry.oid,
             move_key=str(entry.size),
             url=self._config.links.url(path, branch=snapshot.branch, commit=snapshot.commit),
+            pinned_url=self._config.links.pinned_url(path, branch=snapshot.branch, commit=snapshot.commit),
             parent=item_id(parent) if parent else None,
             grant=self._grant,
         )

@@ -73,6 +73,7 @@ _GAPS = {
     Joint.PARAGRAPH: Gap.PARAGRAPH,
     Joint.PAGE: Gap.OPENS,
     Joint.HEADING: Gap.HEADING,
+    Joint.SHORT_PAGE: Gap.HEADING,
 }
 
 

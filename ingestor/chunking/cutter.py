@@ -6,14 +6,10 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
 
 from ingestor.chunking.cut import chunk_length, cut
-from ingestor.chunking.units import MOST, Joint, Lead, Piece, pieces
-from ingestor.model import Document, Passage, blake
-
-# Raised with every change of what the cutter makes of a document: all documents are then cut again.
-_VERSION: Final = 2
+from ingestor.chunking.units import MOST, Joint, Lead, Piece, pieces, row_text
+from ingestor.model import Document, Element, ElementKind, Passage, blake
 
 # Why a chunk ends where it does, by what comes next.
 _REASONS = {
@@ -23,6 +19,7 @@ _REASONS = {
     Joint.PARAGRAPH: "paragraph",
     Joint.PAGE: "page",
     Joint.HEADING: "heading",
+    Joint.SHORT_PAGE: "page",
 }
 
 
@@ -49,6 +46,9 @@ class Settings:
 class SemanticCutter:
     """Cuts along headings, pages, paragraphs and sentences (``ports.Cutter``)."""
 
+    _name = "semantic"
+    _version = 3  # raised with every change of what the cutter makes of a document: all are then cut again
+
     def __init__(self, settings: Settings | None = None) -> None:
         self._settings = settings or Settings()
         # Units do not depend on the settings, so that another target embeds nothing; only a limit below
@@ -56,19 +56,41 @@ class SemanticCutter:
         self._most = min(MOST, self._settings.limit)
 
     def recipe(self) -> str:
-        """``semantic.VERSION`` and a digest of the settings."""
+        """Name, version and a digest of the settings."""
         settings = f"{self._settings.target} {self._settings.limit}".encode()
-        return f"semantic.{_VERSION}.{blake(settings).hex()[:8]}"
+        return f"{self._name}.{self._version}.{blake(settings).hex()[:8]}"
 
     def cut(self, document: Document) -> tuple[Passage, ...]:
         """Passages in order, disjoint, of whole units, covering every element that is not blank."""
         units = pieces(document, self._most)
-        firsts = cut(units, self._settings.target, self._settings.limit)
+        firsts = self._firsts(units, self._settings)
         newlines = _newlines(document.text) if document.has_lines else None
         return tuple(
             _passage(document, units[first:last], units[last] if last < len(units) else None, newlines)
             for first, last in pairwise([*firsts, len(units)])
         )
+
+    @staticmethod
+    def _firsts(units: Sequence[Piece], settings: Settings) -> list[int]:
+        """The index of the first unit of each passage."""
+        return cut(units, settings.target, settings.limit)
+
+
+class FixedCutter(SemanticCutter):
+    """Cuts where the target is reached, whatever stands there: to compare with, and for text whose structure means
+    nothing. An edit changes every passage behind it in its document."""
+
+    _name = "fixed"
+
+    @staticmethod
+    def _firsts(units: Sequence[Piece], settings: Settings) -> list[int]:
+        firsts, filled = list[int](), 0
+        for index, unit in enumerate(units):
+            filled += unit.gap + unit.size
+            if not firsts or filled > settings.target:
+                firsts.append(index)
+                filled = unit.size
+        return firsts
 
 
 def _passage(
@@ -85,6 +107,7 @@ def _passage(
         units=tuple(piece.unit for piece in units),
         length=chunk_length(units),
         section=element.section,
+        context=_context(document, element, units[0]),
         page=element.page,
         lines=(bisect_right(newlines, start) + 1, bisect_right(newlines, end - 1) + 1)
         if newlines is not None
@@ -92,6 +115,18 @@ def _passage(
         anchor=element.anchor,
         reason=_REASONS[following.joint] if following else "end",
     )
+
+
+def _context(document: Document, element: Element, first: Piece) -> tuple[str, ...]:
+    """What a passage stands under, the nearest last: title, headings, and where it begins inside of a table or a list
+    the header or the lead-in. Each as it is embedded where it stands itself, so that it is so once."""
+    above = [document.title, *element.section] if document.title not in element.section else [*element.section]
+    begun = document.elements[first.element]
+    if begun.kind is ElementKind.TABLE and first.unit.start > begun.start:
+        above.append(row_text(begun.context))
+    elif begun.kind is ElementKind.LIST_ITEM:
+        above.append(begun.context)
+    return tuple(filter(None, (" ".join(text.split()) for text in above)))
 
 
 def _newlines(text: str) -> list[int]:

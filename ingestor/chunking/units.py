@@ -7,7 +7,7 @@ meaning: heading marks, bullets and item numbers, quote marks, cell borders, lin
 paragraph anew, renumbering a list or mending a link embeds nothing.
 
 A table's header row (``Element.context``) stays out of the strings of its rows: an edited header would embed
-the whole table, and every row would carry the same words. It belongs beside the chunk, not in its units.
+the whole table, and every row would carry the same words. It is context of the chunks that begin inside the table.
 
 Everything here depends on the element itself and the one before it, so an edit changes the units it touches.
 """
@@ -15,6 +15,7 @@ Everything here depends on the element itself and the one before it, so an edit 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -33,6 +34,8 @@ MOST = 260
 TINY = 24
 # A paragraph of one line up to this length without a stop is likely a title that the format does not mark.
 _TITLE_MOST = 80
+# A page of a PDF with fewer characters is a slide or a form; a page of prose has three times as many.
+_SHORT_PAGE = 700
 
 _HEADING_MARK = re.compile(r"^#{1,6} | #+$| (?:={2,}|-{2,})$")
 _ITEM_MARK = re.compile(r"^[ \t]*(?:[-*+•‣◦][ \t]+|\(?\d{1,3}[.)][ \t]+)+(?:\[[ xX]\][ \t]+)?", re.MULTILINE)
@@ -53,6 +56,11 @@ class Joint(IntEnum):
     PARAGRAPH = 3
     PAGE = 4
     HEADING = 5
+    SHORT_PAGE = 6  # one that is not full has ended
+
+
+_APART = frozenset({Joint.CLAUSE, Joint.PAGE, Joint.HEADING, Joint.SHORT_PAGE})
+"""What tiny pieces are never joined across."""
 
 
 class Lead(IntEnum):
@@ -125,9 +133,10 @@ def _atoms(document: Document, most: int) -> Iterator[_Atom]:
     text = document.text
     # The page of a PDF ends where the paper does; a slide or a sheet is a thing of its own.
     page_joint = Joint.PARAGRAPH if document.kind == "pdf" else Joint.PAGE
+    short = _short_pages(document) if document.kind == "pdf" else frozenset()
     before: Element | None = None
     for index, element in enumerate(document.elements):
-        joint = _joint(before, element, page_joint)
+        joint = _joint(before, element, Joint.SHORT_PAGE if before and before.page in short else page_joint)
         some = False
         places = _PLACES.get(element.kind, clauses)
         rest = Joint.LINE if element.kind is ElementKind.CODE else Joint.CLAUSE
@@ -139,6 +148,14 @@ def _atoms(document: Document, most: int) -> Iterator[_Atom]:
                 some, first = True, False
         if some:
             before = element
+
+
+def _short_pages(document: Document) -> frozenset[int | None]:
+    """Slides that were printed, forms, scanned notes: many of them would go into one passage, cited by its first."""
+    lengths: Counter[int | None] = Counter()
+    for element in document.elements:
+        lengths[element.page] += element.end - element.start
+    return frozenset(page for page, size in lengths.items() if size < _SHORT_PAGE)
 
 
 _PLACES = {ElementKind.TABLE: cells, ElementKind.CODE: code_lines}
@@ -218,14 +235,20 @@ def _joined(text: str, elements: Sequence[Element], atoms: Iterator[_Atom], most
 
 def _may_join(text: str, elements: Sequence[Element], group: _Atom, atom: _Atom, tiny: bool, small: bool) -> bool:
     kind = elements[group.element].kind
-    if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in (Joint.CLAUSE, Joint.HEADING, Joint.PAGE):
+    if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in _APART:
         return False
+    if kind is ElementKind.QUOTE and group.element == atom.element and _says_nothing(text, atom):
+        return True  # the empty line of a quoted mail
     if atom.joint is Joint.SENTENCE:
         if not tiny and atom.end < elements[atom.element].end:
             return False  # only the last one joins backwards
     elif not (tiny and small and kind is elements[atom.element].kind):
         return False
     return not (tiny and small and crc32(text[atom.start : atom.end].encode("utf-8", "surrogatepass")) % 4 == 0)
+
+
+def _says_nothing(text: str, atom: _Atom) -> bool:
+    return not any(sign.isalnum() for sign in text[atom.start : atom.end])
 
 
 def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
@@ -240,8 +263,7 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
             string = _QUOTE_MARK.sub("", text[atom.start : atom.end])
         case ElementKind.TABLE:
             if "|" in raw:
-                string = _RULE.sub("", text[atom.start : atom.end])
-                string = _BAR.sub(" | ", " ".join(string.split())).strip(" |")
+                string = row_text(text[atom.start : atom.end])
         case ElementKind.PARAGRAPH:
             if raw[0] in "-*+•‣◦(0123456789" and atom.joint is not Joint.SENTENCE:
                 string = _ITEM_MARK.sub("", raw, count=1)
@@ -258,17 +280,22 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
     return string if string and string != raw else raw
 
 
+def row_text(text: str) -> str:
+    """Rows of a table without rules and outer borders."""
+    return _BAR.sub(" | ", " ".join(_RULE.sub("", text).split())).strip(" |")
+
+
 def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
     if element.kind is ElementKind.HEADING:
         return Lead.HEADING
     if element.kind in (ElementKind.TABLE, ElementKind.CODE):
         return Lead.NONE
-    if raw[-1] in ":：":
+    if raw[-1] in ":：" or (element.kind is ElementKind.QUOTE and raw.rstrip("> ").endswith((":", "："))):
         return Lead.INTRODUCES
     if (
         element.kind is ElementKind.PARAGRAPH
         and len(raw) <= _TITLE_MOST
-        and atom.joint in (Joint.LINE, Joint.PARAGRAPH, Joint.PAGE)
+        and atom.joint in (Joint.LINE, Joint.PARAGRAPH, Joint.PAGE, Joint.SHORT_PAGE)
         and (atom.end >= element.end or "\n" in text[atom.end : atom.end + 2])
         and "|" not in raw
         and not _TITLE_END.search(raw)

@@ -23,6 +23,15 @@ class Reading(Protocol):
 
     def source_list(self) -> wire.SourcesReply: ...
 
+    def cost(self, source: str | None) -> wire_reading.CostReply:
+        """Raises ``UnknownId`` for a source that was never charged with anything."""
+
+    def facts(self) -> wire_reading.StateFacts:
+        """Of the files, as far as they can be read."""
+
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, taken at random."""
+
     def models(self) -> wire.ModelsReply: ...
 
     def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply: ...

@@ -14,7 +14,7 @@ from ingestor.cli.session import context_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ingestor.config import Config
+    from ingestor.config import Chunking, Config
     from ingestor.model import Document, Passage
 
 _FEW, _MANY = 1 / 3, 2  # in targets: shorter and longer passages stand out
@@ -29,6 +29,9 @@ def command(
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Another limit than the configuration's.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="Cut as documents of this source are.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a passage and line.")] = False,
 ) -> None:
     """Show where a file is cut into passages, how long they are, and why each ends where it does.
@@ -41,17 +44,19 @@ def command(
       ingestor chunk --target 400 --json report.pdf
     """
     from ingestor import wire_reading
-    from ingestor.chunking import SemanticCutter, Settings
     from ingestor.errors import UserError
+    from ingestor.wiring import cutter_of
 
     config = context_of(ctx).config
+    chunking = _chunking(config, source)
+    lengths = {"target": target or chunking.target, "limit": limit or chunking.limit}
     try:
-        settings = Settings(target=target or config.chunking.target, limit=limit or config.chunking.limit)
+        cutter = cutter_of(chunking.model_copy(update=lengths))
     except ValueError as error:
         raise UserError(str(error)) from error
-    passages = SemanticCutter(settings).cut(_parsed(file, config))
+    passages = cutter.cut(_parsed(file, config))
     if not json:
-        _show(console(), passages, settings.target)
+        _show(console(), passages, lengths["target"])
         return
     for passage in passages:
         emit_json(
@@ -64,6 +69,20 @@ def command(
                 reason=passage.reason,
             )
         )
+
+
+def _chunking(config: Config, source: str | None) -> Chunking:
+    from ingestor.errors import UserError
+
+    if source is None:
+        return config.chunking
+    for one in config.sources:
+        if one.name == source:
+            return config.chunking_of(one)
+    raise UserError(
+        f"The configuration has no source {source!r}.",
+        hint="Registered sources are cut by [chunking]: leave out --source.",
+    )
 
 
 def _parsed(file: Path, config: Config) -> Document:

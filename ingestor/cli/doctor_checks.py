@@ -9,6 +9,7 @@ import stat
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _DISK_LOW = 2 * 1024**3  # bytes; a rebuild of the index needs room for a second copy beside the first
 _COUNT_SECONDS = 3.0
+_FOREIGN = 0.10  # of the documents in a language that the model does not know
 _INOTIFY = Path("/proc/sys/fs/inotify")
 
 
@@ -43,9 +45,9 @@ class Check:
     hint: str = ""
 
 
-def examine(context: Context, folders: Sequence[str] = ()) -> Iterator[Check]:
-    """Every check, cheap ones first. ``folders`` are those of the registered sources. A broken
-    configuration ends only what depends on it."""
+def examine(context: Context, folders: Sequence[str] = (), texts: Sequence[str] = ()) -> Iterator[Check]:
+    """Every check, cheap ones first. ``folders`` are those of the registered sources, ``texts`` those of some
+    documents. A broken configuration ends only what depends on it."""
     yield python()
     yield sqlite()
     yield package("chroma", "chromadb")
@@ -63,6 +65,7 @@ def examine(context: Context, folders: Sequence[str] = ()) -> Iterator[Check]:
     yield Check(name="configuration", level=Level.OK, message=where)
     yield ocr(config)
     yield model(config)
+    yield from languages(config, texts)
     configured = [str(source.settings["path"]) for source in config.sources if source.kind == "files"]
     yield from inotify(sorted({*configured, *folders}))
 
@@ -211,6 +214,35 @@ def model(config: Config) -> Check:
     if name == DEFAULT_MODEL:
         message += ", intact; trained on English, so other languages are found mainly by their words"
     return Check(name="model", level=Level.OK, message=message)
+
+
+def languages(config: Config, texts: Sequence[str]) -> Iterator[Check]:
+    """Whether the model was trained on the languages that the documents are in, where its card tells."""
+    from ingestor.embedding.languages import language_of, trained_on
+    from ingestor.embedding.models import DEFAULT_MODEL, resolve_model
+
+    name = config.embedding.model
+    if not (name == DEFAULT_MODEL or Path(name).expanduser().is_dir()):
+        return  # to find its card could reach the network
+    try:
+        known = trained_on(resolve_model(name).folder)
+    except IngestorError:
+        return  # said by the check of the model
+    found = Counter(language for text in texts if (language := language_of(text)))
+    foreign = Counter({language: count for language, count in found.items() if language not in known})
+    if not known or not found:
+        return
+    message = f"{found.total()} documents looked at, {foreign.total()} in languages that {name} was not trained on"
+    if foreign.total() <= _FOREIGN * found.total():
+        yield Check(name="languages", level=Level.OK, message=message)
+        return
+    named = ", ".join(f"{language} {count}" for language, count in foreign.most_common(4))
+    yield Check(
+        name="languages",
+        level=Level.WARN,
+        message=f"{message} ({named}): by meaning these are hardly found",
+        hint="Choose a model for these languages: set [embedding] model, or run `ingestor model switch NAME`.",
+    )
 
 
 def inotify(roots: Sequence[str]) -> Iterator[Check]:

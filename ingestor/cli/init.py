@@ -40,9 +40,11 @@ ocr_pages = 100
 
 [chunking]
 # Lengths of passages, in about characters of English: the average, and the most. A limit below three targets
-# makes an edit change more passages.
+# makes an edit change more passages. The strategy "semantic" cuts where a thought ends, "fixed" where the target
+# is reached. A source may have its own: chunking = { target = 400, strategy = "fixed" } in its table.
 target = 750
 limit = 2400
+strategy = "semantic"
 
 [log]
 # debug, info, warning or error; auto is for people on a terminal and JSON anywhere else.
@@ -50,8 +52,26 @@ level = "info"
 format = "auto"
 
 [health]
-# A port of 127.0.0.1 that answers /healthz and /readyz, for probes; 0 is none (`ingestor health` needs none).
+# A port of 127.0.0.1 for /healthz, /readyz and /metrics; 0 is none (`ingestor health` needs none).
 port = 0
+
+[schedule]
+# Hours of the day in which no scan and no maintenance begins by schedule, like ["08:00-12:00", "22:00-02:00"].
+quiet = []
+
+[maintenance]
+# When each job is done: a duration, a cron expression like "30 3 * * 0", or "" for never.
+retention = "6h"
+rebuild = "6h"          # only where more than half of the index is dead
+probe = "1d"
+verify = ""
+quarantine_retry = ""
+backup = ""
+# Empty: the folder backups in the state folder. Copy them elsewhere.
+backup_folder = ""
+backup_keep = 7
+# Before a newer version changes the ledger's schema, it is kept as before-upgrade.tar in the state folder.
+backup_before_upgrade = true
 
 [http]
 # The HTTP API, for programs; port 0 is none. Tokens say who asks (`ingestor token add`); an address that others can

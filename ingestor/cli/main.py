@@ -20,6 +20,7 @@ from ingestor.cli import (
     backup,
     chunk,
     config,
+    cost,
     doctor,
     evaluate,
     formats,
@@ -38,6 +39,7 @@ from ingestor.cli import (
     search,
     source,
     status,
+    support_bundle,
     sync,
     token,
     trace,
@@ -98,6 +100,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate.command,
     "status": status.command,
     "runs": runs.command,
+    "cost": cost.command,
     "why": why.command,
     "trace": trace.command,
     "history": history.command,
@@ -113,6 +116,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "init": init.command,
     "doctor": doctor.command,
     "formats": formats.command,
+    "support-bundle": support_bundle.command,
     "chunk": chunk.command,
 }
 for _name, _command in _COMMANDS.items():

@@ -11,7 +11,7 @@ from ingestor.cli.output import ago, clean, emit_json, emit_line, print_table, s
 from ingestor.cli.session import Json, reading
 
 if TYPE_CHECKING:
-    from ingestor.wire import SourceStatus, StatusReply
+    from ingestor.wire import JobStatus, SourceStatus, StatusReply
 
 _HEADINGS = ("source", "state", "documents", "chunks", "to embed", "to index", "set aside", "last run", "next", "lag")
 
@@ -43,6 +43,12 @@ def _show(reply: StatusReply) -> None:
         emit_line(f"Index: {clean(reply.generation)}")
     if reply.model:
         emit_line(f"Model: {clean(reply.model)}" + (f"; switching to {clean(reply.switch)}" if reply.switch else ""))
+    planned = sorted((job for job in reply.maintenance if job.next_run is not None), key=lambda job: job.next_run or 0)
+    if planned:
+        emit_line("Maintenance: " + ", ".join(f"{_called(job)} {ago(job.next_run)}" for job in planned))
+    for job in reply.maintenance:
+        if job.outcome in {"failed", "differs"}:
+            sys.stderr.write(f"{_called(job)} {job.outcome} {ago(job.done_at)}: {clean(job.message)}\n")
     if reply.parsers:
         sys.stderr.write(f"Parsers are kept from the network by Python alone: {reply.parsers}.\n")
     if any(source.quarantined for source in reply.sources):
@@ -53,6 +59,10 @@ def _show(reply: StatusReply) -> None:
         if source.held:
             sys.stderr.write(f"{clean(source.name)}: {source.held:,} deletions wait for a person\n")
             sys.stderr.write(f"  ingestor approve {clean(source.name)}\n")
+
+
+def _called(job: JobStatus) -> str:
+    return job.job.replace("_", " ")
 
 
 def _row(source: SourceStatus) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def _facts(reply: TraceReply) -> list[tuple[str, str]]:
         ("section", " > ".join(reply.section)),
         ("place", where(reply)),
         ("document", reply.document_id),
+        ("as read", reply.pinned_url),
         ("revision", str(reply.revision) if reply.revision else "past retention"),
         ("committed", ago(reply.ingested_at)),
         ("run", reply.run),

@@ -20,13 +20,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from ingestor import log, space
+from ingestor.cputime import of_process
 from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked
 from ingestor.faultpoint import reached
+from ingestor.index.health import IndexHealth, IndexState, Probed
 from ingestor.index.leftovers import condemn_expired, remove_leftovers
 from ingestor.index.mending import mend
 from ingestor.index.models import Models
@@ -43,21 +43,6 @@ _LONGEST_WAIT_S = 300.0
 _BESIDE_RETRY_S = 30.0
 
 _log = log.get()
-
-
-class IndexState(StrEnum):
-    READY = "ready"
-    BUILDING = "building"
-    DOWN = "down"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class IndexHealth:
-    """For people and for the service's loop. ``retry_in`` is in seconds, 0 when a step may be taken now."""
-
-    state: IndexState
-    note: str = ""
-    retry_in: float = 0.0
 
 
 class GenerationManager:
@@ -164,6 +149,16 @@ class GenerationManager:
         if self.serving() is None:
             return IndexHealth(state=IndexState.BUILDING)
         return IndexHealth(state=IndexState.READY)
+
+    @property
+    def probed(self) -> Probed | None:
+        """The last probe of this process that came to its end."""
+        return self._stores.probed
+
+    def cpu_s(self) -> float:
+        """Processor seconds of the hosts that run now."""
+        pids = [opened.index.host_pid for opened in self._stores.opened()]
+        return sum(of_process(pid) for pid in pids if pid is not None)
 
     # -- for people ------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from ingestor.errors import IndexFailure, IndexUnavailable, IndexWrecked, LedgerError
 from ingestor.faultpoint import reached
 from ingestor.index.chroma import ChromaIndex
+from ingestor.index.health import Probed, probed
 from ingestor.index.host import ServerFault
 from ingestor.index.manifest import folder_files, folder_manifest
 from ingestor.index.opened import Opened
@@ -49,6 +50,7 @@ class Stores:
         self._vectors = vectors
         self._require_room = require_room
         self._open: dict[GenerationId, Opened] = {}
+        self.probed: Probed | None = None
 
     def opened(self) -> Sequence[Opened]:
         return list(self._open.values())
@@ -102,6 +104,12 @@ class Stores:
     def probe(self, opened: Opened, *, sampled: bool, stopping: Callable[[], bool]) -> ProbeReport:
         """Compare the store with the ledger; on a server only ``sampled`` vectors where that is enough. Raises
         ``IndexUnavailable``; a wreck is a finding. Afterwards ``sound`` says what was found."""
+        report = self._probe(opened, sampled=sampled, stopping=stopping)
+        if report.finished:
+            self.probed = probed(report)
+        return report
+
+    def _probe(self, opened: Opened, *, sampled: bool, stopping: Callable[[], bool]) -> ProbeReport:
         try:
             self._refuse_bloat(opened.index.place)
             opened.index.open()

@@ -135,7 +135,7 @@ ORDER BY layout.doc LIMIT ?
 
 # As bytes: text that is no UTF-8 any more cannot be read as text.
 _TEXTS = """
-SELECT cut.id, chunk.id, chunk.doc, chunk.text_hash, CAST(chunk.text AS BLOB), cut.units
+SELECT cut.id, chunk.id, chunk.doc, chunk.text_hash, CAST(chunk.text AS BLOB), cut.units, CAST(cut.context AS BLOB)
 FROM cut JOIN chunk ON chunk.id = cut.chunk WHERE cut.died IS NULL AND cut.id > ? ORDER BY cut.id LIMIT ?
 """
 
@@ -285,18 +285,29 @@ class Checks:
         return lost, orphan, docs
 
     def _contents(self) -> tuple[dict[int, int], set[int]]:
-        """(live chunks whose text is another than the one committed, with their documents; units of live
+        """(live chunks whose text or context is another than the one committed, with their documents; units of live
         chunks whose text is)."""
         texts, used = dict[int, int](), set[int]()
-        for _, chunk, doc, digest, text, units in self._pages(_TEXTS):
-            if blake(text) != digest:
+        named: dict[tuple[int, bytes], dict[int, int]] = {}  # what a context says of a unit, and which chunks do
+        for _, chunk, doc, digest, text, units, context in self._pages(_TEXTS):
+            pairs = unpack_units(units)
+            above = [unit for unit, weight in pairs if weight < 0]
+            lines = context.split(b"\n") if context else []
+            if blake(text) != digest or len(lines) != len(above):
                 texts[chunk] = doc
-            used.update(unit for unit, _ in unpack_units(units))
+            for pair in zip(above, lines, strict=False):
+                named.setdefault(pair, {})[chunk] = doc
+            used.update(unit for unit, _ in pairs)
+        hashes = dict[int, bytes]()
         for unit, digest, text in self._pages(
             "SELECT id, hash, CAST(text AS BLOB) FROM unit WHERE id > ? ORDER BY id LIMIT ?"
         ):
+            hashes[unit] = digest
             if blake(text) == digest:
                 used.discard(unit)
+        for (unit, line), chunks in named.items():
+            if hashes.get(unit, b"") not in {b"", blake(line)}:
+                texts |= chunks
         return texts, used
 
     def _docs_with(self, units: set[int]) -> set[int]:

@@ -44,13 +44,23 @@ def copy_files(ledger: Database, vectors: Sequence[Path], into: Path, copied: Co
         with ledger.write():  # nothing of the ledger changes until every snapshot is taken
             # Vectors first: they go only after the ledger dropped their units, and come only after it had them.
             sources = [(path, open_files.enter_context(_snapshot(path))) for path in (*vectors, ledger.path)]
-        total = sum(_bytes(source) for _, source in sources)
-        copies, before = [], 0
-        for path, source in sources:
-            copies.append(_copy(path, source, into / path.name, copied, before, total))
-            before += _bytes(source)
-            source.execute("COMMIT")  # each snapshot goes as soon as it is not needed any more
-        return copies
+        return _copy_all(sources, into, copied)
+
+
+def copy_closed(paths: Sequence[Path], into: Path, copied: Copied = lambda *_: None) -> list[Copy]:
+    """The same of files that no process writes to, whatever schema they have. Nothing is changed in them."""
+    with ExitStack() as open_files:
+        return _copy_all([(path, open_files.enter_context(_snapshot(path))) for path in paths], into, copied)
+
+
+def _copy_all(sources: Sequence[tuple[Path, sqlite3.Connection]], into: Path, copied: Copied) -> list[Copy]:
+    total = sum(_bytes(source) for _, source in sources)
+    copies, before = [], 0
+    for path, source in sources:
+        copies.append(_copy(path, source, into / path.name, copied, before, total))
+        before += _bytes(source)
+        source.execute("COMMIT")  # each snapshot goes as soon as it is not needed any more
+    return copies
 
 
 @contextmanager

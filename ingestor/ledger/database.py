@@ -269,7 +269,8 @@ class Database:
         if version > newest:
             raise LedgerTooNew(
                 f"The ledger {self.path} has schema {version}; this program knows {newest}.",
-                hint="Use the newer version of ingestor that wrote it.",
+                hint="Use the newer version of ingestor that wrote it, or restore the backup that was made before the "
+                "upgrade (before-upgrade.tar) into an empty state folder.",
             )
         if self._writer is None:
             if version < newest:
@@ -286,6 +287,21 @@ class Database:
                 f"BEGIN IMMEDIATE;\n{steps[number]}\n"
                 f"PRAGMA application_id = {_APPLICATION_ID};\nPRAGMA user_version = {number};\nCOMMIT;"
             )
+
+
+def schema_of(path: Path) -> int:
+    """The schema of a file, which is only read; 0 where it cannot be told: opening it says why."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{quoted(path)}?mode=ro", uri=True)) as connection:
+            ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    except sqlite3.Error:
+        return 0
+    return int(version)
+
+
+def newest_schema(package: str) -> int:
+    """What ``Database`` brings a file to."""
+    return max(_migrations(package))
 
 
 def _migrations(package: str) -> dict[int, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ingestor.ledger.database import Database
+from ingestor.ledger.milestones import note_embedded, note_searchable
 from ingestor.ledger.packing import DocumentFacts, metadata, unpack_units, wanted
-from ingestor.ledger.sync import UNSETTLED
 from ingestor.model import (
     ChunkId,
     DocId,
@@ -211,6 +212,12 @@ class IndexStates:
                 " AND chunk = (SELECT chunk FROM cut WHERE id = ? AND died IS NULL)",
                 [(generation, chunk) for chunk in chunks],
             )
+            for (doc,) in tx.execute(
+                "SELECT DISTINCT doc FROM json_each(?) CROSS JOIN cut ON cut.id = value AND died IS NULL"
+                " CROSS JOIN chunk ON chunk.id = cut.chunk",
+                (json.dumps(list(chunks)),),
+            ).fetchall():
+                note_embedded(tx, doc)
 
     def unready(self, generation: GenerationId) -> None:
         """Look again whether every unit has its vector (a vector file was lost or mended)."""
@@ -268,12 +275,7 @@ class IndexStates:
             if dead:
                 tx.execute("UPDATE generation SET dead = dead + ? WHERE id = ?", (dead, generation))
             for doc in docs:
-                tx.execute(
-                    "UPDATE revision SET searchable_at = :at WHERE doc = :doc AND searchable_at IS NULL"
-                    " AND number = (SELECT revision FROM layout WHERE doc = :doc AND died IS NULL)"
-                    f" AND NOT EXISTS ({UNSETTLED})",
-                    {"doc": doc, "at": tx.at},
-                )
+                note_searchable(tx, doc)
 
     def expected(self, generation: GenerationId, after: ChunkId, limit: int) -> Sequence[PendingRow]:
         rows = self._db.read(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ingestor import space
 from ingestor.errors import LedgerError
-from ingestor.ledger.copying import Copied, Copy, copy_files
-from ingestor.ledger.database import Database, LedgerDamaged
+from ingestor.ledger.copying import Copied, Copy, copy_closed, copy_files
+from ingestor.ledger.database import Database, LedgerDamaged, newest_schema, schema_of
 from ingestor.ledger.index import IndexStates
+from ingestor.ledger.measures import Measures
 from ingestor.ledger.models import Models
 from ingestor.ledger.quarantine import Quarantine
 from ingestor.ledger.runs import Runs
@@ -20,6 +21,7 @@ from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
 from ingestor.ledger.traces import Traces
 from ingestor.ledger.upkeep import Upkeep
+from ingestor.ledger.usage import Usage
 from ingestor.ledger.vectors import Vectors
 from ingestor.model import GenerationState, ModelId, blake
 
@@ -45,6 +47,8 @@ class Ledger:
         self.index = IndexStates(self._db)
         self.models = Models(self._db)
         self.runs = Runs(self._db, self.sources)
+        self.measures = Measures(self._db)
+        self.usage = Usage(self._db)
         self.quarantine = Quarantine(self._db)
         self.search = SearchReads(self._db)
         self.traces = Traces(self._db)
@@ -53,6 +57,29 @@ class Ledger:
     @staticmethod
     def exists(state_dir: Path) -> bool:
         return (state_dir / LEDGER_FILE).exists()
+
+    @staticmethod
+    def schemas(state_dir: Path) -> Mapping[Path, int]:
+        """Of every file, which is only read; 0 where it cannot be told."""
+        return {path: schema_of(path) for path in _files(state_dir)}
+
+    @staticmethod
+    def outdated(state_dir: Path) -> Mapping[Path, int]:
+        """The files that are there, with their schemas, where opening them would bring one of them to a newer one;
+        else nothing."""
+        found = Ledger.schemas(state_dir)
+        return found if any(0 < schema < newest_schema(_package(path)) for path, schema in found.items()) else {}
+
+    @staticmethod
+    def upgrade(state_dir: Path) -> None:
+        """Bring every file to the schema of this program, those too that would be opened much later or never."""
+        for path in _files(state_dir):
+            Database(path, _package(path)).close()
+
+    @staticmethod
+    def copy_closed(state_dir: Path, into: Path, copied: Copied = lambda *_: None) -> list[Copy]:
+        """Copies of every file as it is, of whatever schema, while nobody has one open."""
+        return copy_closed(_files(state_dir), into, copied)
 
     @staticmethod
     def remove_orphans(state_dir: Path) -> None:
@@ -72,6 +99,11 @@ class Ledger:
         return self._dir / f"vectors-{blake(model.encode()).hex()[:16]}.sqlite3"
 
     # -- the files ------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are: the state folder."""
+        return self._dir
 
     def ensure_sound(self) -> Sequence[Path]:
         """Where the last process did not end well, check every file before anything is written or a vector file is
@@ -168,6 +200,16 @@ class Ledger:
             vectors.close()
         self._vectors.clear()
         self._db.close()
+
+
+def _files(state_dir: Path) -> list[Path]:
+    """The database files that are there; vectors first, as they are copied."""
+    ledger = state_dir / LEDGER_FILE
+    return [*sorted(state_dir.glob(_VECTOR_FILES)), ledger] if ledger.exists() else []
+
+
+def _package(file: Path) -> str:
+    return "migrations" if file.name == LEDGER_FILE else "vector_migrations"
 
 
 def _unlink(path: Path) -> None:

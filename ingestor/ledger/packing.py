@@ -17,12 +17,13 @@ from ingestor.naming import name_title
 POOLING = b"length-weighted mean of unit vectors, 1"
 """Names how a chunk's vector is made of its units'; part of every wanted state."""
 
-_UNIT = struct.Struct("<QI")
+_UNIT = struct.Struct("<Qi")
 
 
-def pack_units(units: Sequence[tuple[UnitId, int]]) -> bytes:
-    """(unit, weight) in order, 12 bytes each."""
-    return b"".join(_UNIT.pack(unit, weight) for unit, weight in units)
+def pack_units(units: Sequence[tuple[UnitId, int]], context: Sequence[UnitId] = ()) -> bytes:
+    """(unit, weight) in order, 12 bytes each; behind them the context, the nearest last and heaviest (``pooling``)."""
+    beside = [(unit, -place) for place, unit in enumerate(context, 1)]
+    return b"".join(_UNIT.pack(unit, weight) for unit, weight in (*units, *beside))
 
 
 def unpack_units(blob: bytes) -> tuple[tuple[UnitId, int], ...]:

@@ -22,18 +22,20 @@ from ingestor.ledger.packing import (
     pack_units,
     wanted,
 )
-from ingestor.model import Applied, ChunkId, DocId, Hash, ModelId, Passage, Recipe, Unit, UnitId, blake, chunk_id
+from ingestor.model import Applied, ChunkId, DocId, Hash, ModelId, Passage, Recipe, UnitId, blake, chunk_id, unit_hash
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveCut:
-    """A live chunk of a document: its rows, and what its row in an index depends on."""
+    """A live chunk of a document: its rows, what its row in an index depends on, and beside its text what it is found
+    by: ``context``, a line each."""
 
     chunk: int
     cut: int
     units: bytes
     section: str
     page: int | None
+    context: str
 
 
 class PassageRows:
@@ -73,20 +75,24 @@ class PassageRows:
             digest = blake(passage.text.encode("utf-8", "surrogatepass"))
             key = chunk_id(doc_id, digest, seen[digest])
             seen[digest] += 1
-            packed = pack_units([(units[unit.text], unit.weight) for unit in passage.units])
-            section = pack_section(passage.section)
+            own = [(units[unit.text], unit.weight) for unit in passage.units]
+            packed = pack_units(own, [units[text] for text in passage.context])
+            section, context = pack_section(passage.section), "\n".join(passage.context)
             before = live.get(key)
             if before is None:
                 row = self._chunk(doc, key, digest, passage.text)
-                fresh.append(self._cut(row, packed, section, passage.page))
-                tx.execute("INSERT INTO keyword (rowid, text) VALUES (?, ?)", (row, passage.text))
+                fresh.append(self._cut(row, packed, section, passage.page, context))
+                self._find_by(row, passage.text, context)
             else:
                 row = before.chunk
                 kept.add(key)
                 if (before.units, before.section, before.page) != (packed, section, passage.page):
                     tx.execute("UPDATE cut SET died = ? WHERE id = ?", (tx.seq, before.cut))
-                    live[key] = self._cut(row, packed, section, passage.page)
+                    live[key] = self._cut(row, packed, section, passage.page, context)
                     altered.append(live[key])
+                    if context != before.context:
+                        self._find_no_more(before)
+                        self._find_by(row, passage.text, context)
             spots.append(
                 Spot(chunk=row, start=passage.start, end=passage.end, lines=passage.lines, anchor=passage.anchor)
             )
@@ -101,13 +107,13 @@ class PassageRows:
 
     def _live_cuts(self, doc: int) -> dict[ChunkId, LiveCut]:
         rows = self._tx.execute(
-            "SELECT chunk.chunk_id, chunk.id, cut.id, cut.units, cut.section, cut.page FROM chunk"
+            "SELECT chunk.chunk_id, chunk.id, cut.id, cut.units, cut.section, cut.page, cut.context FROM chunk"
             " JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL WHERE chunk.doc = ?",
             (doc,),
         )
         return {
-            ChunkId(key): LiveCut(chunk=chunk, cut=cut, units=units, section=section, page=page)
-            for key, chunk, cut, units, section, page in rows
+            ChunkId(key): LiveCut(chunk=chunk, cut=cut, units=units, section=section, page=page, context=context)
+            for key, chunk, cut, units, section, page, context in rows
         }
 
     def _chunk(self, doc: int, key: ChunkId, digest: Hash, text: str) -> int:
@@ -123,21 +129,28 @@ class PassageRows:
             self._tx.execute("DELETE FROM stray WHERE generation = ? AND chunk_id = ?", (generation, key))
         return inserted(made)
 
-    def _cut(self, chunk: int, units: bytes, section: str, page: int | None) -> LiveCut:
+    def _cut(self, chunk: int, units: bytes, section: str, page: int | None, context: str) -> LiveCut:
         made = self._tx.execute(
-            "INSERT INTO cut (chunk, units, section, page, born) VALUES (?, ?, ?, ?, ?)",
-            (chunk, units, section, page, self._tx.seq),
+            "INSERT INTO cut (chunk, units, section, page, context, born) VALUES (?, ?, ?, ?, ?, ?)",
+            (chunk, units, section, page, context, self._tx.seq),
         )
-        return LiveCut(chunk=chunk, cut=inserted(made), units=units, section=section, page=page)
+        return LiveCut(chunk=chunk, cut=inserted(made), units=units, section=section, page=page, context=context)
+
+    def _find_by(self, chunk: int, text: str, context: str) -> None:
+        self._tx.execute("INSERT INTO keyword (rowid, text, context) VALUES (?, ?, ?)", (chunk, text, context))
+
+    def _find_no_more(self, cut: LiveCut) -> None:
+        """By the explicit delete with the old text."""
+        self._tx.execute(
+            "INSERT INTO keyword (keyword, rowid, text, context) SELECT 'delete', id, text, ? FROM chunk WHERE id = ?",
+            (cut.context, cut.chunk),
+        )
 
     def _end_cuts(self, cuts: dict[ChunkId, LiveCut], *, urgent: bool = False) -> None:
-        """These chunks leave: keyword rows by the explicit delete with the old text, tombstones (R2)."""
+        """These chunks leave: keyword rows, tombstones (R2)."""
         tx = self._tx
         for cut in cuts.values():
-            tx.execute(
-                "INSERT INTO keyword (keyword, rowid, text) SELECT 'delete', id, text FROM chunk WHERE id = ?",
-                (cut.chunk,),
-            )
+            self._find_no_more(cut)
             tx.execute("UPDATE cut SET died = ? WHERE id = ?", (tx.seq, cut.cut))
             tx.execute(
                 "UPDATE index_state SET alive = 0, wanted = NULL, ready = 0, urgent = ? WHERE chunk = ?",
@@ -147,9 +160,9 @@ class PassageRows:
     def _units(self, passages: Sequence[Passage]) -> tuple[dict[str, UnitId], int]:
         """Ids of the units by their text; how many of them were never seen before."""
         tx, ids, added = self._tx, dict[str, UnitId](), 0
-        wanted_units: dict[str, Unit] = {unit.text: unit for passage in passages for unit in passage.units}
-        for text, unit in wanted_units.items():
-            digest = unit.hash()
+        texts = dict.fromkeys(unit.text for passage in passages for unit in passage.units)
+        for text in texts | dict.fromkeys(text for passage in passages for text in passage.context):
+            digest = unit_hash(text)
             found = tx.execute("SELECT id FROM unit WHERE hash = ?", (digest,)).fetchone()
             if found is None:
                 ids[text] = UnitId(inserted(tx.execute("INSERT INTO unit (hash, text) VALUES (?, ?)", (digest, text))))

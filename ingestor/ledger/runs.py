@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 
 from connectors.base import ItemId, Scope
 from ingestor.ledger.database import Database
+from ingestor.ledger.milestones import UNSETTLED
 from ingestor.ledger.sources import Sources
-from ingestor.ledger.sync import UNSETTLED
 from ingestor.model import Outcome, RunCounts, RunId, RunReport, SourceState, Trigger
 
 _LAG_WINDOW_S = 86_400.0  # lag is that of the last day
@@ -20,7 +20,7 @@ _RUNS_KEPT = 1_000  # per source
 
 
 # Each by the index of just these rows: a settled ledger has none of them, however many chunks it holds.
-_PENDING_ROWS = (
+PENDING_ROWS = (
     ("index_state_embed", "alive = 1 AND ready = 0"),
     ("index_state_write", "alive = 1 AND ready = 1 AND written IS NOT wanted"),
     ("index_state_dead", "alive = 0"),
@@ -153,7 +153,7 @@ class Runs:
         )
         embed, write, dead = (
             self._db.read(_PENDING.format(index=index, condition=condition), (row,))[0][0]
-            for index, condition in _PENDING_ROWS
+            for index, condition in PENDING_ROWS
         )
         lags = self._db.read(
             """

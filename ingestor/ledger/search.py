@@ -7,18 +7,21 @@ import math
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
-from ingestor.model import Candidate, ChunkId, DocId, Filters, Hit, Parent, Reader
+from ingestor.model import Candidate, ChunkId, DocId, Filters, HeldWord, Hit, Parent, Reader
 
 _PAGE = 500
 _COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
 _COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
 _COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
+
+# BM25 of a word that stands in the context of a chunk, its text being 1. From 0.35 to 1 alike.
+_RANK = "bm25(keyword, 1.0, 0.5)"
 
 _WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
 # What stands in quotation marks is one term; a star behind a term, and nothing behind it, means what begins so.
@@ -45,6 +48,16 @@ JOIN binding ON binding.doc = document.id AND binding.died IS NULL
 """
 
 
+class _Sought(NamedTuple):
+    """What to look for, as FTS5 writes it. ``in_context``: also where it stands above chunks, because few do there."""
+
+    term: str
+    in_context: bool
+
+    def __str__(self) -> str:
+        return self.term if self.in_context else f"text : {self.term}"
+
+
 class SearchReads:
     """Implements ``ports.SearchLedger``."""
 
@@ -53,7 +66,7 @@ class SearchReads:
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
 
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
-        match = " OR ".join(self._sought(words))
+        match = " OR ".join(map(str, self._sought(words)))
         if not match:
             return []
         shown, parameters = visible(reader, filters)
@@ -61,29 +74,34 @@ class SearchReads:
             # Restricted readers: the filter stands inside the ranking, so that they get their full number. Asked
             # of each match; with IN, FTS5 would run the whole query again for each visible chunk.
             sql = (
-                "SELECT keyword.rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match AND EXISTS"
-                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {shown}) ORDER BY bm25(keyword) LIMIT :limit"
+                f"SELECT keyword.rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match AND EXISTS"
+                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {shown}) ORDER BY {_RANK} LIMIT :limit"
             )
         else:
-            sql = (
-                "SELECT rowid, -bm25(keyword) FROM keyword WHERE keyword MATCH :match"
-                " ORDER BY bm25(keyword) LIMIT :limit"
-            )
+            sql = f"SELECT rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match ORDER BY {_RANK} LIMIT :limit"
         return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
 
-    def held(self, words: str, chunks: Collection[int]) -> Sequence[tuple[float, Collection[int]]]:
-        asked, total = json.dumps(list(chunks)), self._about_how_many()
-        found: list[tuple[float, Collection[int]]] = []
-        for word in self._sought(words):
-            # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
-            ((count, rows),) = self._db.read(
-                "SELECT count(*), json_group_array(rowid)"
-                " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
-                " FROM keyword WHERE keyword MATCH :word",
-                {"word": word, "chunks": asked},
-            )
-            found.append((_rarity(count, total), json.loads(rows)))
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
+        asked, found = json.dumps(list(chunks)), list[HeldWord]()
+        for sought in self._sought(words):
+            rarity, holders = self._holders("text", sought.term, asked)
+            if not sought.in_context:
+                found.append(HeldWord(rarity=rarity, chunks=holders))
+                continue
+            context_rarity, context = self._holders("context", sought.term, asked)
+            found.append(HeldWord(rarity=rarity, chunks=holders, context_rarity=context_rarity, context=context))
         return found
+
+    def _holders(self, column: str, term: str, asked: str) -> tuple[float, list[int]]:
+        """How rare a term is there, and which of the chunks ``asked`` (JSON) hold it."""
+        # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
+        ((count, rows),) = self._db.read(
+            "SELECT count(*), json_group_array(rowid)"
+            " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
+            " FROM keyword WHERE keyword MATCH :word",
+            {"word": f"{column} : {term}", "chunks": asked},
+        )
+        return _rarity(count, self._about_how_many()), json.loads(rows)
 
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         keys = list(dict.fromkeys(chunks))
@@ -100,6 +118,19 @@ class SearchReads:
 
     def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         return self._candidates("1", {"limit": limit}, reader, filters, tail=" LIMIT :limit", walk=True)
+
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, taken at random."""
+        rows = self._db.read(
+            """
+            SELECT (SELECT group_concat(substr(text, 1, 1000), ' ') FROM
+                       (SELECT text FROM chunk JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+                        WHERE chunk.doc = item.doc ORDER BY chunk.id LIMIT 3))
+            FROM item JOIN source ON source.id = item.source AND source.removed_at IS NULL ORDER BY random() LIMIT ?
+            """,
+            (documents,),
+        )
+        return [text for (text,) in rows if text]
 
     def _about_how_many(self) -> int:
         """Live chunks, as of the last minute: what is common does not change faster, and counting 100,000
@@ -143,7 +174,8 @@ class SearchReads:
                 f"""
                 SELECT chunk.chunk_id, chunk.text, chunk.doc, cut.section, cut.page, document.doc_id, source.name,
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
-                       layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at
+                       layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
+                       revision.pinned_url
                 {_LIVE}
                 JOIN layout ON layout.doc = document.id AND layout.died IS NULL
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
@@ -154,7 +186,7 @@ class SearchReads:
             if not rows:
                 continue
             (key, text, doc, section, page, doc_id, source, item_id, name, title, url, kind) = rows[0][:12]
-            revision, packed, committed_at, source_row, parent, modified_at = rows[0][12:]
+            revision, packed, committed_at, source_row, parent, modified_at, pinned_url = rows[0][12:]
             if doc not in spots:
                 spots[doc] = {spot.chunk: (place, spot) for place, spot in enumerate(unpack_layout(packed))}
             if chunk not in spots[doc]:
@@ -168,6 +200,7 @@ class SearchReads:
                     title=shown_title(title, name),
                     uri=item_uri(source, item_id),
                     url=url,
+                    pinned_url=pinned_url,
                     section=unpack_section(section),
                     page=page,
                     lines=spot.lines,
@@ -231,21 +264,25 @@ class SearchReads:
             (Parent(uri=item_uri(at, item), title=shown_title(title, name)) for at, item, title, name in rows), None
         )
 
-    def _sought(self, words: str) -> list[str]:
-        """The words to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): the common ones left out
-        while rarer ones remain."""
+    def _sought(self, words: str) -> list[_Sought]:
+        """What to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): what is common in texts left
+        out while rarer terms remain, and none sought in context where it stands above many chunks."""
         distinct = list(dict.fromkeys(_terms(words)))
-        rare = [word for word in distinct if word.strip('"') not in _STOPWORDS] or distinct
+        rare = [term for term in distinct if term.strip('"') not in _STOPWORDS] or distinct
         total = self._about_how_many()
         if total >= _COUNT_FROM:
             cap = int(total * _COMMON)
-            counted = sorted(((self._frequency(word, cap + 1), word) for word in rare), key=lambda pair: pair[0])
-            rare = [word for count, word in counted if count <= cap][:_MOST_WORDS] or [word for _, word in counted[:1]]
-        return rare
+            counted = sorted(
+                ((self._frequency("text", term, cap + 1), term) for term in rare), key=lambda pair: pair[0]
+            )
+            rare = [term for count, term in counted if count <= cap][:_MOST_WORDS] or [term for _, term in counted[:1]]
+            return [_Sought(term, self._frequency("context", term, cap + 1) <= cap) for term in rare]
+        return [_Sought(term, True) for term in rare]
 
-    def _frequency(self, word: str, cap: int) -> int:
+    def _frequency(self, column: str, term: str, cap: int) -> int:
         (row,) = self._db.read(
-            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)", (word, cap)
+            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)",
+            (f"{column} : {term}", cap),
         )
         return int(row[0])
 

@@ -16,6 +16,7 @@ from ingestor.errors import LedgerError
 from ingestor.ledger.database import Database, Transaction
 from ingestor.ledger.grants import GrantRows
 from ingestor.ledger.items import attached, departed, items_of_files, known_items
+from ingestor.ledger.milestones import note_searchable
 from ingestor.ledger.passages import PassageRows, inserted
 from ingestor.ledger.sources import Sources
 from ingestor.model import (
@@ -153,7 +154,7 @@ class _Writer(PassageRows, GrantRows):
         applied = self._recut(doc, doc_id, number, op.recipe, op.kind, op.passages, rebound=rebound)
         self._item(doc, op.ref, op.recipe, op.content_hash, op.doubtful)
         self._tx.execute("DELETE FROM quarantine WHERE doc = ?", (doc,))
-        self._note_searchable(doc)
+        note_searchable(self._tx, doc)
         return applied + self._attach(doc, op.ref, op.attachments)
 
     def put_failure(self, op: PutFailure, hung: _Hung | None = None) -> Applied:
@@ -295,8 +296,11 @@ class _Writer(PassageRows, GrantRows):
         number = int(last[0]) + 1 if last is not None else 1
         self._tx.execute(
             "INSERT INTO revision (doc, number, content_hash, version, size, modified_at, edited_at, seen_at,"
-            " committed_at, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (doc, number, digest, ref.version, ref.size, ref.modified_at, edited_at, seen_at, self._tx.at, self._run),
+            " committed_at, run, pinned_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(doc, number, digest, ref.version, ref.size, ref.modified_at, edited_at, seen_at),
+                *(self._tx.at, self._run, ref.pinned_url),
+            ),
         )
         return number
 
@@ -338,24 +342,3 @@ class _Writer(PassageRows, GrantRows):
                 int(doubtful),
             ),
         )
-
-    def _note_searchable(self, doc: int) -> None:
-        """A revision that leaves nothing to write is searchable at once."""
-        self._tx.execute(
-            f"""
-            UPDATE revision SET searchable_at = :at
-            WHERE doc = :doc AND searchable_at IS NULL
-              AND number = (SELECT revision FROM layout WHERE doc = :doc AND died IS NULL)
-              AND NOT EXISTS ({UNSETTLED})
-            """,
-            {"doc": doc, "at": self._tx.at},
-        )
-
-
-UNSETTLED = """
-SELECT 1 FROM chunk CROSS JOIN index_state ON index_state.chunk = chunk.id
-CROSS JOIN generation ON generation.id = index_state.generation AND generation.state = 'serving'
-WHERE chunk.doc = :doc AND alive = 1 AND written IS NOT wanted
-"""
-"""Whether a document has chunks that the serving generation does not hold as wanted. CROSS JOIN fixes the
-order: from the document; left to itself SQLite walks the whole generation for each document."""

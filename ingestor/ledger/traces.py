@@ -93,7 +93,9 @@ class Traces:
         if not self._may_see(doc, None, reader) or not self._may_see(doc, died, reader):
             return None
         revision, recipe, kind, spot = self._last_layout_of(doc, chunk)
-        run = self._db.read("SELECT run, committed_at FROM revision WHERE doc = ? AND number = ?", (doc, revision))
+        run = self._db.read(
+            "SELECT run, committed_at, pinned_url FROM revision WHERE doc = ? AND number = ?", (doc, revision)
+        )
         bindings = self._db.read(
             "SELECT item_id, name, title, url, died FROM binding WHERE doc = ? ORDER BY id DESC LIMIT 1", (doc,)
         )
@@ -107,6 +109,7 @@ class Traces:
                 title=shown_title(title, name),
                 uri=item_uri(source, item_id),
                 url=url,
+                pinned_url=run[0][2] if run else "",
                 section=unpack_section(section),
                 page=page,
                 lines=spot.lines if spot else None,

@@ -14,6 +14,7 @@ from ingestor.model.ids import (
     UnitId,
     blake,
     chunk_id,
+    unit_hash,
 )
 from ingestor.model.index import (
     Generation,
@@ -60,6 +61,7 @@ from ingestor.model.runs import (
 from ingestor.model.search import (
     Candidate,
     Filters,
+    HeldWord,
     Hit,
     Parent,
     Reader,
@@ -83,6 +85,7 @@ __all__ = [
     "GenerationId",
     "GenerationState",
     "Hash",
+    "HeldWord",
     "Hit",
     "KnownItem",
     "ModelId",
@@ -117,4 +120,5 @@ __all__ = [
     "attachment_id",
     "blake",
     "chunk_id",
+    "unit_hash",
 ]

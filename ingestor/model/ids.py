@@ -25,6 +25,11 @@ def blake(*parts: bytes) -> Hash:
     return Hash(h.digest())
 
 
+def unit_hash(text: str) -> Hash:
+    """Over exactly the string that is embedded."""
+    return blake(text.encode("utf-8", "surrogatepass"))
+
+
 def chunk_id(doc_id: DocId, text_hash: Hash, occurrence: int) -> ChunkId:
     """A chunk's identity: which document, which text, the how-manyeth of equal texts (from 0)."""
     return ChunkId(blake(doc_id.encode(), text_hash, occurrence.to_bytes(4, "little")).hex())

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from ingestor.model.ids import Hash, blake
-
 
 class ElementKind(StrEnum):
     HEADING = "heading"
@@ -54,7 +52,7 @@ class Document:
     ``title`` is the document's own; empty where it has none and is called by its file's name.
 
     ``has_lines`` is true where line numbers of ``text`` are those of the source file. ``attachments`` are in order;
-    the engine makes each a document.
+    the engine makes each a document. ``cpu_s`` is what parsing it took of a processor, where that was measured.
     """
 
     text: str
@@ -64,6 +62,7 @@ class Document:
     has_lines: bool = False
     language: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    cpu_s: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,13 +84,11 @@ class Unit:
     end: int
     weight: int
 
-    def hash(self) -> Hash:
-        return blake(self.text.encode("utf-8", "surrogatepass"))
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
-    """A chunk as the cutter makes it, before it has an identity. ``lines`` counts from 1, inclusive."""
+    """A chunk as the cutter makes it, before it has an identity. ``lines`` counts from 1, inclusive. ``context`` is
+    what stands with it outside of its span, the nearest last: each a string to embed and to find it by."""
 
     start: int
     end: int
@@ -99,6 +96,7 @@ class Passage:
     units: tuple[Unit, ...]
     length: int
     section: tuple[str, ...] = ()
+    context: tuple[str, ...] = ()
     page: int | None = None
     lines: tuple[int, int] | None = None
     anchor: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,7 +17,8 @@ class SearchMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A live, visible chunk that a search may show: its row, and its units with their weights."""
+    """A live, visible chunk that a search may show: its row, and its units with their weights; those of its context
+    come last and have negative ones (``ingestor.pooling``)."""
 
     chunk: int
     chunk_id: ChunkId
@@ -41,6 +43,16 @@ class Filters:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HeldWord:
+    """A word of a query: its rarity in texts, above 0, and the candidates that hold it there; the same of contexts."""
+
+    rarity: float
+    chunks: Collection[int]
+    context_rarity: float = 0.0
+    context: Collection[int] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Parent:
     """The document that another one hangs on: the mail of an attachment, the page of a file in a wiki."""
 
@@ -52,8 +64,9 @@ class Parent:
 class Hit:
     """A search result as CONTRACTS promises it. ``place`` counts the chunks of the revision from 0, ``chunks`` how many
     of them it is made of. ``url`` is that of the parent where the document has none of its own (an attachment of a
-    mail). ``changed_at`` is when the source says that the content was changed, else when it was taken in. ``also`` are
-    hits of the same text in other places, ``before`` and ``after`` the chunks beside it, in their order."""
+    mail). ``pinned_url`` opens the revision that was read, however the document looks by now; empty where the source
+    has no such place. ``changed_at`` is when the source says that the content was changed, else when it was taken in.
+    ``also`` are hits of the same text in other places, ``before`` and ``after`` the chunks beside it, in order."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -72,6 +85,7 @@ class Hit:
     kind: str = ""
     anchor: str | None = None
     place: int = 0
+    pinned_url: str = ""
     parent: Parent | None = None
     changed_at: float = 0.0
     chunks: int = 1

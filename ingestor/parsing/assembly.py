@@ -80,7 +80,7 @@ class Assembly:
                 section=tuple(title for _, title, _ in self._outline),
                 level=level,
                 page=page,
-                anchor=next((anchor for _, _, anchor in reversed(self._outline) if anchor), None),
+                anchor=self._outline[-1][2] if self._outline else None,  # one further out is not the place
                 context=_shown(context).strip(),
             )
         )

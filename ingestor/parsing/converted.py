@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
+from ingestor.parsing import sandbox
 from ingestor.parsing.archive import archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
@@ -32,6 +33,7 @@ def _html(content: bytes, fmt: Format) -> str:
     with tempfile.TemporaryDirectory(prefix="pandoc-") as folder:
         given = Path(folder) / f"document.{fmt.value}"
         given.write_bytes(content)
+        spent = sandbox.spent_by_children()
         try:
             return str(
                 pypandoc.convert_file(
@@ -39,6 +41,7 @@ def _html(content: bytes, fmt: Format) -> str:
                 )
             )
         except RuntimeError as error:
+            sandbox.require_processor(since=spent)
             raise ParseFailure(
                 ParseReason.CORRUPT,
                 f"The {fmt.value} file is damaged: pandoc cannot read it.",

@@ -42,7 +42,7 @@ _CLASSES = re.compile(
 
 
 def parse_html(request: ParseRequest) -> Document:
-    """Sections from headings, tables by rows, code kept; ``anchor`` is the id of the nearest heading."""
+    """Sections from headings, tables by rows, code kept; ``anchor`` is the id of its heading."""
     markup = decode(request.content, declared_charset(request.content))
     assembly = Assembly()
     page = add_html(assembly, markup)

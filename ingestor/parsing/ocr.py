@@ -7,12 +7,12 @@ must not become words. What was not read is told, in the document, where a limit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from ingestor.parsing import tesseract
+from ingestor.parsing import clock, tesseract
 from ingestor.parsing.tesseract import Word
 
 if TYPE_CHECKING:
@@ -104,16 +104,14 @@ class _Process:
 
     ocr: Ocr | None = None
     page_seconds: float = 30.0
-    more_time: Callable[[], None] = field(default=lambda: None)
 
 
 _process = _Process()
 
 
-def prepare(ocr: Ocr, *, page_seconds: float, more_time: Callable[[], None]) -> None:
-    """For a worker: what to read with (languages that are here), processor time a page, and whom to tell that a page
-    begins."""
-    _process.ocr, _process.page_seconds, _process.more_time = ocr, page_seconds, more_time
+def prepare(ocr: Ocr, *, page_seconds: float) -> None:
+    """For a worker: what to read with (languages that are here), and processor time a page."""
+    _process.ocr, _process.page_seconds = ocr, page_seconds
 
 
 def reads() -> bool:
@@ -137,7 +135,7 @@ class PageReader:
             why = self._obstacle()
             if why is None:
                 self._read += 1
-                _process.more_time()
+                clock.picture_begins()
                 shown = picture()
                 if shown is not None:
                     return self._paragraphs(shown)

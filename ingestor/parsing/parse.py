@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
+from ingestor.parsing import clock
 from ingestor.parsing.detect import detect
 from ingestor.parsing.formats import Format, claimed
 from ingestor.parsing.reply import too_much_memory
@@ -25,6 +28,28 @@ _NO_TEXT_HINTS = {
     Format.PPTX: "The slides may hold pictures only: add text, or exclude the file.",
     Format.HTML: "The page may be filled by a script: export it from the browser, or exclude it.",
 }
+# On a busy machine these take longer than many a document. Slides have a preparation of their own.
+_HTML = ("lxml.html",)
+_LIBRARIES: dict[Format, tuple[str, ...]] = {
+    Format.MARKDOWN: ("markdown_it",),
+    Format.HTML: _HTML,
+    Format.XML: ("lxml.etree",),
+    Format.DOCX: ("lxml.etree",),
+    Format.XLSX: ("openpyxl", "lxml.etree"),
+    Format.PDF: ("pypdfium2", "PIL.Image"),
+    Format.EMAIL: _HTML,
+    Format.EPUB: ("pypandoc", *_HTML),
+    Format.ODT: ("pypandoc", *_HTML),
+    Format.RTF: ("pypandoc", *_HTML),
+    Format.NOTEBOOK: ("markdown_it", *_HTML),
+    Format.RST: ("docutils.parsers.rst",),
+    Format.ODS: ("lxml.etree",),
+    Format.ODP: ("lxml.etree",),
+    Format.XLS: ("xlrd", "olefile"),
+    Format.MSG: ("oxmsg", *_HTML),
+    Format.DOC: ("lxml.etree",),
+    Format.IMAGE: ("PIL.Image",),
+}
 
 
 def parse(request: ParseRequest) -> Document:
@@ -36,9 +61,10 @@ def parse(request: ParseRequest) -> Document:
             hint="Split it, or exclude it.",
         )
     try:
-        fmt, adapter = _adapter_for(request)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # libraries comment on odd files; the reason is what counts
+            with clock.loading():
+                fmt, adapter = _adapter_for(request)
             document = adapter(request)
     except ParseFailure:
         raise
@@ -74,7 +100,20 @@ def _adapter_for(request: ParseRequest) -> tuple[Format | None, Callable[[ParseR
     if (other := claimed(request.name, request.media_type)) is not None:
         return None, other.parse
     fmt = detect(request.name, request.content, request.media_type)
-    return fmt, _adapter(fmt)
+    adapter = _adapter(fmt)
+    _load(fmt)
+    return fmt, adapter
+
+
+@cache
+def _load(fmt: Format) -> None:
+    """What the adapter imports when it reads, once a process."""
+    if fmt in (Format.PPTX, Format.PPT):
+        from ingestor.parsing.unstructured_adapter import prepare
+
+        prepare()
+    for name in _LIBRARIES.get(fmt, ()):
+        import_module(name)
 
 
 def _adapter(fmt: Format) -> Callable[[ParseRequest], Document]:

@@ -16,9 +16,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any
 
+import pypdfium2
+from pypdfium2 import raw
+
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
-from ingestor.parsing import ocr
+from ingestor.parsing import clock, ocr
 from ingestor.parsing.archive import encrypted
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
@@ -72,19 +75,17 @@ class _Paragraph:
 
     @property
     def text(self) -> str:
-        words = ""
+        pieces: list[str] = []
         before: _Line | None = None
         for line in self.lines:
             gap = "" if before is None or line.joined else " " if before.full else "\n"
-            words += gap + " ".join(line.text.split())
+            pieces += (gap, " ".join(line.text.split()))
             before = line
-        return words
+        return "".join(pieces)
 
 
 def parse_pdf(request: ParseRequest) -> Document:
     """``page`` counts from 1. Raises ``ParseFailure`` where no page has text, nor a picture of one that can be read."""
-    import pypdfium2
-
     try:
         pdf = pypdfium2.PdfDocument(request.content)
     except pypdfium2.PdfiumError as error:
@@ -156,8 +157,7 @@ def _shape(line: _Line) -> str:
 
 def _page_lines(pdf: Any, index: int, reader: ocr.PageReader) -> list[_Line]:
     """A page that cannot be loaded costs itself, not the document."""
-    import pypdfium2
-
+    clock.page_begins(index)
     try:
         page = pdf[index]
         text_page = page.get_textpage()
@@ -176,8 +176,6 @@ def _page_lines(pdf: Any, index: int, reader: ocr.PageReader) -> list[_Line]:
 
 def _is_scan(page: Any, *, has_text: bool) -> bool:
     """Whether a page shows what its text does not say: a picture that covers it, or anything where it has no text."""
-    from pypdfium2 import raw
-
     if not has_text:
         return next(iter(page.get_objects(max_depth=1)), None) is not None
     area = page.get_width() * page.get_height()
@@ -190,8 +188,6 @@ def _is_scan(page: Any, *, has_text: bool) -> bool:
 
 def _picture(page: Any) -> Image | None:
     """The page as it looks, grey; None where a picture on it has too many points to be decoded."""
-    from pypdfium2 import raw
-
     for image in page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3):
         width, height = image.get_px_size()
         if width * height > ocr.LARGEST:
@@ -228,9 +224,6 @@ def _lines(text_page: Any, number: int) -> Iterator[_Line]:
 
 def _place(text_page: Any, position: int) -> tuple[float, float]:
     """(upper edge, height) of the character at a position of the text; zeros where pdfium has none."""
-    import pypdfium2
-    from pypdfium2 import raw
-
     character = raw.FPDFText_GetCharIndexFromTextIndex(text_page, position)
     if character < 0:
         return 0.0, 0.0
@@ -246,7 +239,8 @@ def _paragraphs(lines: Sequence[_Line]) -> Iterator[_Paragraph]:
     usual = steps[len(steps) // 4] if steps else 0.0  # most lines have a neighbour in their paragraph
     current = _Paragraph()
     for line in lines:
-        if current.lines and not line.joined and _begins(current.lines[-1], line, usual):
+        far = current.lines and line.page > current.lines[0].page + 1  # a citation opens where its paragraph begins
+        if current.lines and not line.joined and (far or _begins(current.lines[-1], line, usual)):
             yield current
             current = _Paragraph()
         current.lines.append(line)

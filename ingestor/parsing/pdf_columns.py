@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import pypdfium2
+from pypdfium2 import raw
+
 # A gap within a row parts columns as wide as its letters are high.
 _GAP = 1.0
 _ROWS = 8
@@ -52,8 +55,6 @@ class Piece:
 
 def boxes(text_page: Any, start: int, length: int) -> tuple[Box, ...]:
     """The runs of ``length`` characters from a position of the text on; empty where pdfium knows none."""
-    from pypdfium2 import raw
-
     first = raw.FPDFText_GetCharIndexFromTextIndex(text_page, start)
     if first < 0:
         return ()
@@ -144,9 +145,6 @@ def _divided(piece: Piece, gutter: float, text_page: Any) -> tuple[Piece | None,
 
 def _first_beyond(piece: Piece, gutter: float, text_page: Any) -> int:
     """Where in the piece the first character right of the gutter stands."""
-    import pypdfium2
-    from pypdfium2 import raw
-
     for at, character in enumerate(piece.text):
         if character.isspace():
             continue

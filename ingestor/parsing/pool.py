@@ -17,7 +17,7 @@ import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ingestor import space
@@ -116,15 +116,17 @@ class ParserPool:
 
     def _ask(self, request: ParseRequest) -> Document:
         worker = self._take()
-        keep = False
+        keep, before = False, worker.cpu_s()
         try:
             document = reply.decode(worker.ask(request, self._limits))
+            document = replace(document, cpu_s=max(0.0, worker.cpu_s() - before))
             keep = True
         except Retired:
             return self._ask(request)  # once: a new worker never retires before its first answer
         except ParseFailure as failure:
             # A verdict on the content leaves a worker as it was; the rest may not.
             keep = failure.reason not in _UNSETTLING
+            failure.cpu_s = max(0.0, worker.cpu_s() - before)  # nothing can be told of one that was ended meanwhile
             raise
         finally:
             self._give_back(worker, keep=keep)
@@ -163,6 +165,7 @@ class ParserPool:
                 "scratch": self._limits.scratch,
                 "idle": self._limits.idle,
                 "page": self._limits.page,
+                "stretches": self._limits.stretches,
                 "ocr": asdict(self._ocr.here()),
             }
         )

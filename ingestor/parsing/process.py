@@ -19,9 +19,11 @@ from collections.abc import Iterator
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 
+from ingestor.cputime import of_process
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import ParseRequest
 from ingestor.parsing import reply
+from ingestor.parsing.deadline import Deadline
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.unstructured_adapter import QUIET
 
@@ -49,7 +51,7 @@ class Worker:
     ``end``, which any thread may call to stop it."""
 
     def __init__(self, settings: str, scratch: Path | None, *, ocr_pages: int = 0) -> None:
-        """``ocr_pages`` is how often a document may ask for more time."""
+        """``ocr_pages`` is how many of its pages may put a document's clock forward."""
         self.asked = 0
         self._ocr_pages = ocr_pages
         self._folder = tempfile.mkdtemp(prefix=_FOLDER, dir=scratch)
@@ -90,6 +92,10 @@ class Worker:
         self._clear_scratch()
         return answer
 
+    def cpu_s(self) -> float:
+        """Processor seconds of the process, with what it started and saw end."""
+        return of_process(self._process.pid)
+
     def alive(self) -> bool:
         """False once it gave itself up for want of work."""
         return not self._ended and self._exit_status() is None
@@ -117,23 +123,16 @@ class Worker:
 
     def _await(self, limits: Limits) -> bytes:
         """Until there is an answer, or one limit that only an onlooker can keep is passed."""
-        allowed, pages, began = limits.seconds, 0, time.monotonic()
+        deadline = Deadline(limits, pictures=self._ocr_pages, pid=self._process.pid)
         while True:
-            left = began + allowed - time.monotonic()
+            left = deadline.left()
             if self._pipe.poll(max(0.0, min(_LOOK_SECONDS, left))):
                 with self._fuse():
                     answer = self._pipe.recv_bytes(_LARGEST_ANSWER)
-                if answer != reply.MORE_TIME or pages >= self._ocr_pages:
+                if not deadline.takes(answer):
                     return answer
-                pages += 1
-                allowed += limits.page
             elif left <= 0:
-                raise ParseFailure(
-                    ParseReason.TIMEOUT,
-                    f"Parsing did not end within {allowed:g} s.",
-                    hint="It is tried again later; exclude the file if it never passes.",
-                    transient=True,
-                )
+                raise deadline.failure()
             self._data = _data_of(self._process.pid) or self._data
             if _exceeds(self._folder, limits.scratch):
                 raise reply.too_much_scratch()

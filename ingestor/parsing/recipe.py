@@ -26,14 +26,14 @@ OCR = "ocr"
 _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.TEXT: (1, ()),
     Format.MARKDOWN: (1, ("markdown-it-py",)),
-    Format.HTML: (3, ("lxml",)),
+    Format.HTML: (4, ("lxml",)),
     Format.XML: (1, ("lxml",)),
     Format.JSON: (1, ()),
     Format.CSV: (1, ()),
     Format.DOCX: (2, ("lxml",)),
-    Format.PPTX: (2, ("unstructured", "python-pptx")),
+    Format.PPTX: (3, ("unstructured", "python-pptx")),
     Format.XLSX: (2, ("openpyxl", "lxml")),
-    Format.PDF: (3, ("pypdfium2", "pillow", OCR)),
+    Format.PDF: (4, ("pypdfium2", "pillow", OCR)),
     Format.EMAIL: (4, ("lxml",)),
     Format.EPUB: (3, ("lxml", "pypandoc-binary")),
     Format.ODT: (3, ("lxml", "pypandoc-binary")),
@@ -46,8 +46,8 @@ _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.ODP: (1, ("lxml",)),
     Format.XLS: (3, ("xlrd", "olefile")),
     Format.MSG: (3, ("python-oxmsg", "lxml")),
-    Format.DOC: (2, (SOFFICE, "lxml")),
-    Format.PPT: (2, (SOFFICE, "unstructured", "python-pptx")),
+    Format.DOC: (3, (SOFFICE, "lxml")),
+    Format.PPT: (3, (SOFFICE, "unstructured", "python-pptx")),
     Format.IMAGE: (1, ("pillow", OCR)),
 }
 

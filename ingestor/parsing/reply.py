@@ -13,9 +13,6 @@ from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Attachment, Document, Element, ElementKind
 from ingestor.parsing.attachments import MOST, MOST_BYTES, clean_name
 
-MORE_TIME = b"more"
-"""No answer yet: a page begins that OCR reads, and the clock is put forward by what a page may take."""
-
 _RUINED = "The parser gave an answer that cannot be true."
 
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from socket import AF_UNIX
 
+from ingestor.errors import ParseFailure, ParseReason
 from ingestor.parsing import sandbox_filter
 
 _PR_SET_PDEATHSIG = 1
@@ -60,6 +61,24 @@ def allow_processor(seconds: float) -> None:
     process: what it starts may use as much again, within the wall clock."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     _limit(resource.RLIMIT_CPU, math.ceil(usage.ru_utime + usage.ru_stime + seconds))
+
+
+def spent_by_children() -> float:
+    """Processor seconds of the programs that were started here and are over."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def require_processor(*, since: float) -> None:
+    """Raises ``ParseFailure`` where a program has failed for want of processor time: it was ended by the limit that it
+    has from us, and says no more than that it fails."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    if limit != resource.RLIM_INFINITY and spent_by_children() - since >= limit - 1:
+        raise ParseFailure(
+            ParseReason.TIMEOUT,
+            "The program that reads the file took more processor time than a parser may.",
+            hint="Split the file, or exclude it.",
+        )
 
 
 def end_children() -> None:

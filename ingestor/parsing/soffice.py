@@ -14,12 +14,14 @@ from pathlib import Path
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
+from ingestor.parsing import sandbox
 from ingestor.parsing.archive import open_archive
 from ingestor.parsing.formats import Format
 from ingestor.parsing.unstructured_adapter import parse_pptx
 from ingestor.parsing.word import parse_docx
 
 _COMMON = "/org.openoffice.Office.Common"
+_EMBEDDED = ("WinWordToWriter", "PowerPointToImpress", "ExcelToCalc", "VisioToDraw")
 # (path, name, value): what a document may do while it is opened.
 _SETTINGS = (
     (f"{_COMMON}/Security/Scripting", "DisableMacrosExecution", "true"),
@@ -28,6 +30,8 @@ _SETTINGS = (
     (f"{_COMMON}/Security/Scripting", "DisableActiveContent", "true"),
     ("/org.openoffice.Office.Writer/Content/Update", "Link", "0"),
     ("/org.openoffice.Office.Calc/Content/Update", "Link", "1"),
+    # What is embedded is shown as its picture; converted, it is not read either, and takes most of the time and memory.
+    *((f"{_COMMON}/Filter/Microsoft/Import", name, "false") for name in _EMBEDDED),
 )
 _ITEM = '<item oor:path="{}"><prop oor:name="{}" oor:op="fuse"><value>{}</value></prop></item>'
 _PROFILE = (
@@ -63,6 +67,7 @@ def _converted(content: bytes, source: Format, target: Format) -> bytes:
             *("--nologo", "--nodefault", "--nolockcheck", "--convert-to", target.value, "--outdir", folder, str(given)),
         ]
         environment = {"HOME": folder, "TMPDIR": folder, "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+        spent = sandbox.spent_by_children()
         try:
             subprocess.run(
                 command,
@@ -81,6 +86,7 @@ def _converted(content: bytes, source: Format, target: Format) -> bytes:
             ) from error
         made = given.with_suffix(f".{target.value}")
         if not made.exists():
+            sandbox.require_processor(since=spent)
             raise ParseFailure(
                 ParseReason.CORRUPT,
                 f"The {source.value} file is damaged: LibreOffice cannot read it.",

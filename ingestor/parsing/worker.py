@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import ocr, reply, sandbox
+from ingestor.parsing import clock, ocr, reply, sandbox
 
 _CAUSES = 10  # of an error, looked through for one of the sandbox
 
@@ -26,15 +26,15 @@ def main(descriptor: int, parent: int, settings: str) -> None:
     parse = _imported(limits["parse"])
     with Connection(descriptor) as connection:
 
-        def more_time() -> None:
-            """For a page that OCR reads: by the parent's clock, and for showing it in this process."""
-            connection.send_bytes(reply.MORE_TIME)
+        def tell(mark: clock.Mark) -> None:
+            """By the parent's clock, and for this process."""
+            connection.send_bytes(mark.value)
             sandbox.allow_processor(float(limits["processor"]))
 
+        clock.prepare(tell, stretches=int(limits["stretches"]))
         ocr.prepare(
             ocr.Ocr(**{**limits["ocr"], "mode": ocr.OcrMode(limits["ocr"]["mode"])}),
             page_seconds=float(limits["page"]),
-            more_time=more_time,
         )
         connection.send_bytes(b"ready")
         # An idle worker gives its memory back; the parent starts another when there is work.

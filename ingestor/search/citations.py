@@ -16,8 +16,8 @@ _FRAGMENT_WORDS = 8
 
 
 def cite(hit: Hit) -> Hit:
-    """The hit with a ``url`` that opens at its place: page, heading anchor, lines, or words."""
-    return replace(hit, url=place_url(hit))
+    """The hit with links that open at its place: page, heading anchor, lines, or words."""
+    return replace(hit, url=place_url(hit), pinned_url=place_url(replace(hit, url=hit.pinned_url)))
 
 
 def place_url(hit: Hit) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from ingestor.model import Candidate, Hit, Reader
+from ingestor.pooling import own_units
 from ingestor.ports import SearchLedger
 
 MERGED_FIRST = 20
@@ -149,9 +150,10 @@ def grown(
             break
         if (chunk, place) in taken:
             continue
-        first, last = (
-            (0, len(candidate.units)) if place < 0 else _around(place, candidate, nearness[chunk], length, taken)
-        )
+        if place < 0:
+            first, last = 0, len(own_units(candidate.units))
+        else:
+            first, last = _around(place, candidate, nearness[chunk], length, taken)
         taken.update((chunk, unit) for unit in range(first, last))
         units = tuple(unit for unit, _ in candidate.units[first:last])
         if units not in seen:

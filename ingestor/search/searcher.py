@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexFailure, UserError
 from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.pooling import own_units
 from ingestor.ports import Embedder, SearchLedger, VectorStore
 from ingestor.search.citations import cite
 from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
@@ -190,7 +191,7 @@ class Searcher:
             if hit is None:
                 continue  # it died or was hidden meanwhile
             try:
-                strings = self._unit_texts([unit for unit, _ in part.candidate.units])
+                strings = self._unit_texts([unit for unit, _ in own_units(part.candidate.units)])
             except KeyError:
                 strings = ()
             yield narrowed(hit, part, strings)

@@ -73,6 +73,16 @@ def pack(files: Sequence[tuple[Path, int]], target: IO[bytes], moved: Moved = la
     return manifest
 
 
+def read_manifest(archive: Path) -> Manifest:
+    """What it says of itself; nothing is compared with it. Raises ``UserError`` and ``BackupDamaged`` as ``unpack``
+    does."""
+    try:
+        with tarfile.open(archive, mode="r:") as tar:
+            return _read_manifest(archive, tar)[0]
+    except tarfile.TarError as error:
+        raise UserError(f"{archive} is no backup of ingestor: {error}.") from error
+
+
 def unpack(archive: Path, into: Path, moved: Moved = lambda _: None) -> Manifest:
     """Write the files of ``archive`` into the folder ``into``, each compared with the manifest.
 

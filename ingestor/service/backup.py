@@ -17,14 +17,21 @@ from pathlib import Path
 from ingestor import wire
 from ingestor.errors import LedgerError, UserError
 from ingestor.faultpoint import reached
+from ingestor.ledger.copying import Copy
 from ingestor.ledger.ledger import Ledger
-from ingestor.service.archive import create, pack
-from ingestor.space import NoSpace, is_full
+from ingestor.service.archive import Manifest, create, pack
+from ingestor.space import FLOOR, NoSpace, free, is_full
 
 _PARTIAL = ".partial"
 _COPIES = ".partial-copies"
 
+_MIB = 1024**2
+
 Report = Callable[[wire.Progress], None]
+
+
+class NoRoom(LedgerError):
+    """A backup was not begun, because it would not have come to its end."""
 
 
 def backup(
@@ -34,19 +41,9 @@ def backup(
 
     Needs twice the room of the files while it works, where the backup goes. Raises ``UserError`` where a file stands
     in the way, ``NoSpace``, and ``LedgerDamaged`` for files that are not worth a backup."""
-    began, target = time.monotonic(), Path(request.path)
+    began, target, steps = time.monotonic(), Path(request.path), _Steps(progress, stopping)
     _check(target, overwrite=request.overwrite)
-    partial, copies = target.with_name(target.name + _PARTIAL), target.with_name(target.name + _COPIES)
-    with _scratch(partial, copies):
-        steps = _Steps(progress, stopping)
-        copied = ledger.copy(copies, steps.copied)
-        reached("backup.copied")
-        with create(partial) as stream:
-            manifest = pack([(copy.path, copy.schema) for copy in copied], stream, steps.packed)
-        _check(target, overwrite=request.overwrite)
-        reached("backup.rename")
-        partial.replace(target)
-        sync_folder(target.parent)
+    manifest = _write(target, lambda copies: ledger.copy(copies, steps.copied), steps, overwrite=request.overwrite)
     return wire.BackupReply(
         path=str(target),
         bytes=target.stat().st_size,
@@ -54,6 +51,37 @@ def backup(
         made_at=manifest.made_at,
         duration_s=round(time.monotonic() - began, 3),
     )
+
+
+def backup_closed(state: Path, target: Path, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Write the files of a state folder that nobody has open, as they are, to ``target``, over what is there."""
+    steps = _Steps(lambda _: None, stopping)
+    _write(target, lambda copies: Ledger.copy_closed(state, copies, steps.copied), steps, overwrite=True)
+
+
+def _write(target: Path, copy: Callable[[Path], list[Copy]], steps: _Steps, *, overwrite: bool) -> Manifest:
+    partial, copies = target.with_name(target.name + _PARTIAL), target.with_name(target.name + _COPIES)
+    with _scratch(partial, copies):
+        copied = copy(copies)
+        reached("backup.copied")
+        with create(partial) as stream:
+            manifest = pack([(one.path, one.schema) for one in copied], stream, steps.packed)
+        _check(target, overwrite=overwrite)
+        reached("backup.rename")
+        partial.replace(target)
+        sync_folder(target.parent)
+    return manifest
+
+
+def require_room(state: Path, folder: Path) -> None:
+    """Raise ``NoRoom`` where ``folder`` has none for a backup of the state folder: twice its files while it is made,
+    and something for the others on that disk."""
+    needed = 2 * sum(path.stat().st_size for path in state.glob("*.sqlite3*")) + FLOOR
+    if (there := free(folder)) < needed:
+        raise NoRoom(
+            f"A backup needs {needed / _MIB:,.0f} MiB in {folder} while it is made; {there / _MIB:,.0f} MiB are free.",
+            hint="Make room there, or name another folder: maintenance.backup_folder.",
+        )
 
 
 def sync_folder(folder: Path) -> None:
@@ -117,5 +145,4 @@ class _Steps:
     def _show(self, done: int) -> None:
         if self._stopping():
             raise LedgerError("The service stops, so the backup was given up.", hint="Run the command again.")
-        mib = 1024**2
-        self._progress(wire.Progress(stage="backup", done=done // mib, total=max(1, 2 * self._total // mib)))
+        self._progress(wire.Progress(stage="backup", done=done // _MIB, total=max(1, 2 * self._total // _MIB)))

@@ -15,6 +15,7 @@ from ingestor.errors import ConfigError, IngestorError, UserError
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
 from ingestor.service.folders import FILES, registered
+from ingestor.service.jobs import Plan
 from ingestor.service.schedule import Timing
 
 _log = log.get()
@@ -22,14 +23,20 @@ _log = log.get()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """``rows`` are the sources of the configuration ``where``. ``adopt`` takes on what else can be had at once;
-    ``restart`` names the keys whose new values only a restart brings."""
+    """``rows`` are the sources of the configuration ``where``; ``otherwise`` is the timing of those that have no table
+    there. ``adopt`` takes on what else can be had at once; ``restart`` names the keys whose new values only a restart
+    brings."""
 
     rows: Sequence[SourceRow] = ()
     timings: Mapping[str, Timing] = field(default_factory=dict)
+    otherwise: Timing = field(default_factory=Timing)
+    maintenance: Plan = field(default_factory=Plan)
     where: str = ""
     adopt: Callable[[], None] = lambda: None
     restart: tuple[str, ...] = ()
+
+    def timing(self, source: str) -> Timing:
+        return self.timings.get(source, self.otherwise)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.base import WHOLE, Source, Upserted
@@ -22,13 +22,15 @@ from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
 from ingestor.service.caches import Caches
+from ingestor.service.configured import Wanted
+from ingestor.service.jobs import Job, job_state
 from ingestor.service.life import Life, Outside
+from ingestor.service.maintenance import Maintenance
+from ingestor.service.meter import CountedParser, CountedRuns, Meter
 from ingestor.service.models import ModelRegistry
 from ingestor.service.pump import Pump
-from ingestor.service.rebuilding import rebuild_when_bloated
 from ingestor.service.runner import Runner, RunnerPulse
 from ingestor.service.schedule import Schedule, Timing
-from ingestor.service.switching import retire
 from ingestor.service.watching import SUPERVISE_S, Watch
 from ingestor.space import NoSpace
 from ingestor.sync.engine import SyncEngine
@@ -39,32 +41,28 @@ GRACE_S = 10.0
 _CLOSING_S = 3.0
 """Of these for closing the index and the ledger, after the loops had their time."""
 
-_MAINTENANCE = "maintenance"
-_SUPERVISION = "supervision"
-_PROBE = "probe"
-_MAINTENANCE_EVERY_S = 6 * 3600.0
-_PROBE_EVERY_S = 86_400.0
+_SUPERVISION = "service:supervision"  # no source has a colon in its name
 _MAINTAIN_ONE_SHOT_S = 86_400.0
-_MAINTAINED = "maintained_at"
 
 _log = log.get()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Parts:
-    """What wiring put together. The service closes what it was given."""
+    """What wiring put together. The service closes what it was given. ``cutter`` is that of a source, by its name."""
 
     ledger: Ledger
     parser: Parser
-    cutter: Cutter
+    cutter: Callable[[str], Cutter]
     pump: Pump
     index: GenerationManager
     models: ModelRegistry
     searcher: Searcher
     make_source: Callable[[SourceRow], Source]
     caches: Caches
-    timings: Mapping[str, Timing]
+    wanted: Wanted
     life: Life
+    meter: Meter
     stop: threading.Event
 
     @property
@@ -87,8 +85,9 @@ class Service:
         self._runners: dict[str, Runner] = {}
         self._leaving: dict[str, Runner] = {}  # dropped ones that are still in a call that does not return
         self._watches: dict[str, Watch] = {}
-        self._timings = dict(parts.timings)
+        self._wanted = parts.wanted
         self._schedule = Schedule()
+        self.maintenance = Maintenance(self, self._schedule, parts.wanted.maintenance)
         self._watching = False
         self._warm_up: threading.Thread | None = None
         self._model_note = "not loaded yet"
@@ -110,8 +109,7 @@ class Service:
         self._watching = True
         self._schedule.start()
         self._schedule.add(_SUPERVISION, Timing(interval_s=SUPERVISE_S), self._supervise)
-        self._schedule.add(_MAINTENANCE, Timing(interval_s=_MAINTENANCE_EVERY_S), self.maintain)
-        self._schedule.add(_PROBE, Timing(interval_s=_PROBE_EVERY_S), self.probe)
+        self.maintenance.begin()
         for row in self.ledger.sources.all():
             if not row.paused:
                 self._attend(row)
@@ -144,6 +142,8 @@ class Service:
                     self.ledger.sources.set_state(row.name, SourceState.IDLE)
         self.quiet = quiet
         if quiet:
+            for source in self.parts.meter.sources():
+                self.parts.meter.settle(source, self.ledger.usage)
             with contextlib.suppress(LedgerError):  # full or damaged: the next start checks it
                 self.ledger.mark_clean(True)
             self.ledger.close()
@@ -192,6 +192,10 @@ class Service:
                 self._runners[name] = self._start(row)
             return self._runners[name]
 
+    def look_again(self, name: str) -> None:
+        """Look at the source as if its time had come; nobody waits for it."""
+        self.runner(name).ask(Trigger.SCHEDULE)
+
     def attend(self, name: str, *, scan: bool = True) -> None:
         """A source was added, changed or resumed: a service watches and schedules it from now on. ``scan`` False: the
         caller asks for the first run itself."""
@@ -199,14 +203,16 @@ class Service:
         if self._watching and not row.paused:
             self._attend(row, scan=scan)
 
-    def retime(self, timings: Mapping[str, Timing]) -> set[str]:
-        """Schedule by these from now on; the names whose timing is another one."""
+    def retime(self, wanted: Wanted) -> set[str]:
+        """Schedule as that says from now on; the names of the sources whose timing is another one."""
         with self._lock:
-            before, self._timings = self._timings, dict(timings)
+            before, self._wanted = self._wanted, wanted
             attended = list(self._watches)
-        retimed = {name for name in attended if timings.get(name, Timing()) != before.get(name, Timing())}
+        retimed = {name for name in attended if wanted.timing(name) != before.timing(name)}
         for name in retimed:
             self._schedule_source(name)
+        if wanted.maintenance != before.maintenance:
+            self.maintenance.begin(wanted.maintenance)
         return retimed
 
     def foresee(self, name: str | None, source: Source) -> tuple[RunCounts, str]:
@@ -216,7 +222,11 @@ class Service:
             listed = sum(isinstance(change, Upserted) for change in source.list(WHOLE, None))
             return RunCounts(added=listed), ""
         engine = SyncEngine(
-            source=source, ledger=self.ledger.sync, parser=self.parts.parser, cutter=self.parts.cutter, pulse=_Still()
+            source=source,
+            ledger=self.ledger.sync,
+            parser=self.parts.parser,
+            cutter=self.parts.cutter(source.name),
+            pulse=_Still(),
         )
         found, broken = engine.foresee()
         counts = RunCounts(
@@ -257,15 +267,15 @@ class Service:
             return SyncEngine(
                 source=Outside(source, self.life, f"source-{source.name}"),
                 ledger=self.ledger.sync,
-                parser=self.parts.parser,
-                cutter=self.parts.cutter,
+                parser=CountedParser(self.parts.parser, self.parts.meter, source.name),
+                cutter=self.parts.cutter(source.name),
                 pulse=pulse,
             )
 
         runner = Runner(
             source=source,
             make_engine=make_engine,
-            runs=self.ledger.runs,
+            runs=CountedRuns(self.ledger.runs, self.ledger.usage, self.parts.meter),
             discard=self.ledger.runs.discard_run,
             pump=self.parts.pump,
             stop=self.stop,
@@ -292,7 +302,7 @@ class Service:
         self._schedule_source(row.name)
 
     def _schedule_source(self, name: str) -> None:
-        self._schedule.add(name, self._timings.get(name, Timing()), lambda: self._scheduled(name))
+        self._schedule.add(name, self._wanted.timing(name), lambda: self._scheduled(name))
         self._note_next(name)
 
     def _scheduled(self, name: str) -> None:
@@ -312,7 +322,8 @@ class Service:
 
     def maintain_if_due(self) -> None:
         """For one-shot use: the maintenance that no schedule does, at most once a day."""
-        now, last = time.time(), float(self.ledger.upkeep.setting(_MAINTAINED) or 0.0)
+        state, now = job_state(self.ledger.upkeep, Job.RETENTION), time.time()
+        last = state.since if state is not None else 0.0
         if not self._watching and not last <= now < last + _MAINTAIN_ONE_SHOT_S:
             self.maintain()
 
@@ -323,15 +334,8 @@ class Service:
 
     def maintain(self) -> None:
         """What time makes necessary: forget what is past retention, build a bloated index anew."""
-        try:
-            self.ledger.upkeep.set_setting(_MAINTAINED, str(time.time()))
-            removed = self.ledger.forget()
-            if removed:
-                _log.info("retention", rows=removed)
-            rebuild_when_bloated(self)
-            retire(self)
-        except LedgerError as error:
-            _log.warning("maintenance_postponed", error=str(error))
+        for job in (Job.RETENTION, Job.REBUILD):
+            self.maintenance.do(job)
 
 
 class _Still:

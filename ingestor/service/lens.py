@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexUnavailable
-from ingestor.index.generations import GenerationManager, IndexState
+from ingestor.index.generations import GenerationManager
+from ingestor.index.health import IndexState
 from ingestor.model import ChunkId, ModelId
 from ingestor.search.searcher import Lens
 from ingestor.service.models import ModelRegistry

@@ -63,6 +63,7 @@ def hit_reply(hit: Hit) -> wire.SearchHit:
         ingested_at=hit.ingested_at,
         parent=hit.parent.uri if hit.parent is not None else "",
         parent_title=hit.parent.title if hit.parent is not None else "",
+        pinned_url=hit.pinned_url,
         kind=hit.kind,
         changed_at=hit.changed_at,
         also=tuple(wire.Place(**_place(other)) for other in hit.also),

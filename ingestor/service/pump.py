@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ingestor import log
+from ingestor.cputime import of_native_threads
 from ingestor.embedding.worker import EmbedOutcome, EmbedStep
 from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMissing
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.index import IndexStates
 from ingestor.model import Generation, ModelId
 from ingestor.service.life import Life
+from ingestor.service.meter import BUSY_SECONDS, CPU_SECONDS, INDEX_WRITES, UNITS, Meter
 from ingestor.space import NoSpace
 
 _EMBED_CHUNKS = 48  # two or three seconds of work, so that a fresh edit soon has its turn
@@ -58,6 +60,7 @@ class Pump:
         stop: threading.Event,
         require_room: Callable[[], None] = lambda: None,
         life: Life | None = None,
+        meter: Meter | None = None,
     ) -> None:
         """``index`` says which generations it tends; ``embed`` gives what runs a model, or raises
         ``EmbedderError``."""
@@ -67,6 +70,7 @@ class Pump:
         self._stop = stop
         self._require_room = require_room
         self._life = life or Life()
+        self._meter = meter or Meter()
         self._wake = threading.Condition()
         self._kicks = 0
         self._accounts: dict[str, list[Account]] = {}
@@ -124,6 +128,10 @@ class Pump:
         now = time.monotonic()
         return next((t.sentence for t in self._trouble.values() if t.sentence and now - t.since >= lasting_s), "")
 
+    def waits(self) -> Mapping[str, bool]:
+        """Whether each loop cannot go on just now."""
+        return {name: bool(trouble.sentence) for name, trouble in self._trouble.items()}
+
     def _set_trouble(self, name: str, sentence: str) -> None:
         before = self._trouble[name]
         self._trouble[name] = _Trouble(sentence=sentence, since=before.since if before.sentence else time.monotonic())
@@ -145,7 +153,7 @@ class Pump:
     def _loop(self, name: str, once: Callable[[], bool]) -> None:
         stopping = self._life.asking(name, self._stop.is_set)
         while not stopping():
-            before = self._kicks
+            before, began = self._kicks, time.monotonic()
             try:
                 busy = once()
                 if self._trouble[name].sentence:
@@ -155,7 +163,7 @@ class Pump:
             except (IndexFailure, EmbedderError, LedgerError) as error:
                 self._set_trouble(name, str(error))
                 if isinstance(error, NoSpace):
-                    _log.warning("no_space_left", stage=name, error=str(error))  # one line for all who meet it
+                    _log.warning("no_space_left", error=str(error))  # one line for all who meet it
                 else:
                     _log.warning("stage_waits", stage=name, error=str(error))
                 wait, before = _LEDGER_RETRY_S if isinstance(error, LedgerError) else 1.0, self._kicks
@@ -163,6 +171,7 @@ class Pump:
                 self._set_trouble(name, f"{type(error).__name__}: {error}.")
                 _log.error("stage_crashed", stage=name, exc_info=True)
                 wait = _IDLE_LOOK_S
+            self._meter.add(BUSY_SECONDS, time.monotonic() - began, name)
             with self._wake:
                 while wait > 0 and before == self._kicks and not stopping():  # in slices: an idle loop lives
                     self._wake.wait(min(wait, _SLICE_S))
@@ -200,7 +209,14 @@ class Pump:
             self._life.turns("embed", outside=True)
         try:
             stopping = self._life.asking("embed", self._stop.is_set)
-            return step.step(generation.generation_id, _EMBED_CHUNKS, stopping)
+            began = time.thread_time() + of_native_threads()
+            outcome = step.step(generation.generation_id, _EMBED_CHUNKS, stopping)
+            if outcome.ready or outcome.embedded:
+                took = time.thread_time() + of_native_threads() - began
+                self._meter.share(CPU_SECONDS, took, outcome.embedded_by_source or outcome.reused_by_source, "embed")
+                for how, units in (("embedded", outcome.embedded_by_source), ("reused", outcome.reused_by_source)):
+                    self._meter.share(UNITS, sum(units.values()), units, how)
+            return outcome
         finally:
             if not loaded:
                 self._life.turns("embed", outside=False)
@@ -210,7 +226,7 @@ class Pump:
         return self._beside.get(model, "")
 
     def _index_once(self) -> bool:
-        before = self._generations()
+        before, began = self._generations(), time.thread_time() + self._index.cpu_s()
         try:
             outcome = self._index.step(_INDEX_ROWS, self._life.asking("index", self._stop.is_set))
         except VectorsMissing:
@@ -222,6 +238,10 @@ class Pump:
             if self._generations() != before:
                 self.kick()  # a new generation: its chunks are to be looked at by the other loop
         self._note(writes=outcome.sources)
+        if outcome.writes:
+            took = time.thread_time() + self._index.cpu_s() - began
+            self._meter.share(CPU_SECONDS, took, outcome.sources, "index")
+            self._meter.share(INDEX_WRITES, outcome.writes, outcome.sources)
         return outcome.writes > 0
 
     def _note(

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connectors.base import ItemId, ItemRef, Source
 from connectors.errors import ConnectorError, ItemUnreadable
 from ingestor import wire, wire_reading
+from ingestor.errors import LedgerError, UnknownId
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Generation, GenerationState, ModelId
 from ingestor.parsing.sandbox_filter import trouble
+from ingestor.service.jobs import Job, JobState, job_states
 from ingestor.service.passages import document, fresh, passage
 from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.service.tracing import history, no_such_chunk, no_such_document, reader_of, traced
-from ingestor.space import is_full, sentence
+from ingestor.space import free, is_full, sentence, sizes
 from ingestor.sync.lag import percentiles
 
 _ORDER = ("serving", "building", "kept", "unused")
@@ -59,7 +61,13 @@ class LedgerReading:
                 model=names.get(serving.model, serving.model) if serving is not None else "",
                 switch=wish.name if wish is not None else "",
                 parsers=trouble(),
+                maintenance=tuple(self._job(job, state) for job, state in job_states(ledger.upkeep).items()),
             )
+
+    def sample(self, documents: int) -> Sequence[str]:
+        """The beginnings of so many documents, for the owner of the state folder."""
+        with self._ledger() as ledger:
+            return () if ledger is None else ledger.search.sample(documents)
 
     def models(self) -> wire.ModelsReply:
         with self._ledger() as ledger:
@@ -91,6 +99,37 @@ class LedgerReading:
     def source_list(self) -> wire.SourcesReply:
         with self._ledger() as ledger:
             return wire.SourcesReply(sources=tuple(source_reply(row) for row in self._rows(ledger)))
+
+    def cost(self, source: str | None) -> wire_reading.CostReply:
+        with self._ledger() as ledger:
+            months = ledger.usage.months() if ledger is not None else ()
+        if source is not None and source not in {month.source for month in months}:
+            raise UnknownId(f"Nothing was spent for a source named {source!r}.")
+        return wire_reading.CostReply(
+            months=tuple(
+                wire_reading.CostMonth(
+                    month=month.month,
+                    source=month.source,
+                    documents=month.spent.documents,
+                    embedded=month.spent.embedded,
+                    reused=month.spent.reused,
+                    cpu_s=round(month.spent.cpu_s, 2),
+                )
+                for month in months
+                if source in {None, month.source}
+            )
+        )
+
+    def facts(self) -> wire_reading.StateFacts:
+        rows: dict[str, int] = {}
+        with suppress(LedgerError), self._ledger() as ledger:
+            rows = dict(ledger.measures.tables()) if ledger is not None else {}
+        return wire_reading.StateFacts(
+            schemas={path.name: schema for path, schema in Ledger.schemas(self._state_dir).items()},
+            rows=rows,
+            sizes=sizes(self._state_dir),
+            free=free(self._state_dir),
+        )
 
     def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply:
         with self._ledger() as ledger:
@@ -215,6 +254,15 @@ class LedgerReading:
             origin=row.origin,
             place=source_reply(row).place,
             held=len(plan.items) if plan is not None else 0,
+        )
+
+    def _job(self, job: Job, state: JobState) -> wire.JobStatus:
+        return wire.JobStatus(
+            job=job.value,
+            outcome=state.outcome.value if state.outcome is not None else "",
+            message=state.message,
+            done_at=state.done_at,
+            next_run=state.next_run if self._holder else None,
         )
 
     def _why(self, row: SourceRow, path: str, item_id: ItemId, facts: ItemFacts | None) -> wire_reading.WhyReply:

@@ -32,7 +32,7 @@ def reload(service: Service, reread: Reread | None) -> wire_service.ReloadReply:
     wanted.adopt()
     record(service.ledger, alteration)
     changed = {row.name for row in alteration.changed}
-    retimed = service.retime(wanted.timings) - changed - {row.name for row in alteration.added}
+    retimed = service.retime(wanted) - changed - {row.name for row in alteration.added}
     for name in sorted(changed):
         service.drop(name)
     for name in sorted(changed | {row.name for row in alteration.added}):

@@ -24,6 +24,7 @@ class Request:
     approve: Plan | None = None
     waiters: list[Future[RunReport]] = field(default_factory=list)
     watches: list[Watch] = field(default_factory=list)
+    request_id: str = ""  # of whoever asked for it over the socket, for the log
 
     @property
     def is_hint(self) -> bool:
@@ -37,6 +38,7 @@ class Request:
         """Take the other one in."""
         if other.waiters and not self.waiters:
             self.trigger = other.trigger  # whose run it is: that of who waits for it
+        self.request_id = self.request_id or other.request_id
         self.waiters += other.waiters
         self.watches += other.watches
         self.scopes = collapsed([*self.scopes, *other.scopes])

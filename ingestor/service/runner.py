@@ -93,6 +93,7 @@ class Runner:
         ended it. Hints that wait are one run; a scan of the whole takes them with it."""
         future: Future[RunReport] = Future()
         request = Request(trigger=trigger, scopes=list(scopes), approve=approve, waiters=[future])
+        request.request_id = log.bound_now("request_id")
         if watch is not None:
             request.watches.append(watch)
         if not self._put(request):
@@ -224,7 +225,8 @@ class Runner:
         scope, started = request.scopes[0] if len(request.scopes) == 1 else WHOLE, time.time()
         run_id = self._runs.start_run(self.source.name, request.trigger, scope)
         try:
-            return self._whole_run(run_id, request)
+            with log.bound(run_id=run_id, source=self.source.name, request_id=request.request_id):
+                return self._whole_run(run_id, request)
         except Exception as error:
             # What is known of a run that broke: without it the row would look like that of a killed process.
             broken = RunReport(

@@ -37,6 +37,7 @@ def traced(ledger: Ledger, chunk_id: str, reader: Reader) -> wire_reading.TraceR
         document_id=hit.document_id,
         uri=hit.uri,
         url=hit.url,
+        pinned_url=hit.pinned_url,
         revision=hit.revision,
         superseded_at=facts.superseded_at,
         run=facts.run,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from ingestor import log, wire
 from ingestor.errors import IngestorError
-from ingestor.index.generations import IndexState
+from ingestor.index.health import IndexState
 from ingestor.index.probe import Damage, ProbeReport
 from ingestor.model import GenerationState, ModelId, Trigger, UnitId
 from ingestor.service.core import Service

@@ -235,14 +235,19 @@ class SyncEngine:
         self._apply(run, ops)
 
     def _gone(self, proof: Proof, difference: Difference, listing: Listing) -> tuple[KnownItem, ...]:
-        """Both licences of R5: proven by the listing, or journalled and confirmed by a look-up."""
+        """Both licences of R5: proven by the listing, or journalled and confirmed by a look-up. A listing that does
+        not trust itself gives the first only together with the second."""
         missing = {item.item_id: item for item in difference.missing}
         fresh = {ref.item_id for ref in difference.fresh}
         # What moved onto another document's place leaves its own: the move itself cannot be carried out (R11).
         over = [item_id for item_id, ref in listing.moved.items() if ref.item_id not in fresh]
         reported = [missing[item_id] for item_id in dict.fromkeys([*listing.deleted, *over]) if item_id in missing]
+        doubted = any(mark.confirm for mark in listing.checkpoints)
+        if doubted:
+            reported = list({item.item_id: item for item in (*proof.provable, *reported)}.values())
         confirmed = self._absent(reported, listing, proof.root)
-        return tuple({item.item_id: item for item in (*proof.provable, *confirmed)}.values())
+        proven = () if doubted else proof.provable
+        return tuple({item.item_id: item for item in (*proven, *confirmed)}.values())
 
     def _absent(self, items: Sequence[KnownItem], listing: Listing, root: Root) -> tuple[KnownItem, ...]:
         """Those whose place a point look-up finds empty, on a root that holds before and after (R5)."""

@@ -127,8 +127,22 @@ def ping(socket_path: Path) -> Pong | None:
 
 
 def health(state: StateFolder) -> wire_service.HealthReply:
-    """How the service on ``state`` is. Raises ``StateBusy`` where none answers. Without httpx, whose import would cost
-    more than the answer: probes ask often."""
+    """How the service on ``state`` is. Raises ``StateBusy`` where none answers."""
+    try:
+        return wire_service.HealthReply.model_validate_json(_page(state, "/healthz"))
+    except ValueError as error:
+        raise _silent(state, 0) from error
+
+
+def metrics(state: StateFolder) -> str:
+    """What monitoring reads of the service on ``state``; of a command nothing. Raises ``StateBusy`` where none
+    answers."""
+    text = _page(state, "/metrics").decode("utf-8", "replace")
+    return text if text.startswith("#") else ""
+
+
+def _page(state: StateFolder, path: str) -> bytes:
+    """Without httpx, whose import would cost more than the answer: probes ask often."""
     holder = state.holder()
     if holder is None:
         raise StateBusy(f"No service runs on {state.root}.", hint="Start one: ingestor run.")
@@ -136,11 +150,11 @@ def health(state: StateFolder) -> wire_service.HealthReply:
         with socket.socket(socket.AF_UNIX) as way:
             way.settimeout(_PING_TIMEOUT_S)
             way.connect(os.fspath(holder.socket_path))
-            way.sendall(b"GET /healthz HTTP/1.0\r\nHost: ingestor\r\n\r\n")
+            way.sendall(f"GET {path} HTTP/1.0\r\nHost: ingestor\r\n\r\n".encode("ascii"))
             answer = b"".join(iter(lambda: way.recv(65_536), b""))
-        return wire_service.HealthReply.model_validate_json(answer.partition(b"\r\n\r\n")[2])
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _silent(state, holder.pid) from error
+    return answer.partition(b"\r\n\r\n")[2]
 
 
 def _listened_to(socket_path: Path) -> bool:

@@ -3,7 +3,8 @@
 ``POST /v1/ops/NAME`` answers with lines of JSON: ``{"progress": ...}`` now and then, at the end exactly one
 ``{"result": ...}`` or ``{"error": ...}``, and empty lines that show life. An operation runs in a thread of
 its own and is not tied to who asked: when the client leaves, the work goes on. ``/healthz`` and ``/readyz`` answer
-200 or 503; they alone are also served on a loopback port, where that is configured.
+200 or 503, a service's ``/metrics`` what Prometheus reads; they alone are also served on a loopback port, where that is
+configured.
 
 A service also has the HTTP API (``ingestor.web.http``), here and, where one is configured, on a port: one application
 behind a gate for each listener, which says who asks. The operations above are the owner's and stand at the socket only.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import socket
 import threading
 import time
@@ -40,7 +42,11 @@ _CONNECTIONS = 200
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 _NDJSON = "application/x-ndjson"
 
+_METRICS = "text/plain; version=0.0.4"
+
 Health = Callable[[], wire_service.HealthReply]
+Metrics = Callable[[], bytes]
+"""The page in the text format of Prometheus."""
 
 
 def command_health() -> wire_service.HealthReply:
@@ -88,13 +94,14 @@ def serve(
     ready: Callable[[], bool] = lambda: True,
     service: bool = False,
     health: Health | None = None,
+    metrics: Metrics | None = None,
     api: Api | None = None,
 ) -> Server:
     """Serve ``operations`` at ``socket_path`` until ``stop``. Only for the holder of the state lock: a socket
     file that is there already is a dead process's and is replaced. ``ready`` is asked at every ping."""
     from starlette.applications import Starlette
 
-    routes = _socket_routes(operations, ready, health or command_health, service=service)
+    routes = _socket_routes(operations, ready, _pages(health or command_health, metrics), service=service)
     if api is None:
         return _serve(Starlette(routes=routes), _listen(socket_path), socket_path)
     from ingestor.web.guard import OwnersGate
@@ -121,11 +128,11 @@ def serve_port(
     return _serve(gate, _bound(address, port), None, connections=_CONNECTIONS)
 
 
-def serve_health(health: Health, port: int) -> Server:
-    """Serve the two health pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
+def serve_health(health: Health, port: int, metrics: Metrics | None = None) -> Server:
+    """Serve these pages, and nothing else, on this port of the loopback interface. Raises ``OSError``."""
     from starlette.applications import Starlette
 
-    return _serve(Starlette(routes=_health_routes(health)), _bound("127.0.0.1", port), None)
+    return _serve(Starlette(routes=_pages(health, metrics)), _bound("127.0.0.1", port), None)
 
 
 def _bound(address: str, port: int) -> socket.socket:
@@ -173,7 +180,9 @@ def _listen(path: Path) -> socket.socket:
     return listener
 
 
-def _socket_routes(operations: Operations, ready: Callable[[], bool], health: Health, *, service: bool) -> Sequence[At]:
+def _socket_routes(
+    operations: Operations, ready: Callable[[], bool], pages: Sequence[At], *, service: bool
+) -> Sequence[At]:
     from starlette.responses import JSONResponse, Response, StreamingResponse
     from starlette.routing import Route as At
 
@@ -191,8 +200,9 @@ def _socket_routes(operations: Operations, ready: Callable[[], bool], health: He
             asked = route.request.model_validate_json(await request.body())
         except ValueError as error:
             return refusal(422, f"The request is not valid: {_first_line(error)}.")
-        job = _Job(operations, name, route, asked)
-        return StreamingResponse(job.lines(), media_type=_NDJSON)
+        request_id = secrets.token_hex(4)
+        job = _Job(operations, name, route, asked, request_id)
+        return StreamingResponse(job.lines(), media_type=_NDJSON, headers={"X-Request-Id": request_id})
 
     def refusal(status: int, message: str) -> Response:
         body = _line("error", wire.ErrorReply(message=message, exit_code=2))
@@ -201,27 +211,35 @@ def _socket_routes(operations: Operations, ready: Callable[[], bool], health: He
     return [
         At("/v1/ping", ping, methods=["GET"]),
         At("/v1/ops/{name}", operate, methods=["POST"]),
-        *_health_routes(health),
+        *pages,
     ]
 
 
-def _health_routes(health: Health) -> list[At]:
+def _pages(health: Health, metrics: Metrics | None) -> list[At]:
     from starlette.concurrency import run_in_threadpool
     from starlette.responses import JSONResponse, Response
     from starlette.routing import Route as At
 
-    async def page(request: Request) -> Response:
+    async def health_page(request: Request) -> Response:
         reply = await run_in_threadpool(health)
         well = reply.live if request.url.path == "/healthz" else reply.ready
         return JSONResponse(reply.model_dump(mode="json"), status_code=200 if well else 503)
 
-    return [At("/healthz", page, methods=["GET"]), At("/readyz", page, methods=["GET"])]
+    pages = [At(path, health_page, methods=["GET"]) for path in ("/healthz", "/readyz")]
+    if metrics is None:
+        return pages
+
+    async def metrics_page(_request: Request) -> Response:
+        return Response(await run_in_threadpool(metrics), media_type=_METRICS)
+
+    return [*pages, At("/metrics", metrics_page, methods=["GET"])]
 
 
 class _Job:
     """One operation in its thread, and the newest progress of each source on its way to the client."""
 
-    def __init__(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+    def __init__(self, operations: Operations, name: str, route: Route, request: wire.Wire, request_id: str) -> None:
+        self._request_id = request_id
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._ending: asyncio.Future[bytes] = self._loop.create_future()
@@ -255,18 +273,27 @@ class _Job:
             changed.cancel()
 
     def _work(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> None:
+        began = time.monotonic()
+        with log.bound(request_id=self._request_id):
+            ending, outcome = self._answer(operations, name, route, request)
+            seconds = round(time.monotonic() - began, 3)
+            _log.info("request_done", operation=name, outcome=outcome, duration_s=seconds)
+        self._in_loop(self._end, ending)
+
+    def _answer(self, operations: Operations, name: str, route: Route, request: wire.Wire) -> tuple[bytes, str]:
+        """The last line, and how it went."""
         try:
-            ending = _line("result", route.call(operations, name, request, self._report))
+            return _line("result", route.call(operations, name, request, self._report)), "ok"
         except Exception as error:  # everything must reach the client as an ending
             reply = describe(error)
-            if reply is None:
-                _log.error("operation_crashed", operation=name, kind=type(error).__name__, exc_info=True)
-                reply = wire.ErrorReply(
-                    message=f"The service failed at this request ({type(error).__name__}).",
-                    hint="Its log has the details.",
-                )
-            ending = _line("error", reply)
-        self._in_loop(self._end, ending)
+            if reply is not None:
+                return _line("error", reply), "refused"
+            _log.error("operation_crashed", operation=name, kind=type(error).__name__, exc_info=True)
+            reply = wire.ErrorReply(
+                message=f"The service failed at this request ({type(error).__name__}).",
+                hint=f"Its log has the details: request_id {self._request_id}.",
+            )
+            return _line("error", reply), "crashed"
 
     def _report(self, progress: wire.Progress) -> None:
         with self._lock:

@@ -11,9 +11,9 @@ pytestmark = pytest.mark.slow
 
 FLOORS = {
     ("hybrid", "document"): 0.84,
-    ("hybrid", "passage"): 0.79,
+    ("hybrid", "passage"): 0.81,
     ("dense", "document"): 0.84,
-    ("dense", "passage"): 0.79,
+    ("dense", "passage"): 0.81,
 }
 """About two points below what was measured; a change that falls under them is a step back."""
 

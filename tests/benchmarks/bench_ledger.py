@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_ledger [--chunks N] [--chroma] [--write FILE]
 
 The text is made up of a vocabulary whose word frequencies fall as in a real language (Zipf), from a fixed
-seed, ten chunks a document and six units a chunk; vectors are random directions. ``--chroma`` also fills a
+seed, ten chunks a document and six units a chunk, each below a title and two headings; vectors are random directions. ``--chroma`` also fills a
 Chroma store through the index host (a minute and a half at full size). Results go to ``--write``.
 """
 
@@ -50,6 +50,7 @@ RESULTS = Path(__file__).parents[1] / "results" / "ledger.md"
 CHUNKS_A_DOCUMENT = 10
 UNITS_A_CHUNK = 6
 WORDS_A_UNIT = 12
+WORDS_A_HEADING = 3
 VOCABULARY = 30_000
 DIMENSIONS = 384
 MODEL = ModelId("benchmark")
@@ -76,7 +77,10 @@ class Text:
         self._cumulated = list(itertools.accumulate(1 / (rank + 1) for rank in range(len(self.words))))
         self.frequency: Counter[str] = Counter()
 
-    def passage(self, start: int) -> Passage:
+    def heading(self) -> str:
+        return " ".join(self._rng.choices(self.words, cum_weights=self._cumulated, k=WORDS_A_HEADING))
+
+    def passage(self, start: int, path: tuple[str, ...]) -> Passage:
         units: list[Unit] = []
         place, seen = start, set[str]()
         for _ in range(UNITS_A_CHUNK):
@@ -87,12 +91,23 @@ class Text:
             place += len(text) + 1
         self.frequency.update(seen)
         text = " ".join(unit.text for unit in units)
-        return Passage(start=start, end=place - 1, text=text, units=tuple(units), length=len(text), lines=(1, 1))
+        return Passage(
+            start=start,
+            end=place - 1,
+            text=text,
+            units=tuple(units),
+            length=len(text),
+            section=path,
+            context=path,
+            lines=(1, 1),
+        )
 
     def document(self, chunks: int) -> tuple[Passage, ...]:
         passages: list[Passage] = []
+        title, section = self.heading(), self.heading()
         for _ in range(chunks):
-            passages.append(self.passage(passages[-1].end + 2 if passages else 0))
+            path = (title, section, self.heading())
+            passages.append(self.passage(passages[-1].end + 2 if passages else 0, path))
         return tuple(passages)
 
 
@@ -188,7 +203,7 @@ def edits(bench: Bench) -> Table:
     times: list[float] = []
     for edition in range(2, 2 + 4 * bench.repeats):
         place = edition % CHUNKS_A_DOCUMENT
-        kept = (*kept[:place], bench.text.passage(kept[place].start), *kept[place + 1 :])
+        kept = (*kept[:place], bench.text.passage(kept[place].start, kept[place].section), *kept[place + 1 :])
         op = _revision(0, kept, _place(0, documents), edition=edition, doc=doc)
         times.append(timed(lambda op=op: bench.ledger.sync.apply("bench", bench.run, [op])))
     table.add("revision with 9 chunks kept", ms(p50(times)), ms(p95(times)), rate(len(times), sum(times)))

@@ -97,7 +97,7 @@ def by_format(rounds: int) -> None:
 
 def against_unstructured(rounds: int) -> list[float]:
     """Ours as a part of ``unstructured.partition.auto.partition``, over the same files in the same run."""
-    unstructured_adapter._prepare()
+    unstructured_adapter.prepare()
     from unstructured.partition.auto import partition
 
     table = Table(

@@ -9,6 +9,7 @@ import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -34,9 +35,14 @@ from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
 from connectors.gitwiki.config import parse_settings as parse_git
 from connectors.gitwiki.source import GitSource
+from connectors.mediawiki.config import parse_settings as parse_wiki
+from connectors.mediawiki.source import WikiSource
 from connectors.memory import MemorySource
+from connectors.web.pace import Pace
 from tests.support.git_wiki import Wiki
+from tests.support.media_wiki import MediaWiki
 from tests.support.nobody import as_nobody
+from tests.support.web_server import Answer
 
 CONTENT = {
     "top.md": b"# Top\n",
@@ -49,7 +55,8 @@ CONTENT = {
 
 
 class Rig(Protocol):
-    """A source and the hands that change what it shows."""
+    """A source and the hands that change what it shows. Things are called as in ``CONTENT``; where their ids are
+    other ones, ``item`` says them."""
 
     source: Source
 
@@ -204,14 +211,68 @@ class NotesRig:
         self.file.write_text(json.dumps(held))
 
 
+class MediaWikiRig:
+    """A scripted wiki over HTTP: the things are files, whose bytes are their content. An id is that of a page and says
+    nothing of its name, and nothing contains anything but a page its file."""
+
+    def __init__(self) -> None:
+        self.wiki = MediaWiki()
+        settings = {"url": self.wiki.url, "permissions": ["group:staff"]}
+        self.source = WikiSource(parse_wiki("contract", settings), fresh_s=0.0, pace=Pace())
+        self.source._api._web._config = replace(self.source._api._web._config, first_pause_s=0.001, attempts=2)
+        self._ids: dict[str, str] = {}
+
+    def item(self, name: str) -> str:
+        return self._ids.get(name, name)
+
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        for name, data in content.items():
+            self.put(name, data)
+
+    def put(self, name: str, content: bytes) -> None:
+        self._ids[name] = f"{self.wiki.put(f'File:{name}', file=content)}/file"
+
+    def remove(self, name: str) -> None:
+        for one in [one for one in self._ids if within(one, name)]:
+            self.wiki.delete(f"File:{one}")
+
+    def move(self, old: str, new: str) -> None:
+        self.wiki.move(f"File:{old}", f"File:{new}")
+        self._ids[new] = self._ids.pop(old)
+
+    def block(self, item: str) -> None:
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        self.wiki.weather = lambda _asked: Answer(dead=True)
+
+    def become_another(self) -> None:
+        self.wiki.wikiid = "another"
+
+    def asked(self, question):
+        return question(self.source)
+
+
+def item_of(rig: Rig, name: str) -> ItemId:
+    return ItemId(rig.item(name) if isinstance(rig, MediaWikiRig) else name)
+
+
+def content_of(rig: Rig) -> dict[str, bytes]:
+    """``CONTENT`` by ids."""
+    return {item_of(rig, name): content for name, content in CONTENT.items()}
+
+
 RIGS: dict[str, Callable[[Path], Rig]] = {
     "files": FilesRig,
     "memory": lambda _base: MemoryRig(),
     "gitwiki": GitRig,
     "notes": NotesRig,
+    "mediawiki": lambda _base: MediaWikiRig(),
 }
 
 blocking = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
+# Those whose ids are paths, with what contains what.
+pathed = pytest.mark.parametrize("rig", ["files", "memory", "gitwiki", "notes"], indirect=True)
 watching = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
 
 
@@ -223,6 +284,8 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     rig.fill(CONTENT)
     yield rig
     rig.source.close()
+    if isinstance(rig, MediaWikiRig):
+        rig.wiki.close()
     for folder, _, _ in os.walk(base):
         Path(folder).chmod(0o755)
     shutil.rmtree(base)
@@ -252,13 +315,14 @@ def test_is_a_source(rig: Rig) -> None:
 def test_lists_everything_once(rig: Rig) -> None:
     """A listing of the whole yields every item once and then a complete mark with nothing unproven."""
     items, others, mark = listed(rig.source)
-    assert set(items) == set(CONTENT)
+    assert set(items) == set(content_of(rig))
     assert not others
     assert mark.complete
     assert mark.scope == WHOLE
     assert not mark.unproven
 
 
+@pathed
 @pytest.mark.parametrize(
     "scope", ["a", "a/deep", "a/one.md", "b/empty.md", "ab", "nothing", "a/one.md/below", "top.md"]
 )
@@ -272,16 +336,27 @@ def test_lists_a_scope(rig: Rig, scope: str) -> None:
     assert not mark.unproven
 
 
+def test_an_item_is_a_scope_of_its_own(rig: Rig) -> None:
+    """A listing of one item yields it alone; of what is not there, nothing, and may be taken as complete."""
+    for scope in (item_of(rig, "a/one.md"), "nothing", "999999"):
+        items, others, mark = listed(rig.source, scope)
+        assert set(items) == {scope} & set(content_of(rig))
+        assert not others
+        assert mark.complete
+        assert (mark.scope, mark.unproven) == (scope, ())
+
+
 def test_refs_are_ascii_and_whole(rig: Rig) -> None:
     """Ids and versions are ASCII; name, parent, size and place agree with the id and the content."""
+    names = {item_of(rig, name): name for name in CONTENT}
     for item, ref in listed(rig.source)[0].items():
         assert item.isascii()
         assert "#" not in item  # what follows one names an attachment
         assert ref.version.isascii()
         assert ref.grant.place.isascii()
-        assert ref.name == item.rpartition("/")[2]
+        assert ref.name == (names[item] if isinstance(rig, MediaWikiRig) else item.rpartition("/")[2])
         assert (ref.parent or "") == item.rpartition("/")[0]
-        assert ref.size == len(CONTENT[item])
+        assert ref.size == len(content_of(rig)[item])
         assert ref.grant.principals
 
 
@@ -298,25 +373,27 @@ def test_a_change_changes_the_version(rig: Rig) -> None:
     before = listed(rig.source)[0]
     rig.put("a/one.md", b"another one")
     after = listed(rig.source)[0]
-    assert after["a/one.md"].version != before["a/one.md"].version
-    assert {k: v for k, v in after.items() if k != "a/one.md"} == {k: v for k, v in before.items() if k != "a/one.md"}
+    one = item_of(rig, "a/one.md")
+    assert after[one].version != before[one].version
+    assert {k: v for k, v in after.items() if k != one} == {k: v for k, v in before.items() if k != one}
 
 
 def test_fetch_gives_the_content_and_its_version(rig: Rig) -> None:
     """A fetch returns the bytes, with the reference that the listing gave them."""
     for item, ref in listed(rig.source)[0].items():
         fetched = rig.source.fetch(ref)
-        assert fetched.content == CONTENT[item]
+        assert fetched.content == content_of(rig)[item]
         assert fetched.ref == ref
 
 
 def test_fetch_pairs_new_content_with_the_new_version(rig: Rig) -> None:
     """A fetch by an old reference returns what is there now, under the version it has now."""
-    old = listed(rig.source)[0]["a/one.md"]
+    one = item_of(rig, "a/one.md")
+    old = listed(rig.source)[0][one]
     rig.put("a/one.md", b"newer")
     fetched = rig.source.fetch(old)
     assert fetched.content == b"newer"
-    assert fetched.ref.version == listed(rig.source)[0]["a/one.md"].version != old.version
+    assert fetched.ref.version == listed(rig.source)[0][one].version != old.version
 
 
 def test_fetch_in_several_threads(rig: Rig) -> None:
@@ -332,19 +409,21 @@ def test_fetch_in_several_threads(rig: Rig) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert found == CONTENT
+    assert found == content_of(rig)
 
 
 def test_a_removed_item_is_absent(rig: Rig) -> None:
     """What was removed is in no listing, has no lookup, and vanishes under a fetch."""
-    ref = listed(rig.source)[0]["a/one.md"]
+    one = item_of(rig, "a/one.md")
+    ref = listed(rig.source)[0][one]
     rig.remove("a/one.md")
-    assert "a/one.md" not in listed(rig.source)[0]
-    assert rig.source.lookup(ItemId("a/one.md")) is None
+    assert one not in listed(rig.source)[0]
+    assert rig.source.lookup(one) is None
     with pytest.raises(ItemVanished):
         rig.source.fetch(ref)
 
 
+@pathed
 def test_a_removed_container_is_absent(rig: Rig) -> None:
     """A listing of a container that was removed is complete and empty."""
     rig.remove("a")
@@ -355,6 +434,7 @@ def test_a_removed_container_is_absent(rig: Rig) -> None:
     assert not mark.unproven
 
 
+@pathed
 def test_a_move_keeps_what_proves_it(rig: Rig) -> None:
     """A rename keeps file key and move key, so that the item is known again under its new id."""
     before = listed(rig.source)[0]["a/one.md"]
@@ -364,6 +444,18 @@ def test_a_move_keeps_what_proves_it(rig: Rig) -> None:
     assert (items["b/uno.md"].file_key, items["b/uno.md"].move_key) == (before.file_key, before.move_key)
 
 
+@pytest.mark.parametrize("rig", ["mediawiki"], indirect=True)
+def test_a_move_may_keep_the_id(rig: Rig) -> None:
+    """Where the id is not the place, a rename changes the name alone."""
+    one = item_of(rig, "a/one.md")
+    before = listed(rig.source)[0]
+    rig.move("a/one.md", "b/uno.md")
+    after = listed(rig.source)[0]
+    assert after.keys() == before.keys()
+    assert (after[one].name, after[one].version) == ("b/uno.md", before[one].version)
+
+
+@pathed
 def test_a_container_moves_with_what_is_in_it(rig: Rig) -> None:
     """A renamed container shows each item under the new id, with its keys."""
     before = listed(rig.source)[0]
@@ -379,14 +471,15 @@ def test_lookup_agrees_with_the_listing(rig: Rig) -> None:
     """A lookup gives the reference that the listing gives; containers and strangers have none."""
     for item, ref in listed(rig.source)[0].items():
         assert rig.source.lookup(ItemId(item)) == ref
-    for item in ("a", "nothing", "a/nothing", "a/one.md/below"):
+    for item in ("a", "nothing", "a/nothing", "a/one.md/below", "999999", "999999/file"):
         assert rig.source.lookup(ItemId(item)) is None
 
 
 def test_explain_is_silent_about_what_is_listed(rig: Rig) -> None:
     """What is listed needs no explanation; what is not gets a sentence."""
-    assert rig.source.explain(ItemId("a/one.md")) is None
+    assert rig.source.explain(item_of(rig, "a/one.md")) is None
     assert rig.source.explain(ItemId("a/nothing.md"))
+    assert rig.source.explain(ItemId("999999"))
 
 
 @blocking
@@ -433,14 +526,15 @@ def test_lookup_below_an_unreadable_container_raises(rig: Rig) -> None:
 
 def test_a_source_that_is_away_says_so(rig: Rig) -> None:
     """Every question to a source that is away raises ``SourceUnavailable``, with a hint what to do."""
-    ref = listed(rig.source)[0]["a/one.md"]
+    one = item_of(rig, "a/one.md")
+    ref = listed(rig.source)[0][one]
     rig.go_away()
     questions: list[Callable[[], object]] = [
         rig.source.identity,
         lambda: listed(rig.source),
         lambda: listed(rig.source, "a"),
         lambda: rig.source.fetch(ref),
-        lambda: rig.source.lookup(ItemId("a/one.md")),
+        lambda: rig.source.lookup(one),
     ]
     for question in questions:
         with pytest.raises(SourceUnavailable) as caught:

@@ -21,6 +21,7 @@ import numpy as np
 
 from connectors.base import WHOLE, Grant, ItemId, ItemRef, Version
 from ingestor.ledger.ledger import Ledger
+from ingestor.ledger.usage import Spent
 from ingestor.model import (
     GenerationState,
     Hash,
@@ -139,6 +140,7 @@ def make(state: Path) -> None:
             counts=RunCounts(added=3, failed=1),
         )
     )
+    ledger.usage.add("handbook", Spent(documents=5, embedded=4, cpu_s=1.5))
     ledger.close()
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from ingestor import faultpoint
 from ingestor.errors import IndexFailure, IndexUnavailable
-from ingestor.index.generations import GenerationManager, IndexState
+from ingestor.index.generations import GenerationManager
+from ingestor.index.health import IndexState
 from ingestor.index.host import Host
 from ingestor.index.place import GIB, Limits
 from ingestor.model import ChunkId, GenerationState, ModelId

@@ -19,7 +19,7 @@ import pytest
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
-from ingestor.parsing import ocr, process, sandbox_filter, tesseract
+from ingestor.parsing import clock, ocr, process, sandbox_filter, tesseract
 from ingestor.parsing.limits import Limits
 from ingestor.parsing.parse import parse
 from ingestor.parsing.pool import ParserPool
@@ -108,9 +108,27 @@ def poisoned(request: ParseRequest) -> Document:
         parse_doc(request)
     if request.name == "pages":
         for _ in range(int(request.content)):
-            ocr._process.more_time()
+            clock.picture_begins()
             time.sleep(0.6)
         return described("read")
+    if request.name == "stretches":
+        for _ in range(int(request.content)):
+            clock._process.tell(clock.Mark.STRETCH)
+            time.sleep(0.6)
+        return described("read")
+    if request.name == "beside others":
+        burn = "while True: pass"
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        for _ in range(3):
+            subprocess.Popen([sys.executable, "-c", burn])
+        needed = time.process_time() + 1
+        while time.process_time() < needed:
+            pass
+        return described("read")
+    if request.name.startswith("libraries"):
+        with clock.loading():
+            time.sleep(float(request.content))
+        return described("read") if request.name == "libraries" else poisoned(ParseRequest(name="loop", content=b""))
     if request.name == "print":
         print("noise on stdout", flush=True)
         os.write(1, b"noise\n")
@@ -301,6 +319,25 @@ def test_a_program_that_hangs_ends_with_its_document(
         pool.close()
 
 
+@pytest.mark.parametrize(("program", "file"), [("soffice", "convert"), ("pandoc", "a.rtf")])
+def test_a_program_that_takes_too_much_processor_time_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, file: str
+) -> None:
+    """It dies of its limit without a word; the file is not called damaged for it."""
+    stand_in = tmp_path / program
+    stand_in.write_text('#!/bin/sh\n[ "$1" = --version ] && echo pandoc 3.1 && exit\nwhile :; do :; done\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PYPANDOC_PANDOC", str(stand_in))
+    pool = ParserPool(workers=1, limits=Limits(processor=1), parse=poisoned)
+    try:
+        caught = failure(pool, file, rb"{\rtf1\ansi {\pard Words in RTF.\par}}")
+        assert (caught.reason, caught.transient) == (ParseReason.TIMEOUT, False)
+        assert "processor time" in caught.message
+    finally:
+        pool.close()
+
+
 def test_a_parser_cannot_talk_to_the_network(make: Callable[..., ParserPool]) -> None:
     """A connection attempt is refused inside the worker, even to this machine."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -381,6 +418,44 @@ def test_each_page_for_ocr_puts_the_clock_forward_so_often_and_no_more() -> None
         assert ask(pool, "a.txt").text == "words"
     finally:
         pool.close()
+
+
+@pytest.mark.parametrize("patience", [1, 60])
+def test_waiting_for_a_processor_is_not_the_documents_time(make: Callable[..., ParserPool], patience: float) -> None:
+    """A second of work beside three others on one processor takes four, which is more than it may by the clock: it is
+    read, unless there is no patience at all."""
+    pool = make(seconds=2, patience=patience)
+    if patience == 1:
+        assert failure(pool, "beside others").reason is ParseReason.TIMEOUT
+    else:
+        assert ask(pool, "beside others").text == "read"
+
+
+def test_stretches_of_pages_put_the_clock_forward_so_often_and_no_more(make: Callable[..., ParserPool]) -> None:
+    """A long document takes longer than a short one may, and is read; one that goes on beyond the last is ended."""
+    pool = make(seconds=1, page=1, stretches=3)
+    assert ask(pool, "stretches", b"3").text == "read"
+    assert failure(pool, "stretches", b"4").reason is ParseReason.CRASHED
+    assert ask(pool, "a.txt").text == "words"
+
+
+def test_the_time_of_a_document_begins_when_its_libraries_are_loaded(make: Callable[..., ParserPool]) -> None:
+    """What a new worker imports first takes longer than a document may, and costs the document nothing of its own
+    time, which is no longer for it."""
+    pool = make(seconds=1.5, loading=60)
+    assert ask(pool, "libraries", b"2.5").text == "read"
+    caught = failure(pool, "libraries, then loop", b"2.5")
+    assert (caught.reason, caught.transient) == (ParseReason.TIMEOUT, True)
+    assert "within 1.5 s" in caught.message
+
+
+def test_libraries_that_never_load_end_with_a_word_of_their_own(make: Callable[..., ParserPool]) -> None:
+    """The document is not to blame, may be tried again, and the next one is read."""
+    pool = make(seconds=1, loading=0.5)
+    caught = failure(pool, "libraries", b"600")
+    assert (caught.reason, caught.transient) == (ParseReason.TIMEOUT, True)
+    assert "libraries" in caught.message
+    assert ask(pool, "a.txt").text == "words"
 
 
 def test_a_document_finds_no_files_of_the_one_before(make: Callable[..., ParserPool]) -> None:

@@ -187,6 +187,7 @@ LEDGER_DAMAGE: dict[str, tuple[Sequence[str], dict[str, int], int]] = {
     ),
     # The keyword index is compared with it as well.
     "a chunk's text altered": ([f"UPDATE chunk SET text = 'Nobody wrote this.' WHERE id = {_LIVE}"], {"stale": 2}, 0),
+    "a chunk's context altered": ([f"UPDATE cut SET context = 'Nobody' WHERE chunk = {_LIVE}"], {"stale": 2}, 0),
     "an index state missing": ([f"DELETE FROM index_state WHERE chunk = {_LIVE}"], {"lost": 1}, 0),
     "a tombstone for a live chunk": (
         [f"UPDATE index_state SET alive = 0, wanted = NULL, ready = 0 WHERE chunk = {_LIVE}"],

@@ -88,7 +88,7 @@ def _tried(pool: ParserPool, file: RealFile) -> Outcome:
             tries, failure, began = tries + 1, None, time.monotonic()
             try:
                 future = pool.submit(ParseRequest(name=name, content=content))
-                document = future.result(timeout=Limits().seconds + _HUNG)
+                document = future.result(timeout=Limits().seconds * Limits().patience + _HUNG)
                 break
             except ParseFailure as error:
                 failure = error.reason

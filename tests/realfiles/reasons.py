@@ -24,8 +24,6 @@ REASONS: tuple[tuple[str, str], ...] = (
         r"(fields|Bug44431)\.doc",
         "the other reader shows the instructions of fields, and results that LibreOffice makes anew",
     ),
-    (r"slideshow/41071\.ppt", "a text and names of masters that LibreOffice does not hand on"),
-    (r"slideshow/.*\.ppt$", "the other reader also shows names of designs, prompts of masters and texts of no slide"),
 )
 
 

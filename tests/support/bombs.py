@@ -156,6 +156,14 @@ def flood_pdf(mebibytes: int) -> bytes:
     )
 
 
+def dense_page(number: int, lines: int) -> list[str]:
+    """As a long manual has them: sentences over the whole of it, none like another."""
+    return [
+        f"Line {line} of page {number} says what the part {number * lines + line} is for, and where it is to be had."
+        for line in range(lines)
+    ]
+
+
 def circular_pdf() -> bytes:
     """A page tree that is its own branch, with a count that nobody has."""
     return pdf_of(
@@ -283,7 +291,7 @@ BOMBS: dict[str, Make] = {
     "tiff without end": lambda _, __: ("a.tif", endless_tiff()),
     "pdf of many pages": lambda full, _: (
         "a.pdf",
-        pictures.pdf([[f"Words of page {n}."] * _n(full, 2, 40) for n in range(_n(full, 200, 10_000))]),
+        pictures.pdf([dense_page(n, _n(full, 2, 50)) for n in range(_n(full, 200, 10_000))]),
     ),
     "pdf, flood": lambda full, _: ("a.pdf", flood_pdf(_n(full, 1, 600))),
     "pdf, circular": lambda _, __: ("a.pdf", circular_pdf()),

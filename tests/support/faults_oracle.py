@@ -20,6 +20,7 @@ from connectors.base import WHOLE, ItemRef, Source, Upserted
 from ingestor.errors import ParseFailure
 from ingestor.ledger.packing import item_uri, shown_title, unpack_layout
 from ingestor.model import ChunkId, ParseRequest
+from ingestor.pooling import CONTEXT_SHARE
 from ingestor.ports import Cutter, Parser
 from tests.support.memory_index import Row
 from tests.support.stub_embedder import StubEmbedder
@@ -143,6 +144,10 @@ def wanted(source: Source, parser: Parser, cutter: Cutter) -> Wanted:
             units = np.stack([embedder.embed_query(unit.text) for unit in cut.units]).astype(np.float16)
             weights = np.array([max(1, unit.weight) for unit in cut.units], dtype=np.float32)
             mean = (units.astype(np.float32) * weights[:, None]).sum(axis=0)
+            if cut.context:
+                above = np.stack([embedder.embed_query(text) for text in cut.context]).astype(np.float16)
+                path = (above.astype(np.float32) * np.arange(1, len(above) + 1)[:, None]).sum(axis=0)
+                mean = mean / np.linalg.norm(mean) + CONTEXT_SHARE * path / np.linalg.norm(path)
             key = (
                 cut.text,
                 item_uri(source.name, item),

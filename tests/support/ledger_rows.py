@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from connectors.base import Grant, ItemId, ItemRef, Scope, Version
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Hash, Passage, PutRevision, Recipe, RunId, Unit
+from ingestor.model import Applied, Hash, Passage, PutRevision, Recipe, RunId, Unit
 
 RUN = RunId("r")
 
@@ -19,7 +19,9 @@ def put(
     kind: str = "text",
     url: str = "",
     modified_at: float | None = None,
-) -> None:
+    section: tuple[str, ...] = (),
+) -> Applied:
+    """``section`` is the path above the passage, and its context."""
     unit = Unit(text=text, start=0, end=len(text), weight=len(text))
     grant = Grant(place=f"place of {item}", principals=frozenset(readers))
     known = ledger.sync.known(source, Scope("")).get(ItemId(item))
@@ -32,8 +34,12 @@ def put(
         recipe=Recipe("r"),
         title="",
         kind=kind,
-        passages=(Passage(start=0, end=len(text), text=text, units=(unit,), length=len(text)),),
+        passages=(
+            Passage(
+                start=0, end=len(text), text=text, units=(unit,), length=len(text), section=section, context=section
+            ),
+        ),
         has_lines=False,
         seen_at=0.0,
     )
-    ledger.sync.apply(source, RUN, [op])
+    return ledger.sync.apply(source, RUN, [op])

@@ -22,9 +22,13 @@ WANTED = {
     "pandoc": ("pandoc",),
     "git": ("git",),
     "usr/sbin/sshd": ("openssh-server",),
+    "usr/share/mediawiki/api.php": (
+        *("mediawiki", "php-cli", "php-sqlite3", "php-intl", "php-mbstring", "php-apcu", "php-xml", "php-curl"),
+    ),
     "systemd-analyze": ("systemd",),
     "systemd-nspawn": ("systemd-container",),
     "mmdebstrap": ("mmdebstrap",),
+    "promtool": ("prometheus",),
 }
 # What only long forms need: `python -m tests.support.packages --long`.
 WANTED_LONG = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestor.config import Config, find, load, parse_cron, parse_duration
+from ingestor.config import Config, find, load
 from ingestor.errors import ConfigError
 
 FULL = """
@@ -43,6 +43,7 @@ name = "Team docs"
 kind = "files"
 path = "docs"
 cron = "30 2 * * 1-5"
+chunking = { target = 300, strategy = "fixed" }
 """
 
 
@@ -69,6 +70,9 @@ def test_everything_that_can_be_set_arrives(tmp_path: Path) -> None:
     assert (config.chunking.target, config.chunking.limit) == (500, 800)
     assert (config.log.level, config.log.format) == ("debug", "json")
     handbook, team = config.sources
+    assert config.chunking_of(handbook) == config.chunking
+    own = config.chunking_of(team)
+    assert (own.target, own.limit, own.strategy, config.chunking.strategy) == (300, 800, "fixed", "semantic")
     assert (handbook.name, handbook.kind, handbook.interval_s, handbook.cron) == ("handbook", "files", 5400.0, None)
     assert handbook.settings == {
         "path": "/srv/handbook",
@@ -107,6 +111,14 @@ def test_a_named_file_that_is_missing_is_an_error(tmp_path: Path) -> None:
         load(tmp_path / "none.toml", {})
 
 
+def test_how_a_source_is_cut_is_not_changed_under_way(tmp_path: Path) -> None:
+    """A reload names it among what needs a restart, by its source."""
+    before = load(write(tmp_path, FULL), {})
+    after = load(write(tmp_path, FULL.replace("target = 300", "target = 301")), {})
+    assert before.lasting(after) == ["source.Team docs.chunking"]
+    assert before.lasting(before) == []
+
+
 def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
     """Sections, keys, values, sources and what stands between sources, in one error."""
     text = """
@@ -141,6 +153,16 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         exlude = ["x"]
         schedule = "5m"
         cron = "* * * * *"
+        [[source]]
+        name = "d"
+        kind = "files"
+        path = "/other"
+        chunking = { limit = 150 }
+        [[source]]
+        name = "e"
+        kind = "files"
+        path = "/third"
+        chunking = { strategy = "magic" }
     """
     found = problems_of(tmp_path, text)
     for expected in (
@@ -150,6 +172,8 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         "[log] level: ",
         "[retention] days: ",
         "[chunking] target (900) must be smaller than limit (900)",
+        'source "d" chunking: target (900) must be smaller than limit (150)',
+        'source "e" chunking: input should be',
         "source \"a\" schedule: '5 minutes' is no duration; write one like 90s, 5m or 1h30m",
         "source number 2 name is missing",
         'source "b": "file" is not a kind of source; did you mean "files"?',
@@ -157,7 +181,7 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         'source "c": schedule and cron exclude each other',
     ):
         assert expected in found, found
-    assert len(found.splitlines()) == 11, found
+    assert len(found.splitlines()) == 13, found
 
 
 @pytest.mark.parametrize(
@@ -238,28 +262,6 @@ def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ingestor.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load(tmp_path / "ingestor.toml", {})
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("5m", 300), ("1h30m", 5400), ("1d", 86400), ("1h 5s", 3605)]
-)
-def test_durations_are_read(text: str, seconds: float) -> None:
-    """Days, hours, minutes and seconds, in this order."""
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "5", "m", "0s", "5m1h", "-5m", "5 minutes", 300, None, "1.5h"])
-def test_what_is_no_duration_is_refused(text: object) -> None:
-    """A number without a unit could mean anything."""
-    with pytest.raises(ValueError, match="90s, 5m or 1h30m"):
-        parse_duration(text)
-
-
-@pytest.mark.parametrize("text", ["* * * *", "* * * * * *", "0 2 * * ;rm", 5])
-def test_what_is_no_cron_expression_is_refused(text: object) -> None:
-    """Five fields of the crontab alphabet."""
-    with pytest.raises(ValueError, match="five fields"):
-        parse_cron(text)
 
 
 def test_what_is_shown_names_origins_and_hides_secrets(tmp_path: Path) -> None:

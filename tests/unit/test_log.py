@@ -121,6 +121,44 @@ def test_a_repeated_error_is_one_line_a_minute_with_a_count(monkeypatch: pytest.
     assert passes(source="a") is None
 
 
+def raise_(error: Exception) -> None:
+    raise error
+
+
+def test_what_is_about_another_thing_is_not_folded_away() -> None:
+    """Neither another stage, nor another bug in the same loop: the second one would be told by nobody."""
+    fold = log.Fold(lambda: 0.0)
+
+    def passes(**fields: object) -> bool:
+        try:
+            fold(None, "", {"event": "stage_crashed", "level": "error", **fields})
+        except structlog.DropEvent:
+            return False
+        return True
+
+    assert passes(stage="embed")
+    assert passes(stage="index")
+    assert not passes(stage="index")
+    for error, first in ((KeyError("a"), True), (KeyError("b"), False), (ValueError("c"), True)):
+        try:
+            raise_(error)
+        except Exception:
+            assert passes(stage="embed", exc_info=True) is first
+
+
+def test_warnings_and_errors_are_counted_by_name_the_folded_ones_too(capsys: pytest.CaptureFixture[str]) -> None:
+    """Libraries have no names of ours, and what they say may hold anything."""
+    log.configure()
+    before = log.tallied()
+    for _ in range(3):
+        log.get().warning("watch_lost", source="docs")
+        logging.getLogger("chromadb").error("cannot read /srv/secret")
+    log.get().info("run_finished")
+    more = {key: count - before.get(key, 0) for key, count in log.tallied().items() if count != before.get(key, 0)}
+    assert more == {("watch_lost", "warning"): 3, (log.LIBRARY, "error"): 3}
+    assert len(lines(capsys)) == 3
+
+
 def test_folding_forgets_the_oldest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Endless different errors do not fill the memory."""
     monkeypatch.setattr(log, "_FOLD_MEMORY", 10)

@@ -5,8 +5,9 @@ import random
 import pytest
 from chunking_docs import code, document, heading, item, paragraph, table
 
-from ingestor.chunking import SemanticCutter, Settings
-from ingestor.model import ElementKind
+from ingestor.chunking import FixedCutter, SemanticCutter, Settings
+from ingestor.model import ElementKind, ParseRequest
+from ingestor.parsing.pool import InlineParser
 
 SENTENCE = "The committee meets on the first Monday of the month and keeps minutes of what it decides, number {}."
 
@@ -33,6 +34,63 @@ def test_sections_are_parted() -> None:
     assert [p.reason for p in found] == ["heading"] * 5 + ["end"]
     assert [p.section for p in found] == [(f"Part {i}",) for i in range(6)]
     assert found[3].anchor == "part 3"
+
+
+def test_a_passage_knows_what_it_stands_under() -> None:
+    """Title and headings, the nearest last, whether or not its text holds them; a title that is the first heading
+    counts once."""
+    found = cut(heading("# Refunds"), heading("## In  Europe"), paragraph(prose(40)))
+    assert len(found) > 2
+    assert {passage.context for passage in found} == {("t", "Refunds", "In Europe")}
+    document_of = document(heading("# t"), paragraph(prose(2)))
+    assert [passage.context for passage in SemanticCutter().cut(document_of)] == [("t",)]
+
+
+PRICES = """# Price list 2026
+
+| Part number | Name | Net price in EUR | Delivery in weeks |
+|---|---|---:|---:|
+""" + "\n".join(
+    f"| TL-{n:04} | Tideline level logger, cable of {n} m | {n * 7 + 200}.00 | {n % 9 + 1} |" for n in range(90)
+)
+
+STEPS = "# Handover\n\nBefore a vessel leaves the yard, make sure that:\n\n" + "\n".join(
+    f"- item {n} of the harbour authority's catalogue has been looked at, signed and put into the folder."
+    for n in range(60)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "first"),
+    [
+        (PRICES, "Part number | Name | Net price in EUR | Delivery in weeks", "| TL-"),
+        (STEPS, "Before a vessel leaves the yard, make sure that:", "- item "),
+    ],
+    ids=["table", "list"],
+)
+def test_what_begins_inside_a_table_or_a_list_keeps_its_header(text: str, header: str, first: str) -> None:
+    """The header's cells, or the line that leads in, are context of each further chunk, embedded once for all of them
+    and for the place where they stand; no body repeats them."""
+    parsed = InlineParser().submit(ParseRequest(name="prices.md", content=text.encode())).result()
+    begun, *further = SemanticCutter().cut(parsed)
+    assert header in {unit.text for unit in begun.units}
+    assert header not in begun.context
+    assert len(further) > 3
+    for passage in further:
+        assert passage.text.startswith(first)
+        assert passage.context[-1] == header
+    assert "".join(passage.text for passage in (begun, *further)).count(text.splitlines()[2]) == 1
+
+
+def test_a_fixed_cutter_fills_each_passage() -> None:
+    """Whole units until the target is reached, headings or not; what it makes is told from what the other one makes."""
+    blocks = [block for i in range(6) for block in (heading(f"# Part {i}"), paragraph(prose(6, i * 6)))]
+    settings, parsed = Settings(target=1000, limit=2400), document(*blocks)
+    found = FixedCutter(settings).cut(parsed)
+    assert all(800 < passage.length <= 1000 for passage in found[:-1])
+    assert [u for p in found for u in p.units] == [u for p in SemanticCutter(settings).cut(parsed) for u in p.units]
+    assert FixedCutter(settings).recipe() != SemanticCutter(settings).recipe()
+    assert FixedCutter(settings).cut(document()) == ()
 
 
 def test_no_orphan_heading() -> None:

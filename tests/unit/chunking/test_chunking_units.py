@@ -4,7 +4,8 @@ from chunking_docs import code, document, heading, item, paragraph, table
 
 from ingestor.chunking.length import length
 from ingestor.chunking.units import MOST, Joint, Lead, pieces
-from ingestor.model import Document, Element, ElementKind
+from ingestor.model import Document, Element, ElementKind, ParseRequest
+from ingestor.parsing.pool import InlineParser
 
 
 def texts(*blocks) -> list[str]:
@@ -114,7 +115,8 @@ def test_what_leads_to_the_next() -> None:
 
 
 def test_joints() -> None:
-    """Between units stand sentences, lines, paragraphs, pages and headings; a PDF page is a paragraph's end."""
+    """Between units stand sentences, lines, paragraphs, pages and headings; a PDF page is a paragraph's end, unless it
+    is as short as a slide."""
     blocks = [
         (ElementKind.PARAGRAPH, "The first sentence is here. The second one follows it.", 1),
         (ElementKind.PARAGRAPH, "A paragraph of its own is this.", 1),
@@ -123,8 +125,11 @@ def test_joints() -> None:
     ]
     slides = pieces(document(*blocks, kind="pptx", pages=True))
     assert [p.joint for p in slides] == [Joint.PARAGRAPH, Joint.SENTENCE, Joint.PARAGRAPH, Joint.PAGE, Joint.HEADING]
-    paper = pieces(document(*blocks, kind="pdf", pages=True))
-    assert paper[3].joint is Joint.PARAGRAPH
+    printed = pieces(document(*blocks, kind="pdf", pages=True))
+    assert printed[3].joint is Joint.SHORT_PAGE
+    full = (ElementKind.PARAGRAPH, "A page of prose has many such sentences on it. " * 20, 1)
+    paper = pieces(document(full, *blocks[2:], kind="pdf", pages=True))
+    assert paper[-2].joint is Joint.PARAGRAPH
 
 
 def test_blank_and_empty_elements_give_nothing() -> None:
@@ -139,3 +144,54 @@ def test_blank_and_empty_elements_give_nothing() -> None:
 def test_no_string_is_empty() -> None:
     """Where only markup stands, the markup is the string."""
     assert texts(item("-"), paragraph("---"), table("|---|---|")) == ["-", "---", "|---|---|"]
+
+
+THREAD = """From: Ana Ruiz <ana@marram.example>
+To: Jon Berg <jon@marram.example>
+Subject: Re: Pump 7 trips at low tide
+Content-Type: text/plain; charset="utf-8"
+
+The float switch is the culprit. Raise it by 15 cm and the pump will
+stop tripping.
+
+On Mon, 2 Mar 2026 at 17:40, Jon Berg <jon@marram.example> wrote:
+
+> Pump 7 tripped three times last night, each time within an hour of
+> low tide.
+>
+> On Sun, 1 Mar 2026 at 08:01, Operations wrote:
+>
+>> Please look at pump 7 before the spring tide.
+>
+> Shall I replace the pump?
+"""
+
+TALK = """[09:02] ana: the gateway in Orrin Bay has been silent since six
+[09:03] jon: power or radio?
+[09:03] ana: radio. the battery reports 12.6 V, and the last packet had a bad checksum
+[09:05] mira: that is E-42. open the case and look at the O-ring
+"""
+
+
+def test_what_each_wrote_in_a_thread_stands_for_itself() -> None:
+    """No unit holds words of two; who is quoted leads to what he wrote, and empty quoted lines are no units."""
+    found = pieces(InlineParser().submit(ParseRequest(name="re.eml", content=THREAD.encode())).result())
+    said = [piece.unit.text for piece in found if piece.kind is not ElementKind.HEADING][2:]
+    assert said == [
+        "The float switch is the culprit.",
+        "Raise it by 15 cm and the pump will stop tripping.",
+        "On Mon, 2 Mar 2026 at 17:40, Jon Berg <jon@marram.example> wrote:",
+        "Pump 7 tripped three times last night, each time within an hour of low tide.",
+        "On Sun, 1 Mar 2026 at 08:01, Operations wrote:",
+        "Please look at pump 7 before the spring tide.",
+        "Shall I replace the pump?",
+    ]
+    leading = [piece.unit.text for piece in found if piece.lead is Lead.INTRODUCES]
+    assert [text.split()[0:2] for text in leading] == [["On", "Mon,"], ["On", "Sun,"]]
+
+
+def test_each_turn_of_a_talk_stands_for_itself() -> None:
+    """One line a turn, without blank lines between."""
+    found = pieces(InlineParser().submit(ParseRequest(name="talk.txt", content=TALK.encode())).result())
+    turns = [piece.unit.text for piece in found if piece.joint in (Joint.LINE, Joint.PARAGRAPH)]
+    assert turns == TALK.splitlines()

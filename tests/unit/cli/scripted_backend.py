@@ -191,6 +191,18 @@ class Scripted:
     def runs(self, limit: int, source: str | None) -> wire.RunsReply:
         return self._answer("runs", (limit, source), wire.RunsReply(runs=()))
 
+    def cost(self, source: str | None) -> wire_reading.CostReply:
+        return self._answer("cost", source, wire_reading.CostReply(months=()))
+
+    def facts(self) -> wire_reading.StateFacts:
+        return self._answer("facts", None, wire_reading.StateFacts(schemas={}, rows={}, sizes={}, free=1))
+
+    def models(self) -> wire.ModelsReply:
+        return self._answer("models", None, wire.ModelsReply(models=()))
+
+    def sample(self, documents: int) -> list[str]:
+        return self._answer("sample", documents, [])
+
     def source_list(self) -> wire.SourcesReply:
         listed = wire.SourceReply(name="docs", kind="files", place="/srv/docs", origin="added")
         return self._answer("source_list", None, wire.SourcesReply(sources=(listed,)))

@@ -155,7 +155,7 @@ def test_search_json_has_the_shape_of_the_contract(invoke: Invoke) -> None:
     assert reply["hits"][0] == json.loads(HIT.model_dump_json())
     assert set(reply["hits"][0]) == {
         *("chunk_id", "document_id", "source", "title", "uri", "url", "section", "page", "lines"),
-        *("span", "score", "text", "revision", "ingested_at", "parent", "parent_title"),
+        *("span", "score", "text", "revision", "ingested_at", "parent", "parent_title", "pinned_url"),
         *("kind", "changed_at", "also", "before", "after"),
     }
 

@@ -54,6 +54,18 @@ def test_doctor_finds_this_machine_sound(invoke: Invoke, tmp_path: Path) -> None
     assert not (tmp_path / "state").exists()
 
 
+def test_doctor_warns_of_languages_that_the_model_does_not_know(invoke: Invoke, backend: Scripted) -> None:
+    """From a tenth of the documents on; what is in no language counts neither way."""
+    english = ["The refund is paid within seven days of the return, and it is sent to the account of the order." * 3]
+    german = ["Die Erstattung wird auf das Konto gezahlt, von dem die Bestellung bezahlt wurde, und nicht bar." * 3]
+    for foreign, level in ((1, "ok"), (2, "warn")):
+        backend.answers["sample"] = english * (10 - foreign) + german * foreign + ["1 2 3"] * 20
+        checks = {check["name"]: check for check in json.loads(invoke("doctor", "--json").out)["checks"]}
+        assert checks["languages"]["level"] == level
+        assert f"10 documents looked at, {foreign} in languages" in checks["languages"]["message"]
+    assert "de 2" in checks["languages"]["message"]
+
+
 def test_doctor_prints_a_line_per_check(invoke: Invoke, backend: Scripted) -> None:
     """A ledger that cannot be read does not keep the doctor from working."""
     backend.answers["source_list"] = LedgerError("broken")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from connectors import registry
-from connectors.gitwiki.config import Secret, Transport, parse_settings
+from connectors.gitwiki.config import Transport, parse_settings
+from connectors.secrets import Secret
 from connectors.settings import SettingsError
 
 SSH: dict[str, Any] = {"ssh_key_file": "/k", "known_hosts_file": "/h"}

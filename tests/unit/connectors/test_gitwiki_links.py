@@ -46,6 +46,34 @@ def test_the_address_of_a_page(settings: dict[str, str], path: bytes, url: str) 
     assert parse_settings("w", settings).links.url(path, branch="main", commit=COMMIT) == url
 
 
+@pytest.mark.parametrize(
+    ("settings", "path", "url"),
+    [
+        ({"url": "https://github.com/o/r.wiki.git"}, b"a/Home.md", f"https://github.com/o/r/wiki/Home/{COMMIT}"),
+        ({"url": "https://github.com/o/r.wiki.git"}, b"a/plan.pdf", ""),
+        ({"url": "https://github.com/o/r.git"}, b"a/plan.pdf", f"https://github.com/o/r/blob/{COMMIT}/a/plan.pdf"),
+        (
+            {"url": "https://gitlab.com/o/r.wiki.git"},
+            b"a/Home.md",
+            f"https://gitlab.com/o/r/-/wikis/a/Home?version_id={COMMIT}",
+        ),
+        ({"url": "https://gitlab.com/o/r.git"}, b"a.md", f"https://gitlab.com/o/r/-/blob/{COMMIT}/a.md"),
+        ({"url": "https://codeberg.org/o/r.wiki.git"}, b"Home.md", ""),
+        ({"url": "https://codeberg.org/o/r.git"}, b"a.md", f"https://codeberg.org/o/r/src/commit/{COMMIT}/a.md"),
+        ({"url": "file:///srv/r.git"}, b"a.md", ""),
+        ({"url": "file:///srv/r.git", "link": "https://w.example/{path}"}, b"a.md", ""),
+        (
+            {"url": "file:///srv/r.git", "link": "https://w.example/{commit}/{path}"},
+            b"a.md",
+            f"https://w.example/{COMMIT}/a.md",
+        ),
+    ],
+)
+def test_the_address_of_a_page_as_it_was(settings: dict[str, str], path: bytes, url: str) -> None:
+    """Where the front end can show a file as it is in one commit, the link that is pinned leads there."""
+    assert parse_settings("w", settings).links.pinned_url(path, branch="main", commit=COMMIT) == url
+
+
 def raw(*lines: tuple[str, str, str, bytes, bytes]) -> list[bytes]:
     """(status, old oid, new oid, path, new path) as git prints them."""
     fields = list[bytes]()

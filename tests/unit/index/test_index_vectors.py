@@ -5,7 +5,7 @@ import pytest
 
 from ingestor.index.vectors import chunk_vectors
 from ingestor.model import UnitId
-from ingestor.pooling import pool_vectors
+from ingestor.pooling import CONTEXT_SHARE, pool_vectors
 from tests.support.memory_vectors import MemoryVectors
 
 
@@ -51,10 +51,21 @@ def test_weight_zero_counts_as_one():
     assert np.allclose(pool_vectors([units((10, 0))], IDS, BASIS), [BASIS[0]])
 
 
+def test_context_is_mixed_in_beside_the_units():
+    """A fixed share, whatever the lengths; the nearest heading weighs most; a chunk beside it is not touched."""
+    alone, below = pool_vectors([units((10, 9)), units((10, 9), (12, -1), (13, -2))], IDS, BASIS)
+    path = np.array([0, 0, 1, 2]) / np.sqrt(5)
+    wanted = BASIS[0] + CONTEXT_SHARE * path
+    assert np.allclose(alone, BASIS[0])
+    assert np.allclose(below, wanted / np.linalg.norm(wanted))
+
+
 def test_a_chunk_without_units_is_refused():
     """No units, no vector: that is a mistake of the caller."""
     with pytest.raises(ValueError, match="without units"):
         pool_vectors([()], IDS, BASIS)
+    with pytest.raises(ValueError, match="without units"):
+        pool_vectors([units((10, -1))], IDS, BASIS)
 
 
 def test_no_chunks_no_rows():

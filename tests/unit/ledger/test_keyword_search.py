@@ -104,7 +104,7 @@ def test_phrases_beginnings_and_identifiers(ledger: Ledger, query: str, items: s
     put(ledger, "c", "A boat calls parseHTTPReply and os.path.join, with --dry-run; ask ana@example.org.")
     assert found(ledger, query) == items
     assert {row for row, _ in ledger.search.keyword(query, 9, Reader(), Filters())} == {
-        row for _, rows in ledger.search.held(query, rows_of(ledger).values()) for row in rows
+        row for word in ledger.search.held(query, rows_of(ledger).values()) for row in word.chunks
     }
 
 
@@ -142,6 +142,57 @@ def test_only_the_sources_asked_for(ledger: Ledger) -> None:
     assert found(ledger, "words") == {"s/a"}
 
 
+def test_a_passage_is_found_by_the_headings_above_it(ledger: Ledger) -> None:
+    """It need not repeat them; and one that says the word itself comes first."""
+    put(ledger, "below", "Money comes back within a week.", section=("Refunds", "Europe"))
+    put(ledger, "says", "In Europe it takes a week for money to come.")
+    put(ledger, "other", "Money comes back within a month.", section=("Refunds", "Asia"))
+    scored = ledger.search.keyword("europe", 9, Reader(), ())
+    assert [hit.uri for hit in ledger.search.hits(scored, Reader())] == ["ingestor:s/says", "ingestor:s/below"]
+    row = rows_of(ledger)
+    europe, refunds = ledger.search.held("europe refunds", list(row.values()))
+    assert (list(europe.chunks), list(europe.context)) == ([row["says"]], [row["below"]])
+    assert sorted(refunds.context) == sorted([row["below"], row["other"]])
+    assert europe.context_rarity > refunds.context_rarity > 0
+    assert ledger.upkeep.keyword_problems() == []
+
+
+def test_an_edited_heading_rewrites_no_passage(ledger: Ledger) -> None:
+    """What stands below it keeps its chunk, is found by the new words and no more by the old, and only the heading
+    has to be embedded."""
+    put(ledger, "a", "Money comes back within a week.", section=("Refunds", "Europe"))
+    before = rows_of(ledger)
+    applied = put(ledger, "a", "Money comes back within a week.", section=("Refunds", "Benelux"))
+    assert (applied.chunks_added, applied.chunks_removed, applied.units_new) == (0, 0, 1)
+    assert rows_of(ledger) == before
+    assert (found(ledger, "europe"), found(ledger, "benelux")) == (set(), {"s/a"})
+    assert ledger.upkeep.keyword_problems() == []
+    assert ledger.upkeep.row_problems() == []
+
+
+def test_a_word_above_many_passages_is_not_looked_for_there(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The title of a long document stands above all of it, and says of none of its passages that it answers."""
+    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.search._COMMON", 0.5)
+    put(ledger, "a", "The harbour has a quay.", section=("Harbour",))
+    for name in "bcd":
+        put(ledger, name, f"Text {name} of another thing.", section=("Harbour",))
+    assert found(ledger, "harbour") == {"s/a"}
+    (harbour,) = ledger.search.held("harbour", list(rows_of(ledger).values()))
+    assert list(harbour.context) == []
+
+
+def test_a_sample_is_of_what_lives(ledger: Ledger) -> None:
+    """Neither replaced text nor that of a removed source; no more documents than were asked for."""
+    put(ledger, "a", "original words")
+    put(ledger, "a", "replaced text")
+    put(ledger, "b", "other text")
+    put(ledger, "c", "text of t", source="t")
+    ledger.sources.remove("t")
+    assert sorted(ledger.search.sample(9)) == ["other text", "replaced text"]
+    assert len(ledger.search.sample(1)) == 1
+
+
 def rows_of(ledger: Ledger) -> dict[str, int]:
     """The chunk row of each item of one chunk."""
     every = ledger.search.all_candidates(Reader(), Filters(), 100)
@@ -157,10 +208,10 @@ def test_which_chunks_hold_which_word(ledger: Ledger) -> None:
     row = rows_of(ledger)
     asked = [row["a"], row["b"]]
     pump, harbour, lighthouse = ledger.search.held("the pump of a harbour lighthouse", asked)
-    assert list(pump[1]) == [row["a"]]
-    assert sorted(harbour[1]) == sorted(asked)
-    assert list(lighthouse[1]) == []
-    assert lighthouse[0] > pump[0] > harbour[0] > 0
+    assert list(pump.chunks) == [row["a"]]
+    assert sorted(harbour.chunks) == sorted(asked)
+    assert list(lighthouse.chunks) == []
+    assert lighthouse.rarity > pump.rarity > harbour.rarity > 0
 
 
 def test_a_code_is_held_as_a_phrase(ledger: Ledger) -> None:
@@ -168,15 +219,15 @@ def test_a_code_is_held_as_a_phrase(ledger: Ledger) -> None:
     put(ledger, "a", "The code ERR-4012 is rare.")
     put(ledger, "b", "The number 4012 stands here, and err there.")
     row = rows_of(ledger)
-    ((_, holders),) = ledger.search.held("ERR-4012", list(row.values()))
-    assert list(holders) == [row["a"]]
+    (code,) = ledger.search.held("ERR-4012", list(row.values()))
+    assert list(code.chunks) == [row["a"]]
 
 
 def test_nothing_is_held_where_nothing_is_asked(ledger: Ledger) -> None:
     """No words, or no chunks."""
     put(ledger, "a", "some words")
     assert ledger.search.held("?!", [1]) == []
-    assert [list(holders) for _, holders in ledger.search.held("words", [])] == [[]]
+    assert [list(word.chunks) for word in ledger.search.held("words", [])] == [[]]
 
 
 def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +238,7 @@ def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatc
     put(ledger, "b", "harbour quay north")
     put(ledger, "c", "harbour quay")
     row = rows_of(ledger)
-    assert [list(holders) for _, holders in ledger.search.held("harbour pump", list(row.values()))] == [[row["a"]]]
+    assert [list(word.chunks) for word in ledger.search.held("harbour pump", list(row.values()))] == [[row["a"]]]
     assert len(ledger.search.held("harbour quay", list(row.values()))) == 1
 
 

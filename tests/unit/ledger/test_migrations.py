@@ -78,6 +78,8 @@ def test_an_older_ledger_is_brought_to_the_present_schema(fixture: Path, tmp_pat
     units = sorted(ledger.upkeep.settled_unit_ids())
     assert ledger.vectors(MODEL).get(units).shape == (2, LENGTH)
 
+    assert [month.spent.documents for month in ledger.usage.months()] in ([], [5])  # accounts are kept from schema 6 on
+
     ledger.sync.apply("handbook", RunId("later"), [revision(ledger, "tide.md", "The tide comes twice a day, third.")])
     assert ledger.index.backlog(generation.generation_id) == (1, 3)
     ledger.close()

@@ -18,18 +18,23 @@ from ingestor.ledger.packing import (
     wanted,
 )
 from ingestor.model import DocId, ModelId, UnitId
+from ingestor.pooling import own_units
 
 FACTS = DocumentFacts(
     doc_id=DocId("d"), source="s", item_id="a/b.md", name="b.md", title="", url="file:///b.md", acl=3, kind="markdown"
 )
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**31))))
-def test_units_survive_packing(units: list[tuple[int, int]]) -> None:
-    """Ids, weights and order, at 12 bytes each."""
-    packed = pack_units([(UnitId(unit), weight) for unit, weight in units])
-    assert list(unpack_units(packed)) == units
-    assert len(packed) == 12 * len(units)
+@given(
+    st.lists(st.tuples(st.integers(0, 2**40), st.integers(0, 2**31 - 1))), st.lists(st.integers(0, 2**40), max_size=9)
+)
+def test_units_survive_packing(units: list[tuple[int, int]], context: list[int]) -> None:
+    """Ids, weights and order, at 12 bytes each; what is context can be told from what is the chunk's own."""
+    packed = pack_units([(UnitId(unit), weight) for unit, weight in units], [UnitId(unit) for unit in context])
+    unpacked = unpack_units(packed)
+    assert list(own_units(unpacked)) == units
+    assert [unit for unit, weight in unpacked if weight < 0] == context
+    assert len(packed) == 12 * (len(units) + len(context))
 
 
 @given(st.lists(st.tuples(st.integers(0), st.integers(0), st.booleans(), st.none() | st.text())))

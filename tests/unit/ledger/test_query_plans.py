@@ -10,7 +10,7 @@ import pytest
 from connectors.base import ItemId, Scope
 from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
-from ingestor.ledger.sync import UNSETTLED
+from ingestor.ledger.milestones import UNSETTLED
 from ingestor.model import ChunkId, Filters, Generation, GenerationState, ModelId, Reader
 from tests.support.ledger_rows import put
 
@@ -23,6 +23,8 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
     "pending": lambda ledger, g: ledger.index.pending(g.generation_id, 10),
     "expected": lambda ledger, g: ledger.index.expected(g.generation_id, ChunkId(""), 10),
     "figures": lambda ledger, g: ledger.runs.figures("s"),
+    "measures": lambda ledger, g: ledger.measures.sources(),
+    "edits": lambda ledger, g: ledger.measures.edits(0.0),
     "item": lambda ledger, g: ledger.runs.item("s", ItemId("a")),
     "unsettled": lambda ledger, g: ledger.sync._db.read(UNSETTLED, {"doc": 1}),
     "known": lambda ledger, g: ledger.sync.known("s", Scope("a")),
@@ -66,5 +68,5 @@ def test_by_an_index(ledger: Ledger, question: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Database, "read", watched)
     QUESTIONS[question](ledger, generation)
     assert plans
-    walks = WALKS if question == "figures" else (*WALKS, *COUNTED)
+    walks = WALKS if question in {"figures", "measures"} else (*WALKS, *COUNTED)
     assert [plan for plan in plans if any(walk in plan for walk in walks)] == []

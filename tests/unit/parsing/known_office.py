@@ -185,6 +185,7 @@ def pptx() -> tuple[bytes, list[str]]:
         slide = deck.slides.add_slide(deck.slide_layouts[5])
         slide.shapes.title.text = f"Slide title {n}"
         passages.append(f"Slide title {n}")
+        box(slide.shapes, -0.2, 1.4, f"Banner {n} reaches over the edge.")
         box(slide.shapes, 1, 1.5, f"Left column {n} stands first.")
         box(slide.shapes, 5, 1.5, f"Right column {n} stands beside it.")
         group = slide.shapes.add_group_shape()

@@ -18,6 +18,7 @@ PAGE = b"<html><body><h1 id='fees'>Fees</h1><p>A fee.</p><h2 id='back'>Back</h2>
 NO_IDS = (
     b"<html><body><h1>Fees</h1><p>Flamingos travel for free, all of them, on every day of the year.</p></body></html>"
 )
+OUTER_ID = b"<html><body><h1 id='fees'>Fees</h1><p>A fee.</p><h2>Back</h2><p>Flamingos travel for free, all of them.</p></body></html>"
 PAGES = parsing_samples.pdf(
     [
         [(12, 700, "The harbour asks for a fee of each ship that stays at its quay for more than a night.")],
@@ -63,6 +64,7 @@ def link(document: Document, passage: Passage, url: str) -> str:
         ("a.md", MARKDOWN, "https://wiki/a", "#refunds"),
         ("a.html", PAGE, "https://wiki/a", "#back"),
         ("a.html", NO_IDS, "https://wiki/a", "#:~:text="),
+        ("a.html", OUTER_ID, "https://wiki/a", "#:~:text=Back"),
         (
             "a.pdf",
             PAGES,
@@ -87,3 +89,13 @@ def test_slides_and_sheets_have_their_number(
     passage = passage_with(document, word)
     assert passage.page == page
     assert link(document, passage, f"file:///{name}") == f"file:///{name}"
+
+
+def test_short_pages_are_cited_each_by_its_own_number(parsed: Parsed) -> None:
+    """Slides that were printed to a PDF are no passage together, which would open at the first of them."""
+    deck = [f"Flamingo {number} travels for free with all of its keepers." for number in range(1, 7)]
+    document = parsed("a.pdf", parsing_samples.pdf([[(12, 700, line)] for line in deck]))
+    cut = SemanticCutter().cut(document)
+    assert [link(document, passage, "file:///a.pdf") for passage in cut] == [
+        f"file:///a.pdf#page={number}" for number in range(1, 7)
+    ]

@@ -10,8 +10,8 @@ from PIL import Image
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
+from ingestor.parsing import clock, ocr, recipe, tesseract
 from ingestor.parsing import formats as known_formats
-from ingestor.parsing import ocr, recipe, tesseract
 from ingestor.parsing.images import parse_image
 from ingestor.parsing.ocr import Ocr, OcrMode
 from ingestor.parsing.pdf import parse_pdf
@@ -171,8 +171,8 @@ def test_no_more_pages_are_read_than_allowed(folder: Path, monkeypatch: pytest.M
     """What is beyond the limit is said, with each page that was read on its page."""
     stand_in(folder, rows(("Refunds", 1, 95.0), ("take", 1, 95.0), ("days.", 2, 95.0)))
     monkeypatch.setattr(ocr._process, "ocr", Ocr(pages=2).here())
-    asked: list[int] = []
-    monkeypatch.setattr(ocr._process, "more_time", lambda: asked.append(1))
+    asked: list[clock.Mark] = []
+    monkeypatch.setattr(clock._process, "tell", asked.append)
     scan = pictures.page(PROSE)
     document = parse_image(ParseRequest(name="a.tif", content=pictures.as_file(scan, "TIFF", [scan, scan, scan])))
     assert [(e.page, document.text[e.start : e.end]) for e in document.elements] == [
@@ -180,7 +180,7 @@ def test_no_more_pages_are_read_than_allowed(folder: Path, monkeypatch: pytest.M
         (2, "Refunds take days."),
         (3, "[Pages 3-4 are pictures and were not read: they are more than are read of one document.]"),
     ]
-    assert len(asked) == 2
+    assert asked == [clock.Mark.PICTURE] * 2
 
 
 def test_only_a_page_without_text_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from ingestor.model import Document, ElementKind
+from ingestor.model import Document, ElementKind, ParseRequest
+from ingestor.parsing import clock
+from ingestor.parsing.clock import Mark
+from ingestor.parsing.pdf import parse_pdf
 from tests.support import pdf_documents, pictures
 from tests.support.pdf_documents import ALL
 
@@ -49,3 +52,21 @@ def test_rows_of_a_table_stay_together(parsed: Parsed) -> None:
     text = parsed("a.pdf", pdf_documents.tables().content).text
     assert "Sensor 7 49.50 21" in text
     assert "Article Price Stock" in text
+
+
+def test_a_long_file_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the time of ten thousand pages is not that of one; so often as it may, and no more."""
+    told: list[Mark] = []
+    monkeypatch.setattr(clock, "STRETCH", 2)
+    monkeypatch.setattr(clock, "_process", clock._Process(tell=told.append, stretches=2))
+    parse_pdf(ParseRequest(name="a.pdf", content=pictures.pdf([[f"Words of page {n}."] for n in range(9)])))
+    assert told == [Mark.STRETCH] * 2
+
+
+def test_text_without_an_end_is_cited_by_its_pages(parsed: Parsed) -> None:
+    """A list of words in which nothing ends a paragraph begins a new one with every other page at the latest."""
+    page = ["words upon words that fill the line and never come to any end of it"] * 50
+    document = parsed("a.pdf", pictures.pdf([page] * 9))
+    pages = [e.page or 0 for e in document.elements]
+    assert pages == sorted(pages)
+    assert len(set(pages)) >= 5

@@ -12,7 +12,7 @@ talking = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "sock
 sys.addaudithook(lambda event, args: tried.append(event) if event in talking else None)
 sys.modules["torch"] = None
 from ingestor.parsing import unstructured_adapter as adapter
-adapter._prepare()
+adapter.prepare()
 from unstructured.nlp import tokenize
 from unstructured.partition import text_type
 from unstructured.partition.text import partition_text

@@ -8,11 +8,14 @@ import numpy as np
 import pytest
 
 from ingestor.errors import IndexUnavailable, UserError
-from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Reader, SearchMode, UnitId
 from ingestor.search.citations import cite
 from ingestor.search.scoring import (
     BESIDE,
+    CHUNK_SHARE,
+    CONTEXT_WORDS,
     KEYWORD_WEIGHT,
+    UNIT_SHARE,
     dense_scores,
     hybrid_scores,
     ranked,
@@ -51,12 +54,12 @@ def hit(**changes: object) -> Hit:
     return Hit(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def test_a_chunk_is_half_itself_and_half_its_best_unit() -> None:
+def test_a_chunk_is_itself_and_its_best_unit() -> None:
     """One sentence that answers lifts a passage that speaks of other things too."""
     every = [candidate(1, (1, 1)), candidate(2, (1, 1), (2, 1)), candidate(3, (2, 1))]
     scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
     assert scores[1] == pytest.approx(1.0)
-    assert scores[2] == pytest.approx(0.5 * np.sqrt(0.5) + 0.5 / np.hypot(1, BESIDE))
+    assert scores[2] == pytest.approx(CHUNK_SHARE * np.sqrt(0.5) + UNIT_SHARE / np.hypot(1, BESIDE))
     assert scores[3] == pytest.approx(0.0)
 
 
@@ -96,23 +99,59 @@ def test_a_chunk_without_all_its_vectors_has_no_dense_score() -> None:
     assert both[2] == pytest.approx(1.0 + KEYWORD_WEIGHT)
 
 
+def words(*held: tuple[float, Collection[int]]) -> list[HeldWord]:
+    return [HeldWord(rarity=rarity, chunks=chunks) for rarity, chunks in held]
+
+
 def test_a_chunk_holds_a_share_of_the_query() -> None:
     """Words count by their rarity, and one that stands nowhere counts in the whole."""
-    shares = word_shares([(6.0, [1, 2]), (2.0, [2]), (4.0, [])])
+    shares = word_shares(words((6.0, [1, 2]), (2.0, [2]), (4.0, [])))
     assert shares == pytest.approx({1: 0.5, 2: 8 / 12})
     assert word_shares([]) == {}
 
 
+def test_a_heading_says_less_than_the_text() -> None:
+    """A word above a chunk counts half, and less still where it stands above many; in both places it counts once."""
+    share = word_shares(
+        [
+            HeldWord(rarity=4.0, chunks=[1], context_rarity=4.0, context=[1, 2]),
+            HeldWord(rarity=4.0, chunks=[], context_rarity=1.0, context=[3]),
+        ]
+    )
+    assert share == pytest.approx({1: 4 / 8, 2: 4 * CONTEXT_WORDS / 8, 3: CONTEXT_WORDS / 8})
+
+
+def test_no_heading_outranks_the_passage_that_answers() -> None:
+    """Of two equally near passages the one that says the words is first, though the other stands below them all."""
+    share = word_shares([HeldWord(rarity=3.0, chunks=[1], context_rarity=9.0, context=[2]) for _ in range(4)])
+    scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.4}, share)
+    assert scores[1] > scores[2] > 0.4
+
+
+def test_what_stands_above_a_chunk_turns_it_a_little() -> None:
+    """Below a heading that is near a passage is nearer than without, and never as near as one that is near itself."""
+    every = [candidate(1, (2, 5)), candidate(2, (2, 5), (1, -1)), candidate(3, (1, 5), (2, -1))]
+    scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
+    assert 0 == scores[1] < scores[2] < 0.3 < 0.9 < scores[3]
+    assert unit_scores(X, every, BOTH, np.stack([X, Y])) == {1: [0.0], 2: [0.0], 3: [1.0]}
+
+
+def test_a_heading_that_is_not_embedded_yet_hides_nothing() -> None:
+    """What stands below it is found by what it says."""
+    scores = dense_scores(X, [candidate(1, (1, 1), (9, -1))], BOTH[:1], np.stack([X]))
+    assert scores == pytest.approx({1: 1.0})
+
+
 def test_a_stray_word_does_not_outrank_what_is_meant() -> None:
     """A question in other words than the answer's: the one word that matches by chance moves nothing far."""
-    asked = word_shares([(4.0, [2]), *((4.0, ()) for _ in range(5))])
+    asked = word_shares(words((4.0, [2]), *((4.0, ()) for _ in range(5))))
     scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.3}, asked)
     assert scores[1] > scores[2]
 
 
 def test_words_that_stand_together_outrank_a_likeness() -> None:
     """A question in the words of the answer is answered by it."""
-    asked = word_shares([(4.0, [2]), (4.0, [2]), (4.0, [2]), (4.0, [1])])
+    asked = word_shares(words((4.0, [2]), (4.0, [2]), (4.0, [2]), (4.0, [1])))
     scores = hybrid_scores([1, 2], {1: 0.5, 2: 0.3}, asked)
     assert scores[2] > scores[1]
 
@@ -163,8 +202,8 @@ class Ledger:
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> list[tuple[int, float]]:
         return [(2, 4.0)] if "word" in words else []
 
-    def held(self, words: str, chunks: Collection[int]) -> list[tuple[float, Collection[int]]]:
-        return [(1.0, {2} & set(chunks))] if "word" in words else []
+    def held(self, words: str, chunks: Collection[int]) -> list[HeldWord]:
+        return [HeldWord(rarity=1.0, chunks={2} & set(chunks))] if "word" in words else []
 
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         wanted = set(chunks)

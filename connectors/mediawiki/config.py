@@ -1,0 +1,125 @@
+"""The settings of a MediaWiki source, checked whole: a person gets every problem at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from connectors.secrets import NO_SECRET, Secret, secret
+from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, size, text, unknown
+from connectors.web.client import WebConfig
+from connectors.web.origins import other_hosts, web_address
+
+Namespace = int | str
+"""By its number, or by a name that the wiki knows it by."""
+
+_EXAMPLE = "https://wiki.example/w/api.php"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WikiConfig:
+    """``api`` is the address of ``api.php``. Empty ``namespaces`` are those that hold pages for readers. ``username``
+    with an ``@`` is that of a bot password, any other that of an account. ``max_size`` (of a file, or of a page as it
+    is shown) is in bytes, ``maxlag`` in seconds."""
+
+    name: str
+    api: str
+    web: WebConfig
+    namespaces: tuple[Namespace, ...] = ()
+    exclude_namespaces: tuple[Namespace, ...] = ()
+    talk: bool = False
+    files: bool = True
+    max_size: int = DEFAULT_MAX_SIZE
+    permissions: tuple[str, ...] = ()
+    username: str = ""
+    password: Secret = NO_SECRET
+    token: Secret = NO_SECRET
+    maxlag: int = 5
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether what is read may be more than everybody sees."""
+        return bool(self.username or self.token)
+
+
+KEYS = (
+    *("url", "namespaces", "exclude_namespaces", "talk", "files", "max_size", "permissions", "username"),
+    *("password_file", "password_env", "password_credential", "token_file", "token_env", "token_credential"),
+    *("ca_file", "allow_http", "hosts", "allow_private", "rate", "maxlag"),
+)
+
+
+def parse_settings(name: str, settings: Mapping[str, object]) -> WikiConfig:
+    """The configuration, or ``SettingsError`` with every problem."""
+    problems: list[str] = []
+    unknown(settings, KEYS, problems)
+    flag("allow_http", settings.get("allow_http", False), problems)
+    api = _api(web_address(settings, problems, example=_EXAMPLE), problems)
+    config = WikiConfig(
+        name=name,
+        api=api,
+        web=WebConfig(
+            url=api,
+            hosts=other_hosts(settings, problems),
+            allow_private=flag("allow_private", settings.get("allow_private", False), problems),
+            ca_file=text("ca_file", settings, problems),
+            rate=_rate(settings.get("rate", 20), problems),
+        ),
+        namespaces=_namespaces("namespaces", settings, problems),
+        exclude_namespaces=_namespaces("exclude_namespaces", settings, problems),
+        talk=flag("talk", settings.get("talk", False), problems),
+        files=flag("files", settings.get("files", True), problems),
+        max_size=size("max_size", settings.get("max_size", DEFAULT_MAX_SIZE), problems),
+        permissions=principals(settings.get("permissions", []), problems),
+        username=text("username", settings, problems),
+        password=secret("password", settings, problems),
+        token=secret("token", settings, problems),
+        maxlag=_maxlag(settings.get("maxlag", 5), problems),
+    )
+    if config.username and not config.password:
+        problems.append("username needs password_file, the file that holds its password")
+    if config.password and not config.username:
+        problems.append('a password needs username: that of a bot password looks like "Name@bot"')
+    if config.token and (config.username or config.password):
+        problems.append("a token and a password exclude each other; keep one")
+    if problems:
+        raise SettingsError(name, problems)
+    return config
+
+
+def _api(url: str, problems: list[str]) -> str:
+    """The address of ``api.php``, of that or of the folder it is in."""
+    if not url:
+        return "https://wiki.invalid/api.php"
+    parts = urlsplit(url)
+    if parts.query:
+        problems.append(f"url must have no ?; give the address of api.php, like {_EXAMPLE}")
+    folder = re.sub(r"/(?:api|index)\.php$", "", parts.path).rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{folder}/api.php"
+
+
+def _namespaces(key: str, settings: Mapping[str, object], problems: list[str]) -> tuple[Namespace, ...]:
+    value = settings.get(key, [])
+    fine = isinstance(value, list | tuple) and all(
+        isinstance(one, str) or (isinstance(one, int) and not isinstance(one, bool) and one >= 0) for one in value
+    )
+    if not fine or not isinstance(value, list | tuple):
+        problems.append(f'{key} must be a list of names or numbers, like ["", "Help", 100]; "" is that of articles')
+        return ()
+    return tuple(value)
+
+
+def _rate(value: object, problems: list[str]) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0.01 <= value <= 1000:
+        return float(value)
+    problems.append("rate must be a number of requests a second, from 0.01 to 1000")
+    return 1.0
+
+
+def _maxlag(value: object, problems: list[str]) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    problems.append("maxlag must be a number of seconds; 0 does not ask the wiki whether it lags")
+    return 0

@@ -1,0 +1,89 @@
+"""A scripted wiki, the connector, the engine and a ledger: what a run makes of the wiki can be asked in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from connectors.base import Fetched, ItemRef
+from connectors.mediawiki.config import parse_settings
+from connectors.mediawiki.source import WikiSource
+from connectors.web.pace import Pace
+from ingestor.model import blake
+from tests.support.media_wiki import MediaWiki
+from tests.support.world import SOURCE, World
+
+TEXT = "== About {0} ==\nThe page about {0} says that {0} is a thing of its own. It goes on for another sentence.\n"
+NAMES = ("Invoices", "Refunds", "Parcels", "Laptops", "Printers", "Badges", "Ladders", "Kitchens")
+
+
+class Counting(WikiSource):
+    """Counts what is read, and waits for nobody."""
+
+    fetched = 0
+
+    def fetch(self, ref: ItemRef) -> Fetched:
+        self.fetched += 1
+        return super().fetch(ref)
+
+
+class Bench:
+    """A wiki of a few pages and a world that reads it."""
+
+    def __init__(self, base: Path, wiki: MediaWiki, **settings: object) -> None:
+        self.base = base
+        self.wiki = wiki
+        for name in NAMES:
+            wiki.put(name, TEXT.format(name))
+        (base / "state").mkdir()
+        self.world = World(base, base / "state", source=self.make(**settings))
+
+    def make(self, **settings: object) -> Counting:
+        config = parse_settings(SOURCE, {"url": self.wiki.url, "permissions": ["public"], **settings})
+        web = replace(config.web, first_pause_s=0.001, silence_s=0.3, most_s=2.0, attempts=2, rate=1000.0)
+        # Nothing is fresh for longer than the answer: a run that follows at once is to see what changed.
+        return Counting(replace(config, web=web), pace=Pace())
+
+    def configure(self, **settings: object) -> None:
+        """As after a restart, perhaps with another configuration."""
+        self.source.close()
+        self.world.close()
+        self.world = World(self.base, self.base / "state", source=self.make(**settings))
+
+    @property
+    def source(self) -> Counting:
+        assert isinstance(self.world.source, Counting)
+        return self.world.source
+
+    def held(self) -> dict[str, bytes]:
+        """Item and content hash of all that the ledger has."""
+        return dict(self.world.ledger.sync._db.read("SELECT item_id, content_hash FROM item"))
+
+    def wanted(self, **namespaces: tuple[int, ...]) -> dict[str, bytes]:
+        return {item: blake(content) for item, content in self.wiki.readable(**namespaces).items()}
+
+    def equal(self) -> None:
+        """The ledger holds exactly what the wiki shows."""
+        assert self.held() == self.wanted()
+        self.world.healthy()
+
+    def document(self, title: str) -> str:
+        """The document of a page, by its title now."""
+        page = next(page for page in self.wiki.pages.values() if page.title == title)
+        return self.world.doc_ids()[str(page.page_id)]
+
+    def close(self) -> None:
+        self.source.close()
+        self.world.close()
+        self.wiki.close()
+
+
+@contextmanager
+def wiki_bench(base: Path, wiki: MediaWiki | None = None, **settings: object) -> Iterator[Bench]:
+    made = Bench(base, wiki or MediaWiki(), **settings)
+    try:
+        yield made
+    finally:
+        made.close()
