@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ingestor.errors import LedgerError
 from ingestor.web.access import SCOPE_KEY, Access, Refused
 from ingestor.web.problems import problem
 
@@ -40,6 +41,9 @@ class OwnersGate:
             scope[SCOPE_KEY] = self._access.caller(Headers(scope=scope).getlist("authorization"))
         except Refused:
             await problem(401, "This token is not valid.", headers=_CHALLENGE)(scope, receive, send)
+            return
+        except LedgerError as error:  # a damaged file of tokens lets nobody in
+            await problem(503, error.message, hint=error.hint)(scope, receive, send)
             return
         await self._application(scope, receive, send)
 
@@ -90,6 +94,9 @@ class PortGate:
                 await (self._too_quick(peer) or refusal)(scope, receive, send)
                 return
             caller = None
+        except LedgerError:  # what is damaged, and where, is for the owner to read
+            await problem(503, "Tokens cannot be looked up.")(scope, receive, send)
+            return
         if late := self._too_quick(peer if caller is None or caller is self._access.without else caller.key):
             await late(scope, receive, send)
             return

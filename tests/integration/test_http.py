@@ -252,6 +252,20 @@ def test_a_body_has_a_length_and_a_time(portal: Portal, anybody: TestClient, mon
     assert asyncio.run(slowly())[0]["status"] == 408
 
 
+def test_damaged_tokens_let_nobody_in(portal: Portal) -> None:
+    """Nor anybody as somebody else; who asks without one is answered as before."""
+    token, file = portal.token("public"), portal.world.state / "tokens.json"
+    whole = file.read_text()
+    file.write_text(whole[:-9])
+    try:
+        with portal.client(token) as client, portal.client() as anybody:
+            told = is_problem(client.get("/v1/sources"), 503)
+            assert str(portal.world.state) not in json.dumps(told)
+            assert anybody.get("/v1/sources").status_code == 200
+    finally:
+        file.write_text(whole)
+
+
 def test_nobody_asks_too_often(world: World) -> None:
     """Each caller has a number of requests a minute of his own; wrong tokens have one, too."""
     portal = Portal(world, per_minute=30)  # five may come at once
