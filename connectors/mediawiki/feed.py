@@ -18,6 +18,7 @@ from connectors.mediawiki.api import Answer, Api
 from connectors.mediawiki.pages import seconds
 
 _OVERLAP_S = 120.0
+_YOUNG_S = 3600.0
 _ROWS_MOST = 5_000  # beyond that a listing of everything costs less
 _FORM = 1
 
@@ -124,7 +125,7 @@ def since(api: Api, cursor: Cursor) -> Window | None:
             events |= {int(one["logid"]): one for one in found.get("logevents", [])}
             if len(changes) + len(events) > _ROWS_MOST:
                 return None
-        if not _unbroken(cursor, changes, events) or at < cursor.at - _OVERLAP_S:
+        if not _unbroken(cursor, changes, events, at) or at < cursor.at - _OVERLAP_S:
             return None
         fresh = [one for number, one in changes.items() if number not in cursor.rows and number != cursor.row]
         fresh += [one for number, one in events.items() if number not in cursor.logs]
@@ -137,13 +138,16 @@ def since(api: Api, cursor: Cursor) -> Window | None:
         raise _strange(api) from error
 
 
-def _unbroken(cursor: Cursor, changes: dict[int, Answer], events: dict[int, Answer]) -> bool:
-    """Whether nothing can have been purged between the cursor and now: its last row is there, or went with its page,
-    whose deletion is told of."""
-    if not cursor.row or cursor.row in changes:
+def _unbroken(cursor: Cursor, changes: dict[int, Answer], events: dict[int, Answer], now: float) -> bool:
+    """Whether nothing can have been purged between the cursor and now: its last row is there; or others of the time
+    are, and it went with its page, whose deletion is told of. Where there was no row, because nothing had changed for
+    so long, what is new cannot have come and gone within the hour."""
+    if not cursor.row:
+        return now - cursor.at < _YOUNG_S
+    if cursor.row in changes:
         return True
     deleted = (one for one in events.values() if one.get("type") == "delete" and one.get("action") == "delete")
-    return any(one.get("logpage") == cursor.row_page for one in deleted)
+    return not cursor.rows.isdisjoint(changes) and any(one.get("logpage") == cursor.row_page for one in deleted)
 
 
 def _after(cursor: Cursor, changes: dict[int, Answer], events: dict[int, Answer], at: float) -> Cursor:

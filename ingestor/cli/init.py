@@ -106,6 +106,16 @@ per_minute = 600
 # exclude = ["_Sidebar.*", "_Footer.*"]
 # schedule = "30s"                    # one question to the server each time
 # permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
+#
+# [[source]]
+# name = "company-wiki"
+# kind = "mediawiki"                  # MediaWiki 1.35 or later ("MediaWiki" in README.md)
+# url = "https://wiki.example/w/api.php"    # Special:Version of the wiki names it
+# username = "Reader@ingestor"        # a bot password; or an account, or token_file for OAuth; none for a public wiki
+# password_file = "company-wiki.password"
+# exclude_namespaces = ["User"]       # talk pages are off anyway (talk = false)
+# schedule = "30s"                    # two questions to the wiki each time
+# permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
 """
 
 

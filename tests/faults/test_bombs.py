@@ -7,6 +7,7 @@ of the program, and writes ``tests/results/bombs.md``.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -197,8 +198,9 @@ def test_bombs_of_their_real_sizes(tmp_path: Path) -> None:
         "Bombs of their real sizes",
         [
             (
-                f"Limits: {LIMITS.seconds:g} s, {LIMITS.memory // mebibyte:,} MiB of data, {LIMITS.scratch // mebibyte:,} MiB "
-                "of temporary files. Memory is the largest sum seen of the worker and what it started, 20 looks a second."
+                f"Limits: {LIMITS.seconds:g} s without waiting for a processor, {LIMITS.memory // mebibyte:,} MiB of data, "
+                f"{LIMITS.scratch // mebibyte:,} MiB of temporary files. Load {os.getloadavg()[2]:.0f} on {os.cpu_count()} "
+                "processors. Memory is the largest sum seen of the worker and what it started, 20 looks a second."
             ),
             "",
             "| bomb | file, KiB | came to | s | peak memory, MiB |",

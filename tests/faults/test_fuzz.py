@@ -8,7 +8,6 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
 import time
 import zipfile
@@ -25,6 +24,7 @@ from ingestor.parsing.limits import Limits
 from ingestor.parsing.pool import ParserPool
 from tests.support.faults_report import campaign_seed, write_report
 from tests.support.mutants import Mutant, mutant
+from tests.support.old_office import old_office
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "parsing"))
 
@@ -78,18 +78,6 @@ def undated(content: bytes) -> bytes:
             member.compress_type = info.compress_type
             made.writestr(member, body)
     return out.getvalue()
-
-
-def old_office(folder: Path) -> dict[str, bytes]:
-    """Word and PowerPoint files of before 2007, made by LibreOffice out of ours."""
-    made = {}
-    for name, content, old in (("a.docx", known_office.docx()[0], "doc"), ("b.pptx", parsing_samples.pptx(), "ppt")):
-        (folder / name).write_bytes(content)
-        profile = f"-env:UserInstallation={(folder / 'profile').as_uri()}"
-        command = ["soffice", profile, "--headless", "--convert-to", old, "--outdir", str(folder), str(folder / name)]
-        subprocess.run(command, check=True, capture_output=True, timeout=240)
-        made[f"old.{old}"] = (folder / name).with_suffix(f".{old}").read_bytes()
-    return made
 
 
 def outcome(future: Future[Document], broken: Mutant, seed: int) -> str:

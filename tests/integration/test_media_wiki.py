@@ -234,6 +234,25 @@ def test_a_feed_that_was_purged_is_not_gone_on_with(bench: Bench) -> None:
     bench.equal()
 
 
+def test_an_empty_feed_is_gone_on_with_for_an_hour(bench: Bench) -> None:
+    """Nobody edits a wiki for months: it is not listed whole each time, and not trusted for long either."""
+    bench.wiki.purge()
+    bench.world.sync()
+
+    def asked_for_everything() -> bool:
+        bench.wiki.server.asked.clear()
+        bench.world.sync()
+        return any(asked.fields.get("generator") == "allpages" for asked in bench.wiki.server.asked)
+
+    assert not asked_for_everything()
+    bench.wiki.clock += 3601
+    assert asked_for_everything()
+    assert not asked_for_everything()
+    bench.wiki.put("Refunds", FLAMINGOS)
+    assert not asked_for_everything()
+    bench.equal()
+
+
 def test_r5_a_wiki_restored_from_a_backup_is_listed_whole(bench: Bench) -> None:
     """Numbers that were seen are given again to something else."""
     bench.world.sync()

@@ -124,7 +124,7 @@ class MediaWiki:
         with self._lock:
             page_id = next(one.page_id for one in reversed(self.gone.values()) if one.title == title)
             self._tick()
-            self.pages[page_id] = self.gone.pop(page_id)
+            self.pages[page_id] = replace(self.gone.pop(page_id), rendered="")
             self._log("delete", "restore", page_id, title)
             return page_id
 

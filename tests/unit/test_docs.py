@@ -16,6 +16,8 @@ import ingestor
 from connectors.files.config import KEYS, parse_settings
 from connectors.gitwiki.config import KEYS as GIT_KEYS
 from connectors.gitwiki.config import parse_settings as parse_git
+from connectors.mediawiki.config import KEYS as WIKI_KEYS
+from connectors.mediawiki.config import parse_settings as parse_wiki
 from ingestor.cli.main import app
 from ingestor.config import Config, build
 from ingestor.errors import IngestorError, ParseReason
@@ -177,7 +179,7 @@ def test_the_example_is_accepted_with_its_source_too(tmp_path: Path) -> None:
     lines = [line for tail in tails for line in ("[[source]]", *re.findall(r"^# (\w+ = .*)$", tail, re.MULTILINE))]
     assert sum(line.startswith("# ") for line in text[len(head) :].splitlines()) == len(lines)
     sources = build(tomllib.loads(head + "\n".join(lines)), file=file).sources
-    assert [source.kind for source in sources] == ["files", "gitwiki"]
+    assert [source.kind for source in sources] == ["files", "gitwiki", "mediawiki"]
 
 
 def test_every_key_of_a_git_source_is_listed_with_its_default() -> None:
@@ -191,6 +193,20 @@ def test_every_key_of_a_git_source_is_listed_with_its_default() -> None:
     assert set(listed) == set(GIT_KEYS)
     given = {key: tomllib.loads(f"v = {value}")["v"] for key, value in listed.items() if value is not None}
     assert parse_git("w", {"url": "/x", **given}) == parse_git("w", {"url": "/x"})
+
+
+def test_every_key_of_a_mediawiki_source_is_listed_with_its_default() -> None:
+    """The table of MediaWiki holds exactly the keys that the kind takes, with the values in force."""
+    rows = table(section(README, "MediaWiki"), "key")
+    listed = {
+        key: default
+        for cell, cells, _ in rows
+        for key, default in zip(named(cell), _defaults(cell, cells), strict=True)
+    }
+    assert set(listed) == set(WIKI_KEYS)
+    given = {key: tomllib.loads(f"v = {value}")["v"] for key, value in listed.items() if value is not None}
+    url = "https://wiki.example/w/api.php"
+    assert parse_wiki("w", {"url": url, **given}) == parse_wiki("w", {"url": url})
 
 
 def _defaults(cell: str, cells: str) -> list[str | None]:
