@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.errors import ConnectorError
-from ingestor.errors import IngestorError, SourceHeld, StateBusy, UserError
+from ingestor.errors import IngestorError, LedgerError, SourceHeld, StateBusy, UserError
 from ingestor.wire import ErrorReply
 
 
@@ -21,6 +21,12 @@ def describe(error: BaseException) -> ErrorReply | None:
         place = f"{error.filename}: " if error.filename else ""
         return ErrorReply(message=f"{place}{error.strerror}.", exit_code=4)
     return None
+
+
+def outward(error: BaseException) -> ErrorReply | None:
+    """What somebody else than the owner of the state folder reads of it. Of the ledger and of files nothing: their
+    errors name our own folders."""
+    return None if isinstance(error, LedgerError | OSError) else describe(error)
 
 
 def rebuild(reply: ErrorReply) -> IngestorError:

@@ -23,9 +23,10 @@ from ingestor.moments import moment
 from ingestor.search.prompt import CONTEXT_TOP, SMALLEST_BUDGET, build, document_text, merges, sources_text, trace_text
 from ingestor.web.access import SCOPE_KEY, Caller
 from ingestor.web.api import Reads
-from ingestor.web.failures import describe
+from ingestor.web.failures import describe, outward
 
 Search = Callable[[wire.SearchRequest], wire.SearchReply]
+Told = Callable[[BaseException], wire.ErrorReply | None]
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 Asked = Context[Any, Any]
@@ -48,8 +49,9 @@ Budget = Annotated[int, Field(ge=SMALLEST_BUDGET, le=50_000, description="Tokens
 Values = Annotated[tuple[str, ...], Field(max_length=50)]
 
 
-def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller]) -> MCPServer[Any]:
-    """``caller`` is asked with each call, for a token may be revoked. It raises ``UserError``."""
+def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told: Told = describe) -> MCPServer[Any]:
+    """``caller`` is asked with each call, for a token may be revoked. It raises ``UserError``. ``told`` is what an
+    assistant reads of an error."""
     made: MCPServer[Any] = MCPServer(
         "ingestor", version=__version__, instructions=_INSTRUCTIONS, log_level="WARNING", subscriptions=False
     )
@@ -89,7 +91,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller]) -> M
             said = f"{context.text}\n{found.note}\n" if found.note else context.text
             return _data(said, {"citations": [one.model_dump(mode="json") for one in context.citations]})
 
-        return _answered(answer)
+        return _answered(answer, told)
 
     @made.tool(title="Read a document", annotations=_READS, structured_output=False)
     def read_document(
@@ -105,7 +107,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller]) -> M
             more = f"\nIt goes on: read_document with first={behind}.\n" if behind is not None else ""
             return _data(text + more, {"next": behind})
 
-        return _answered(answer)
+        return _answered(answer, told)
 
     @made.tool(title="Trace a passage", annotations=_READS, structured_output=False)
     def trace(
@@ -118,7 +120,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller]) -> M
             reply = reads.trace(chunk_id, caller(asked).reads_as())
             return _data(trace_text(reply), {"current": reply.current})
 
-        return _answered(answer)
+        return _answered(answer, told)
 
     @made.tool(title="List the sources", annotations=_READS, structured_output=False)
     def list_sources(asked: Asked) -> CallToolResult:
@@ -128,7 +130,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller]) -> M
             reply = reads.freshness(caller(asked).reads_as())
             return _data(sources_text(reply, time.time()), reply.model_dump(mode="json"))
 
-        return _answered(answer)
+        return _answered(answer, told)
 
     return made
 
@@ -136,7 +138,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller]) -> M
 def routes(search: Search, reads: Reads) -> tuple[Sequence[BaseRoute], Lifespan]:
     """The tools at ``/mcp`` of an HTTP server, as the caller whom its gate named; what has to run beside them. No
     session is kept: each request carries its own token."""
-    made = server(search, reads, _caller_of)
+    made = server(search, reads, _caller_of, outward)
     # Whom a request may call us by is the gate's to judge.
     unjudged = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     app = made.streamable_http_app(stateless_http=True, json_response=True, transport_security=unjudged)
@@ -164,14 +166,14 @@ def _data(text: str, structured: dict[str, Any]) -> CallToolResult:
     )
 
 
-def _answered(answer: Callable[[], CallToolResult]) -> CallToolResult:
+def _answered(answer: Callable[[], CallToolResult], tell: Told) -> CallToolResult:
     """What a person could act on is told in its words; anything else is a bug, of which only the log tells."""
     try:
         return answer()
     except ToolError:
         raise
     except Exception as error:
-        told = describe(error)
+        told = tell(error)
         if told is None:
             raise
         raise ToolError(f"{told.message} {told.hint}".strip()) from None

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from starlette.responses import JSONResponse
 
 from connectors.errors import ConnectorError
-from ingestor.errors import EmbedderError, IndexFailure, SourceHeld, StateBusy, UnknownId, UserError
-from ingestor.web.failures import describe
+from ingestor.errors import EmbedderError, IndexFailure, SourceHeld, UnknownId, UserError
+from ingestor.web.failures import outward
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -22,8 +22,8 @@ def problem(status: int, detail: str, *, hint: str = "", headers: Mapping[str, s
 
 
 def problem_of(error: BaseException) -> JSONResponse | None:
-    """What a caller is told of ``error``; None when it is a bug, of which he is told nothing."""
-    reply = describe(error)
+    """What a caller is told of ``error``; None when he is told nothing, and the log has it."""
+    reply = outward(error)
     return None if reply is None else problem(_status(error), reply.message, hint=reply.hint)
 
 
@@ -35,7 +35,7 @@ def _status(error: BaseException) -> int:
             return HTTPStatus.BAD_REQUEST
         case SourceHeld():
             return HTTPStatus.CONFLICT
-        case StateBusy() | IndexFailure() | EmbedderError() | ConnectorError():
+        case IndexFailure() | EmbedderError() | ConnectorError():
             return HTTPStatus.SERVICE_UNAVAILABLE
         case _:
             return HTTPStatus.INTERNAL_SERVER_ERROR

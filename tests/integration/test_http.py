@@ -17,7 +17,7 @@ from starlette.testclient import TestClient
 
 from ingestor import wire
 from ingestor.config import build
-from ingestor.errors import IndexUnavailable, UserError
+from ingestor.errors import IndexUnavailable, LedgerError, UserError
 from ingestor.holding import http_port
 from ingestor.tokens import Role
 from ingestor.web import guard, turns
@@ -333,8 +333,9 @@ def test_a_failure_of_a_part_is_no_secret_and_a_bug_is(portal: Portal, anybody: 
     """The one is told in its own words; of the other the log has the details."""
     portal.operations.error = IndexUnavailable("It is being rebuilt.")
     assert is_problem(anybody.post("/v1/search", json={"query": "x"}), 503)["detail"] == "It is being rebuilt."
-    portal.operations.error = RuntimeError("canary-5c1d")
-    assert "canary" not in json.dumps(is_problem(anybody.post("/v1/search", json={"query": "x"}), 500))
+    for error in (RuntimeError("canary-5c1d"), LedgerError("The ledger /srv/canary-5c1d has the older schema 5.")):
+        portal.operations.error = error
+        assert "canary" not in json.dumps(is_problem(anybody.post("/v1/search", json={"query": "x"}), 500))
 
 
 def test_an_answer_is_kept_by_nobody(anybody: TestClient) -> None:

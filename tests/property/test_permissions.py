@@ -114,9 +114,9 @@ COMMANDS: Mapping[str, Callable[[PermissionWorld], list[list[str]]]] = {
 """The commands that ask as somebody; `mcp` does by the tools, and `token add` only says as whom."""
 
 OWNERS = set(
-    "approve backfill backup config:check config:show chunk doctor formats health init model:list model:rollback"
+    "approve backfill backup config:check config:show chunk cost doctor formats health init model:list model:rollback"
     " model:switch pause quarantine:ignore quarantine:list quarantine:retry quarantine:show rebuild reload restore"
-    " resume run runs source:add source:list source:remove status sync token:list token:revoke verify why".split()
+    " resume run runs source:add source:list source:remove status support-bundle sync token:list token:revoke verify why".split()
 )
 """The commands that are for the owner of the state folder, who reads everything."""
 
