@@ -10,7 +10,7 @@ CHUNKERS := .cache/chunkers-venv
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench bench-retrieval faults fuzz realfiles deploy-test clean install install-dev
+.PHONY: help demo test check bench bench-retrieval faults fuzz soak realfiles deploy-test clean install install-dev
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -43,6 +43,9 @@ faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tes
 
 fuzz: $(VENV)/.installed-dev  ## Two thousand broken files through the parsers; writes tests/results/fuzz.md
 	$(BIN)/python -m pytest -q -m long tests/faults/test_fuzz.py -s
+
+soak: $(VENV)/.installed-dev  ## The service for half an hour in a folder that never rests; writes tests/results/soak.md
+	$(BIN)/python -m pytest -q -m long tests/acceptance/test_soak.py -p no:randomly -s
 
 realfiles: $(VENV)/.installed-dev  ## Real files of public projects against other readers; fetches them into .cache/
 	$(BIN)/python -m tests.realfiles

@@ -24,17 +24,8 @@ _LONGEST = 2000
 
 _SECRET_KEY = re.compile(r"password|passwd|token|secret|authorization|api_?key|cookie", re.IGNORECASE)
 _CONTENT_KEYS = frozenset({"text", "content", "passage", "passages", "query", "body", "html"})
-_ABOUT = (
-    "source",
-    "reason",
-    "kind",
-    "logger",
-    "stage",
-    "operation",
-    "model",
-    "generation",
-    "file",
-)  # what an event is on
+# What an event is about: another one of the same name that differs in these is not its repetition.
+_ABOUT = ("source", "reason", "kind", "logger", "stage", "operation", "model", "generation", "file")
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _CHATTY = ("httpx", "httpcore", "chromadb", "uvicorn", "apscheduler", "asyncio", "watchdog", "transformers")
 

@@ -25,6 +25,7 @@ from ingestor.space import NoSpace, is_full
 _APPLICATION_ID = 0x1A6E5702  # so that `file` and a curious person can tell whose database this is
 _WAL_LIMIT = 64 * 1024 * 1024  # bytes the WAL file may keep after a checkpoint
 _BUSY_MS = 10_000
+_IDLE_KEPT = 4  # read connections; a moment with more readers must not keep its descriptors for ever
 _WAL_LOOK = 100  # commits between two looks at its size
 _WAL_WAIT_MS = 200  # how long a commit may wait for readers to let go of a WAL that is too long
 
@@ -112,8 +113,8 @@ class Database:
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
         """A read connection for one question. Inside a write transaction of this thread: its connection, so
-        that what was just written is seen. There are as many as ever read at once, and not one a thread:
-        each request that crosses the socket has a thread of its own."""
+        that what was just written is seen. There are as many as read at once, of which a few are kept, and not
+        one a thread: each request that crosses the socket has a thread of its own."""
         transaction = self._open_transaction
         if transaction is not None and transaction.thread == threading.get_ident():
             yield transaction.connection
@@ -125,8 +126,14 @@ class Database:
         try:
             yield connection
         finally:
-            if connection in self._all:  # not closed meanwhile
+            if connection not in self._all:
+                pass  # closed meanwhile
+            elif len(self._idle) < _IDLE_KEPT:
                 self._idle.append(connection)
+            else:
+                with contextlib.suppress(ValueError):  # closed just now
+                    self._all.remove(connection)
+                connection.close()
 
     # -- writing -------------------------------------------------------------------------------
 

@@ -201,9 +201,9 @@ def arm_after_the_scan(patch: pytest.MonkeyPatch) -> None:
 def rely_on_hints(patch: pytest.MonkeyPatch) -> None:
     add = Schedule.add
 
-    def without_scans(self: Schedule, name: str, timing: Timing, action: Callable[[], None]) -> None:
+    def without_scans(self: Schedule, name: str, timing: Timing, action: Callable[[], None], **more: Any) -> None:
         if name != SOURCE:
-            add(self, name, timing, action)
+            add(self, name, timing, action, **more)
 
     patch.setattr(Schedule, "add", without_scans)
 

@@ -75,3 +75,22 @@ def test_pages_of_a_walk_hold_no_snapshot(db: Database) -> None:
         commit(db, number)
         db.read("SELECT key FROM setting WHERE key > ? ORDER BY key LIMIT 100", (str(number),))
     assert db.wal_bytes() < ROOM
+
+
+def test_a_moment_with_many_readers_keeps_no_descriptors_for_ever(db: Database) -> None:
+    """A few connections are kept for the next ones; the others go with their reader."""
+    together = threading.Barrier(12)
+
+    def read() -> None:
+        with db._reader() as connection:
+            together.wait(30)
+            assert connection.execute("SELECT count(*) FROM setting").fetchone() == (5_000,)
+
+    readers = [threading.Thread(target=read) for _ in range(12)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    assert len(db._idle) == database._IDLE_KEPT
+    assert len(db._all) == database._IDLE_KEPT + 1  # and the writer's
+    assert db.read("SELECT count(*) FROM setting") == [(5_000,)]
