@@ -12,7 +12,7 @@ from connectors import registry
 from connectors.base import ItemId
 from ingestor.model import Outcome, Reader
 from ingestor.search.citations import cite
-from tests.support.media_wiki import MediaWiki
+from tests.support.media_wiki import MediaWiki, sent
 from tests.support.web_server import Answer as Reply
 from tests.support.web_server import Asked, web_server
 from tests.support.wiki_bench import TEXT, Bench, wiki_bench
@@ -215,12 +215,18 @@ def test_r5_a_listing_that_lacks_what_is_there_deletes_nothing(bench: Bench) -> 
     ids = bench.world.doc_ids()
     bench.wiki.purge()
 
-    def empty(asked: Asked) -> Reply | None:
-        return Reply(body=b'{"batchcomplete":true}') if asked.fields.get("generator") == "allpages" else None
+    def short(asked: Asked) -> Reply | None:
+        fields = asked.fields
+        if fields.get("generator") != "allpages" or fields["gapnamespace"] != "0" or "gapcontinue" in fields:
+            return None
+        return sent({"batchcomplete": True, "continue": {"gapcontinue": "L", "continue": "-||"}})
 
-    bench.wiki.weather = empty
-    assert bench.world.run().counts.deleted == 0
+    bench.wiki.weather = short
+    assert bench.world.sync().counts.deleted == 0
     assert bench.world.doc_ids() == ids
+    bench.wiki.purge()
+    bench.wiki.delete("Badges")
+    assert bench.world.sync().counts.deleted == 1
 
 
 def test_a_feed_that_was_purged_is_not_gone_on_with(bench: Bench) -> None:
