@@ -335,7 +335,7 @@ class Service:
     def maintain(self) -> None:
         """What time makes necessary: forget what is past retention, build a bloated index anew."""
         for job in (Job.RETENTION, Job.REBUILD):
-            self.maintenance.do(job)
+            self.maintenance.do(job, in_passing=True)
 
 
 class _Still:

@@ -64,8 +64,9 @@ class Maintenance:
                 else:
                     self._begin(job, timing)
 
-    def do(self, job: Job) -> JobOutcome:
-        """Now. What goes wrong is said and remembered, and the job is tried again at its next turn."""
+    def do(self, job: Job, *, in_passing: bool = False) -> JobOutcome:
+        """Now. What goes wrong is said and remembered, and the job is tried again at its next turn. ``in_passing``: of
+        a command that came for something else, whose output is not about this."""
         began, stop = now(), self._service.stop
         try:
             outcome, message = self._jobs[job]()
@@ -77,7 +78,7 @@ class Maintenance:
         ended = now()
         said = {"kind": job.value, "outcome": outcome.value, "message": message, "duration_s": round(ended - began, 3)}
         if outcome is JobOutcome.OK:
-            _log.info("maintenance_done", **said)
+            (_log.debug if in_passing else _log.info)("maintenance_done", **said)
         else:
             _log.warning("maintenance_trouble", **said)
         with contextlib.suppress(LedgerError):
