@@ -6,7 +6,8 @@ import bisect
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from ingestor.errors import IndexUnavailable
 from ingestor.ledger.ledger import Ledger
 from ingestor.model import (
     ChunkId,
+    Document,
     GenerationState,
     ParseRequest,
     Passage,
@@ -139,26 +141,38 @@ def at(row: Row, ranked: Sequence[Sequence[int]]) -> list[list[Place]]:
 # -- our scoring ---------------------------------------------------------------------------------------
 
 
-def given_our_scoring(part: Part, places: Sequence[Place], embedder: KeptEmbedder) -> list[list[Place]]:
-    """Hybrid search over these chunks by the program's own ledger and searcher, compared exactly."""
-    with TemporaryDirectory(prefix="bench-retrieval-") as scratch:
-        ledger = Ledger(Path(scratch))
+def given_our_scoring(
+    part: Part, places: Sequence[Place], embedder: KeptEmbedder, mode: SearchMode = SearchMode.HYBRID
+) -> list[list[Place]]:
+    """Search over these chunks by the program's own ledger and searcher, compared exactly."""
+    revisions = [
+        _revision(corpus, text, [place for place in places if place[0] == corpus])
+        for corpus, text in part.corpora.items()
+    ]
+    with searcher_over(revisions, embedder) as searcher:
+        return [
+            [
+                (hit.uri.rpartition("/")[2], *hit.span)
+                for hit in searcher.search(one.question, mode=mode, top=TOP, reader=Reader()).hits
+            ]
+            for one in part.asked
+        ]
+
+
+@contextmanager
+def searcher_over(revisions: Sequence[PutRevision], embedder: KeptEmbedder) -> Iterator[Searcher]:
+    """A ledger that holds these and nothing else, wholly embedded."""
+    with TemporaryDirectory(prefix="bench-retrieval-") as scratch, closing(Ledger(Path(scratch))) as ledger:
         ledger.sources.put("given", "files", {}, "registered")
-        for corpus, text in part.corpora.items():
-            ledger.sync.apply("given", RunId("r"), [_revision(corpus, text, [p for p in places if p[0] == corpus])])
+        for revision in revisions:
+            ledger.sync.apply("given", RunId("r"), [revision])
         generation = ledger.index.add_generation(embedder.model, "none", GenerationState.SERVING)
         vectors = ledger.vectors(embedder.model)
         step = EmbedStep(ledger.index, vectors, embedder)
         while step.step(generation.generation_id, 500).ready:
             pass
         lens = Lens(embedder=embedder, vectors=vectors, nearest=_none)
-        searcher = Searcher(ledger=ledger.search, lens=lambda: lens, unit_texts=ledger.index.unit_texts)
-        found = []
-        for one in part.asked:
-            hits = searcher.search(one.question, mode=SearchMode.HYBRID, top=TOP, reader=Reader()).hits
-            found.append([(hit.uri.rpartition("/")[2], *hit.span) for hit in hits])
-        ledger.close()
-    return found
+        yield Searcher(ledger=ledger.search, lens=lambda: lens, unit_texts=ledger.index.unit_texts)
 
 
 def _none(_vector: np.ndarray, _n: int) -> Sequence[ChunkId]:
@@ -169,19 +183,23 @@ def _revision(corpus: str, text: str, places: Sequence[Place]) -> PutRevision:
     document = InlineParser().submit(ParseRequest(name=f"{corpus}.md", content=text.encode())).result()
     units = [piece.unit for piece in pieces(document)]
     passages = [_passage(text, start, end, _clipped(text, start, end, units)) for _, start, end in places]
+    return revision(corpus, document, [passage for passage in passages if passage.units])
+
+
+def revision(name: str, document: Document, passages: Sequence[Passage]) -> PutRevision:
     return PutRevision(
         ref=ItemRef(
-            item_id=ItemId(corpus),
-            name=corpus,
+            item_id=ItemId(name),
+            name=name,
             version=Version("1"),
             grant=Grant(place="given", principals=frozenset({"public"})),
         ),
         doc=None,
-        content_hash=blake(text.encode()),
+        content_hash=blake(document.text.encode()),
         recipe=Recipe("given"),
-        title=corpus,
-        kind="markdown",
-        passages=tuple(passage for passage in passages if passage.units),
+        title=document.title,
+        kind=document.kind,
+        passages=tuple(passages),
         has_lines=False,
         seen_at=0.0,
     )
