@@ -72,7 +72,7 @@ def html_of(answer: Answer, most: int, name: str) -> bytes:
     title = html.escape(str(said.get("title", "")))
     # The title is the page's heading of the first level, whatever its writers used in the text.
     body = _TOP.sub(r"<\1h2", _COMMENT.sub("", text))
-    head = f'<head><meta charset="utf-8"><title>{title}</title></head>'
+    head = f'<head><meta charset="utf-8"><title data-named>{title}</title></head>'
     content = f"<!DOCTYPE html>\n<html>{head}\n<body>{body}</body></html>\n".encode("utf-8", "replace")
     if len(content) > most:
         raise ItemUnreadable("The page is larger than max_size.", place=name, hint="Raise max_size.")

@@ -108,6 +108,7 @@ def _passage(
         length=chunk_length(units),
         section=element.section,
         context=_context(document, element, units[0]),
+        called=" ".join(document.title.split()) if document.named else "",
         page=element.page,
         lines=(bisect_right(newlines, start) + 1, bisect_right(newlines, end - 1) + 1)
         if newlines is not None
@@ -120,7 +121,8 @@ def _passage(
 def _context(document: Document, element: Element, first: Piece) -> tuple[str, ...]:
     """What a passage stands under, the nearest last: title, headings, and where it begins inside of a table or a list
     the header or the lead-in. Each as it is embedded where it stands itself, so that it is so once."""
-    above = [document.title, *element.section] if document.title not in element.section else [*element.section]
+    is_above = not document.named and document.title not in element.section
+    above = [document.title, *element.section] if is_above else [*element.section]
     begun = document.elements[first.element]
     if begun.kind is ElementKind.TABLE and first.unit.start > begun.start:
         above.append(row_text(begun.context))

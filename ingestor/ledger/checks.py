@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from ingestor.errors import LedgerError
 from ingestor.ledger.database import Database, Transaction
-from ingestor.ledger.packing import DocumentFacts, metadata, unpack_layout, unpack_units, wanted
+from ingestor.ledger.packing import CALLED, DocumentFacts, metadata, unpack_layout, unpack_units, wanted
 from ingestor.model import GenerationId, UnitId, blake
 
 _PAGE = 2_000
@@ -292,7 +292,7 @@ class Checks:
         for _, chunk, doc, digest, text, units, context in self._pages(_TEXTS):
             pairs = unpack_units(units)
             above = [unit for unit, weight in pairs if weight < 0]
-            lines = context.split(b"\n") if context else []
+            lines = [line for line in context.split(b"\n") if line and not line.startswith(CALLED.encode())]
             if blake(text) != digest or len(lines) != len(above):
                 texts[chunk] = doc
             for pair in zip(above, lines, strict=False):

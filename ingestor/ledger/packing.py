@@ -20,6 +20,15 @@ POOLING = b"length-weighted mean of unit vectors, 1"
 _UNIT = struct.Struct("<Qi")
 
 
+CALLED = "\x1f"
+"""What the line of a context begins with that is a document's name: no unit, for a rename changes it."""
+
+
+def pack_context(called: str, context: Sequence[str]) -> str:
+    """What a chunk is found by besides its text, a line each; no unit begins with white space."""
+    return "\n".join([CALLED + called, *context] if called else context)
+
+
 def pack_units(units: Sequence[tuple[UnitId, int]], context: Sequence[UnitId] = ()) -> bytes:
     """(unit, weight) in order, 12 bytes each; behind them the context, the nearest last and heaviest (``pooling``)."""
     beside = [(unit, -place) for place, unit in enumerate(context, 1)]

@@ -17,6 +17,7 @@ from ingestor.ledger.packing import (
     DocumentFacts,
     Spot,
     metadata,
+    pack_context,
     pack_layout,
     pack_section,
     pack_units,
@@ -77,7 +78,7 @@ class PassageRows:
             seen[digest] += 1
             own = [(units[unit.text], unit.weight) for unit in passage.units]
             packed = pack_units(own, [units[text] for text in passage.context])
-            section, context = pack_section(passage.section), "\n".join(passage.context)
+            section, context = pack_section(passage.section), pack_context(passage.called, passage.context)
             before = live.get(key)
             if before is None:
                 row = self._chunk(doc, key, digest, passage.text)
@@ -86,7 +87,8 @@ class PassageRows:
             else:
                 row = before.chunk
                 kept.add(key)
-                if (before.units, before.section, before.page) != (packed, section, passage.page):
+                place = (packed, section, passage.page, context)
+                if (before.units, before.section, before.page, before.context) != place:
                     tx.execute("UPDATE cut SET died = ? WHERE id = ?", (tx.seq, before.cut))
                     live[key] = self._cut(row, packed, section, passage.page, context)
                     altered.append(live[key])

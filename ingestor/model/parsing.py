@@ -49,7 +49,8 @@ class Attachment:
 class Document:
     """A parsed item: canonical text and its elements. Gaps between elements are white space or markup.
 
-    ``title`` is the document's own; empty where it has none and is called by its file's name.
+    ``title`` is the document's own; empty where it has none and is called by its file's name. ``named``: the title is
+    what its source calls the item (the name of a wiki's page), so that a rename changes it.
 
     ``has_lines`` is true where line numbers of ``text`` are those of the source file. ``attachments`` are in order;
     the engine makes each a document. ``cpu_s`` is what parsing it took of a processor, where that was measured.
@@ -59,6 +60,7 @@ class Document:
     elements: tuple[Element, ...]
     title: str
     kind: str
+    named: bool = False
     has_lines: bool = False
     language: str | None = None
     attachments: tuple[Attachment, ...] = ()
@@ -88,7 +90,8 @@ class Unit:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
     """A chunk as the cutter makes it, before it has an identity. ``lines`` counts from 1, inclusive. ``context`` is
-    what stands with it outside of its span, the nearest last: each a string to embed and to find it by."""
+    what stands with it outside of its span, the nearest last: each a string to embed and to find it by. ``called`` is
+    the name of its document, which it is found by and which is not embedded, so that a rename embeds nothing."""
 
     start: int
     end: int
@@ -97,6 +100,7 @@ class Passage:
     length: int
     section: tuple[str, ...] = ()
     context: tuple[str, ...] = ()
+    called: str = ""
     page: int | None = None
     lines: tuple[int, int] | None = None
     anchor: str | None = None

@@ -7,7 +7,7 @@ unstructured's own walk drops formulas, and takes ten times as long. Formats tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingestor.model import Document, ParseRequest
@@ -46,18 +46,21 @@ def parse_html(request: ParseRequest) -> Document:
     markup = decode(request.content, declared_charset(request.content))
     assembly = Assembly()
     page = add_html(assembly, markup)
-    return assembly.document(
+    document = assembly.document(
         title=best_title((page.heading, page.title, assembly.first_heading())),
         kind=Format.HTML.value,
         language=page.language,
     )
+    return replace(document, named=page.named and not page.heading)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageWords:
-    """What a page says of itself: its ``<title>``, its only ``<h1>``, its language."""
+    """What a page says of itself: its ``<title>``, its only ``<h1>``, its language. ``named``: a connector wrote
+    ``<title data-named>``, for the title is the name of the page in its source."""
 
     title: str = ""
+    named: bool = False
     heading: str = ""
     language: str | None = None
 
@@ -67,7 +70,7 @@ def add_html(assembly: Assembly, markup: str) -> PageWords:
     root = _tree(markup)
     if root is None:
         return PageWords()
-    titles = [" ".join(node.itertext()) for node in root.iter("title")]
+    titles = [(" ".join(node.itertext()), "data-named" in node.attrib) for node in root.iter("title")]
     language = (root.get("lang") or "").split("-")[0].lower()
     before = len(assembly.elements)
     clean(root)
@@ -78,7 +81,8 @@ def add_html(assembly: Assembly, markup: str) -> PageWords:
         headings = add_blocks(assembly, whole)
     tops = [text for level, text in headings if level == 1]
     return PageWords(
-        title=titles[0] if titles else "",
+        title=titles[0][0] if titles else "",
+        named=titles[0][1] if titles else False,
         heading=tops[0] if len(tops) == 1 else "",
         language=language if language.isalpha() else None,
     )

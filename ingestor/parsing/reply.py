@@ -21,6 +21,7 @@ def encode_document(document: Document) -> bytes:
         {
             "text": document.text,
             "title": document.title,
+            "named": document.named,
             "kind": document.kind,
             "has_lines": document.has_lines,
             "language": document.language,
@@ -113,6 +114,7 @@ def _document(values: dict[str, Any], contents: bytes) -> Document:
         text=text,
         elements=tuple(elements),
         title=str(values["title"]),
+        named=bool(values["named"]),
         kind=str(values["kind"]),
         has_lines=bool(values["has_lines"]),
         language=values["language"],

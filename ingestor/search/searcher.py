@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 CANDIDATES = 300
 """Asked of each index: Chroma answers 300 in 3 ms and 1,000 in 56 (FACTS), and gains nothing by more."""
 
+FEW = 2 * CANDIDATES
+"""Chunks that are all compared where the index gives fewer than it was asked for."""
+
 TOP_LIMIT = 200
 CONTEXT_LIMIT = 10
 
@@ -126,7 +129,8 @@ class Searcher:
         restricted = reader.principals is not None or bool(filters)
         note = ""
         try:
-            near = self._ledger.candidates(lens.nearest(vector, CANDIDATES), reader, filters)
+            nearest = lens.nearest(vector, CANDIDATES)
+            near = self._ledger.candidates(nearest, reader, filters)
         except IndexFailure as failure:
             near, note = (
                 (),
@@ -140,6 +144,12 @@ class Searcher:
             exact = self._exact.nearest(vector, exact, lens.vectors, CANDIDATES)
             # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
             near = list({found.chunk: found for found in (*near, *exact)}.values())
+        elif len(nearest) < CANDIDATES:
+            # There are few, or some of them cannot be reached: a graph of vectors that are equally far from one another
+            # loses some. To compare all of few costs nothing.
+            few = self._ledger.all_candidates(reader, filters, FEW + 1)
+            if len(near) < len(few) <= FEW:
+                near = self._exact.nearest(vector, few, lens.vectors, CANDIDATES)
         return near, note
 
     def _found(

@@ -77,8 +77,10 @@ class Maintenance:
             _log.error("maintenance_crashed", kind=job.value, exc_info=True)
         ended = now()
         said = {"kind": job.value, "outcome": outcome.value, "message": message, "duration_s": round(ended - began, 3)}
-        if outcome is JobOutcome.OK:
-            (_log.debug if in_passing else _log.info)("maintenance_done", **said)
+        if outcome is JobOutcome.OK and in_passing:
+            _log.debug("maintenance_done", **said)
+        elif outcome is JobOutcome.OK:
+            _log.info("maintenance_done", **said)
         else:
             _log.warning("maintenance_trouble", **said)
         with contextlib.suppress(LedgerError):

@@ -10,7 +10,7 @@ import pytest
 
 from connectors import registry
 from connectors.base import ItemId
-from ingestor.model import Outcome, Reader
+from ingestor.model import Filters, Outcome, Reader
 from ingestor.search.citations import cite
 from tests.support.media_wiki import MediaWiki, sent
 from tests.support.web_server import Answer as Reply
@@ -73,6 +73,9 @@ def test_a_rename_keeps_the_document_and_embeds_nothing(bench: Bench) -> None:
         "SELECT title FROM binding JOIN document ON document.id = doc WHERE died IS NULL AND doc_id = ?", (before,)
     )
     assert title == ("Manual:Money back",)
+    search = bench.world.ledger.search
+    (hit, *_) = search.hits(search.keyword("money", 5, Reader(), Filters()), Reader())
+    assert hit.document_id == before
     bench.equal()
 
 

@@ -175,7 +175,7 @@ class MediaWiki:
 
     def document(self, page: Page) -> bytes:
         title = html.escape(page.title)
-        head = f'<head><meta charset="utf-8"><title>{title}</title></head>'
+        head = f'<head><meta charset="utf-8"><title data-named>{title}</title></head>'
         return f"<!DOCTYPE html>\n<html>{head}\n<body>{self._render(page)}</body></html>\n".encode()
 
     def _render(self, page: Page) -> str:

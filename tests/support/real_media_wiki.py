@@ -29,6 +29,7 @@ $wgEnableBotPasswords = true; $wgMainCacheType = CACHE_NONE; $wgCacheDirectory =
 $wgRateLimits = []; $wgJobRunRate = 3; $wgRunJobsAsync = false; $wgSecretKey = str_repeat('f', 64); $wgShowExceptionDetails = true;
 """
 _PATIENCE_S = 30.0
+_SAME_SECOND = "backend-fail-alreadyexists"  # it archives the last one of a second under the same name
 
 
 class RealMediaWiki:
@@ -101,7 +102,13 @@ class RealMediaWiki:
 
     def upload(self, name: str, content: bytes, text: str = "") -> None:
         files = {"file": (name, content, "application/octet-stream")}
-        self._do("upload", files=files, filename=name, text=text, ignorewarnings="1", comment="x")
+        fields = {"filename": name, "text": text, "ignorewarnings": "1", "comment": "x"}
+        for _ in range(3):
+            answer = self._web.post(f"{self.url}/api.php", data=self._form("upload", fields), files=files).json()
+            if answer.get("error", {}).get("code") != _SAME_SECOND:
+                break
+            time.sleep(1.0)
+        assert "error" not in answer, (name, answer["error"])
 
     def purge(self) -> None:
         """Have every page made anew, as its readers can: the wiki forgets some that an edited template changed."""
@@ -175,8 +182,10 @@ class RealMediaWiki:
         assert self._web.post(f"{self.url}/api.php", data=form).json()["login"]["result"] == "Success"
         self._token = self.ask(action="query", meta="tokens")["query"]["tokens"]["csrftoken"]
 
-    def _do(self, action: str, *, files: Any = None, **fields: str) -> dict[str, Any]:
-        form = {"action": action, "format": "json", "formatversion": "2", "token": self._token, **fields}
-        answer = self._web.post(f"{self.url}/api.php", data=form, files=files).json()
+    def _form(self, action: str, fields: Mapping[str, str]) -> dict[str, str]:
+        return {"action": action, "format": "json", "formatversion": "2", "token": self._token, **fields}
+
+    def _do(self, action: str, **fields: str) -> dict[str, Any]:
+        answer = self._web.post(f"{self.url}/api.php", data=self._form(action, fields)).json()
         assert "error" not in answer, (action, fields, answer["error"])
         return dict(answer)

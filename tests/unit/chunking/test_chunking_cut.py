@@ -1,6 +1,7 @@
 """Boundaries: where chunks end and why."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from chunking_docs import code, document, heading, item, paragraph, table
@@ -44,6 +45,12 @@ def test_a_passage_knows_what_it_stands_under() -> None:
     assert {passage.context for passage in found} == {("t", "Refunds", "In Europe")}
     document_of = document(heading("# t"), paragraph(prose(2)))
     assert [passage.context for passage in SemanticCutter().cut(document_of)] == [("t",)]
+
+
+def test_the_name_of_an_item_is_not_embedded() -> None:
+    """Its passages are called by it, so that they are found by it; a rename embeds nothing."""
+    named = replace(document(heading("# Refunds"), paragraph(prose(2))), named=True)
+    assert [(passage.called, passage.context) for passage in SemanticCutter().cut(named)] == [("t", ("Refunds",))]
 
 
 PRICES = """# Price list 2026

@@ -22,7 +22,7 @@ from ingestor.search.scoring import (
     unit_scores,
     word_shares,
 )
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.searcher import CANDIDATES, Lens, Searcher
 
 BOTH = [UnitId(1), UnitId(2)]
 X, Y = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
@@ -232,7 +232,11 @@ class Embedder:
         return X
 
 
-def searcher(*, down: bool = False, answer: Sequence[str] = ("c1", "gone")) -> Searcher:
+FULL = ("c1", *(f"gone {number}" for number in range(CANDIDATES - 1)))
+"""As many as the index is asked for, one of them known to the ledger."""
+
+
+def searcher(*, down: bool = False, answer: Sequence[str] = FULL) -> Searcher:
     def nearest(vector: np.ndarray, n: int) -> list[ChunkId]:
         if down:
             raise IndexUnavailable("It is away.")
@@ -260,6 +264,13 @@ def test_without_the_vector_index_the_ledger_is_scanned() -> None:
     found = searcher(down=True).search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER)
     assert [h.chunk_id for h in found.hits] == ["c1", "c3", "c2"]
     assert "away" in found.note
+
+
+def test_few_passages_are_all_compared() -> None:
+    """An approximate index may lose some of few; it names fewer than it was asked for then."""
+    found = searcher(answer=["c2"]).search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER)
+    assert [h.chunk_id for h in found.hits] == ["c1", "c3", "c2"]
+    assert found.note == ""
 
 
 def test_a_reader_who_sees_little_is_answered_by_scan() -> None:
