@@ -61,7 +61,7 @@ class Worker:
         self._data = 0  # bytes, when last looked at
         ours, theirs = Pipe()
         self._pipe: Connection = ours
-        with theirs:
+        with theirs, _deaf_to_term():
             boot = _BOOT.format(path=_module_path(), fd=theirs.fileno(), parent=os.getpid(), settings=settings)
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", boot],
@@ -192,6 +192,17 @@ class Worker:
         if state is None:
             return None
         return state.si_status if state.si_code == os.CLD_EXITED else -state.si_status
+
+
+@contextlib.contextmanager
+def _deaf_to_term() -> Iterator[None]:
+    """What is started here is deaf to SIGTERM from birth. A service manager sends it to every process at a stop, also
+    to one that has not come to ignore it yet; the death of that would be told of the document."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_leftovers(scratch: Path) -> None:

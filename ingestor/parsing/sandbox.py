@@ -37,6 +37,7 @@ def confine(parent: int, *, memory: int, scratch: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which decides
     # systemd sends it to all of a service at once; the document at hand is not to blame, and the parent ends us.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # it was born with it blocked
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     with contextlib.suppress(OSError, AttributeError):  # where there is no prctl the closed pipe has to do
         prctl = ctypes.CDLL(None, use_errno=True).prctl

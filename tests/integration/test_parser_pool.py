@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,6 +170,22 @@ def test_the_end_of_the_service_is_not_the_documents_fault(make: Callable[..., P
     so that nothing is set aside as crashed; the service ends them when it closes."""
     request = ParseRequest(name="ended by the service manager", content=b"")
     assert make(workers=1).submit(request).result(60).text == "0"
+
+
+def test_a_worker_is_deaf_to_the_end_of_the_service_from_birth(
+    make: Callable[..., ParserPool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The signal may come before the worker has run its first line; it would be the end of a document never read."""
+    start = subprocess.Popen
+
+    def started(*command: Any, **options: Any) -> subprocess.Popen[bytes]:
+        child = start(*command, **options)
+        child.send_signal(signal.SIGTERM)
+        return child
+
+    monkeypatch.setattr(process.subprocess, "Popen", started)
+    assert ask(make(), "words").text == "words"
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == set()
 
 
 @pytest.fixture
