@@ -30,9 +30,10 @@ from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
     from ingestor import wire
-    from ingestor.config import Chunking, Config
-    from ingestor.config import Schedule as ScheduleSection
+    from ingestor.config import Config
     from ingestor.config import Source as ConfiguredSource
+    from ingestor.config_sections import Chunking
+    from ingestor.config_sections import Schedule as ScheduleSection
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
     from ingestor.ports import Cutter

@@ -14,7 +14,8 @@ from ingestor.cli.session import context_of
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ingestor.config import Chunking, Config
+    from ingestor.config import Config
+    from ingestor.config_sections import Chunking
     from ingestor.model import Document, Passage
 
 _FEW, _MANY = 1 / 3, 2  # in targets: shorter and longer passages stand out

@@ -18,7 +18,7 @@ from ingestor.parsing.tesseract import Word
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ingestor.config import Parsing
+    from ingestor.config_sections import Parsing
 
 LARGEST = 150 * 10**6
 """Points of a picture: more than a page of A0 at 300 dots per inch, half a gigabyte of memory. More is not decoded."""

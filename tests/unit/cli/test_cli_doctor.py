@@ -22,7 +22,8 @@ from ingestor.cli.doctor_checks import (
     sqlite,
     state_folder,
 )
-from ingestor.config import Config, Embedding, Parsing
+from ingestor.config import Config
+from ingestor.config_sections import Embedding, Parsing
 from ingestor.context import Context
 from ingestor.embedding import models
 from ingestor.errors import LedgerError
