@@ -55,13 +55,6 @@ class VerifyRequest(Wire):
     details: bool = False
 
 
-class BackupRequest(Wire):
-    """``path`` is absolute. ``overwrite``: a file of that name may go, once the new one is whole."""
-
-    path: str
-    overwrite: bool = False
-
-
 class RebuildRequest(Wire):
     pass
 
@@ -309,26 +302,6 @@ class VerifyReply(Wire):
     stale: int
     repaired: int = 0
     details: tuple[str, ...] = ()
-
-
-class BackupReply(Wire):
-    """``made_at`` is after the moment that the backup shows: what was committed later is not in it."""
-
-    path: str
-    bytes: int
-    files: tuple[str, ...]
-    made_at: float
-    duration_s: float
-
-
-class RestoreReply(Wire):
-    """``made_at`` and ``program``: when and by which version the backup was made."""
-
-    state_dir: str
-    made_at: float
-    program: str
-    sources: int
-    documents: int
 
 
 class RebuildReply(Wire):

@@ -29,7 +29,7 @@ from ingestor.space import NoSpace
 from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
-    from ingestor import wire
+    from ingestor import wire, wire_service
     from ingestor.config import Config
     from ingestor.config import Source as ConfiguredSource
     from ingestor.config_sections import Chunking
@@ -151,7 +151,7 @@ def loops_still_run() -> bool:
     return bool(_restless)
 
 
-def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire.RestoreReply:
+def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire_service.RestoreReply:
     """Fill the state folder, which must hold no ledger, from a backup; the service must not run."""
     from ingestor.index.place import new_location
     from ingestor.service.restore import restore as fill
