@@ -60,10 +60,11 @@ class RebuildRequest(Wire):
 
 
 class ModelSwitchRequest(Wire):
-    """``name`` as in the configuration, a folder absolute. ``questions`` is the text of an evaluation set; ``margin``
-    is how much less may be found, of 1. ``keep_s``: how long what served is kept for a rollback."""
+    """``name`` and ``vectors`` as in the configuration, a folder absolute. ``questions`` is the text of an evaluation
+    set; ``margin`` is how much less may be found, of 1. ``keep_s``: how long what served is kept for a rollback."""
 
     name: str
+    vectors: Literal["pooled", "whole"] = "pooled"
     keep_s: float
     questions: str | None = None
     margin: float = 0.02
@@ -272,7 +273,9 @@ class ModelReply(Wire):
     outcome: str
     name: str
     model: str
+    vectors: str = "pooled"
     previous: str = ""
+    previous_vectors: str = "pooled"
     evaluation: Evaluation | None = None
     duration_s: float = 0.0
 
@@ -282,6 +285,7 @@ class ModelFacts(Wire):
     write until its index is complete."""
 
     name: str
+    vectors: str
     model: str
     state: str
     configured: bool = False

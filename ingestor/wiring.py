@@ -214,14 +214,15 @@ def _build(context: Context) -> Service:
     try:
         _ensure_sound(ledger)
         _register_configured(ledger, config)
-        embedder = SentenceEmbedder(config.embedding.model)
+        embedder = SentenceEmbedder(config.embedding.model, whole=config.embedding.vectors == "whole")
         with suppress(NoSpace):  # noted at the next start that has room
             if ledger.models.configure(embedder.model, config.embedding.model, keep_s=DEFAULT_KEEP_S):
-                _log.info("model_switch_begun", model=config.embedding.model)
+                _log.info("model_switch_begun", model=config.embedding.model, vectors=config.embedding.vectors)
     except BaseException:
         ledger.close()
         raise
-    models, life, meter = ModelRegistry(ledger, embedder, SentenceEmbedder), Life(), Meter()
+    models = ModelRegistry(ledger, embedder, lambda name, whole: SentenceEmbedder(name, whole=whole))
+    life, meter = Life(), Meter()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,

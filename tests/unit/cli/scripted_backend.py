@@ -139,6 +139,11 @@ class Scripted:
         self.during(progress)
         return self._answer("rebuild", request, wire.RebuildReply(outcome="ok", rows=1500, duration_s=2.0))
 
+    def model_switch(self, request: wire.ModelSwitchRequest, progress: Any) -> wire.ModelReply:
+        self.during(progress)
+        reply = wire.ModelReply(outcome="done", name=request.name, model="m2", previous="m1")
+        return self._answer("model_switch", request, reply)
+
     def backup(self, request: wire_service.BackupRequest, progress: Any) -> wire_service.BackupReply:
         self.during(progress)
         files = ("vectors-0.sqlite3", "ledger.sqlite3")
