@@ -34,7 +34,8 @@ class SyncRequest(Wire):
 class SearchRequest(Wire):
     """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, as an
     absolute path or address, or as the ``uri`` of a hit. ``since`` and ``until``: when the content changed, in
-    seconds since the epoch. ``context``: so many passages before and after each hit come with it."""
+    seconds since the epoch. ``context``: so many passages before and after each hit come with it. ``as_of``: as the
+    ledger knew it then, in seconds since the epoch."""
 
     query: str
     top: int = 10
@@ -48,6 +49,7 @@ class SearchRequest(Wire):
     since: float | None = None
     until: float | None = None
     context: int = 0
+    as_of: float | None = None
 
 
 class VerifyRequest(Wire):

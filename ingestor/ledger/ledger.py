@@ -14,6 +14,7 @@ from ingestor.ledger.database import Database, LedgerDamaged, newest_schema, sch
 from ingestor.ledger.index import IndexStates
 from ingestor.ledger.measures import Measures
 from ingestor.ledger.models import Models
+from ingestor.ledger.past import PastReads, seq_at
 from ingestor.ledger.quarantine import Quarantine
 from ingestor.ledger.runs import Runs
 from ingestor.ledger.search import SearchReads
@@ -40,6 +41,7 @@ class Ledger:
         if not read_only and not self.exists(state_dir):
             self.remove_orphans(state_dir)
         self._db = Database(state_dir / LEDGER_FILE, "migrations", read_only=read_only)
+        self._retention_s = retention_s
         self._vectors: dict[ModelId, Vectors] = {}
         self._opening = threading.Lock()
         self.sources = Sources(self._db)
@@ -87,6 +89,10 @@ class Ledger:
         other texts."""
         for path in state_dir.glob(_VECTOR_FILES):
             _unlink(path)
+
+    def past(self, at: float) -> PastReads:
+        """What search could show at that time. Raises ``UserError`` for a time that is past retention."""
+        return PastReads(self._db, seq_at(self._db, at, retention_s=self._retention_s))
 
     def vectors(self, model: ModelId) -> Vectors:
         """The vector file of a model; made when it is not there."""

@@ -6,6 +6,7 @@ import time
 
 from ingestor import wire
 from ingestor.errors import UnknownId, UserError
+from ingestor.ledger.past import shown
 from ingestor.model import Filters, Reader, SearchMode
 from ingestor.service.core import Service
 from ingestor.service.passages import hit_reply
@@ -20,7 +21,11 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
     filters = _filters(service, request, reader)
     if request.mode != "keyword":
         service.warm()
-    found = service.parts.searcher.search(
+    searcher, told = service.parts.searcher, ""
+    if request.as_of is not None:
+        searcher = searcher.of_past(service.ledger.past(request.as_of))
+        told = f"As of {shown(min(request.as_of, time.time()))}; what stands there may have been replaced since."
+    found = searcher.search(
         request.query,
         mode=SearchMode(request.mode),
         top=request.top,
@@ -34,7 +39,7 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
         query=request.query,
         took_ms=round((time.perf_counter() - began) * 1000, 1),
         hits=tuple(map(hit_reply, found.hits)),
-        note=found.note,
+        note=f"{told} {found.note}".strip(),
     )
 
 

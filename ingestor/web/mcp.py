@@ -68,6 +68,9 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
         kinds: Annotated[Values, Field(description="Only such documents: pdf, markdown, docx and so on.")] = (),
         since: Annotated[str, Field(description="Only what changed since then: 2026-11-20, or 7d.")] = "",
         until: Annotated[str, Field(description="Only what has not changed after then.")] = "",
+        as_of: Annotated[
+            str, Field(description="As it was known then, and not as it is now: 2026-11-20, 2026-11-20T14:30 or 7d.")
+        ] = "",
         budget: Budget = 3_000,
     ) -> CallToolResult:
         """Find the passages that answer a question, numbered, with their places and when they were changed. The ids
@@ -85,6 +88,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
                 kinds=kinds,
                 since=_moment(since),
                 until=_moment(until, end=True),
+                as_of=_moment(as_of, end=True),
             )
             found = search(request)
             context = build(found.query, found.hits, budget, note=found.note, ids=True)
