@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ingestor import space
 from ingestor.errors import LedgerError
+from ingestor.ledger.answers import ANSWERS_S, Answers
 from ingestor.ledger.copying import Copied, Copy, copy_closed, copy_files
 from ingestor.ledger.database import Database, LedgerDamaged, newest_schema, schema_of
 from ingestor.ledger.index import IndexStates
@@ -36,7 +37,14 @@ _CLEAN = "closed_cleanly"
 class Ledger:
     """The ledger in one state folder. ``read_only`` needs no lock and sees what a writer commits."""
 
-    def __init__(self, state_dir: Path, *, read_only: bool = False, retention_s: float = RETENTION_S) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        read_only: bool = False,
+        retention_s: float = RETENTION_S,
+        answers_s: float = ANSWERS_S,
+    ) -> None:
         self._dir = state_dir
         if not read_only and not self.exists(state_dir):
             self.remove_orphans(state_dir)
@@ -54,6 +62,7 @@ class Ledger:
         self.quarantine = Quarantine(self._db)
         self.search = SearchReads(self._db)
         self.traces = Traces(self._db)
+        self.answers = Answers(self._db, keep_s=answers_s)
         self.upkeep = Upkeep(self._db, retention_s=retention_s)
 
     @staticmethod
@@ -168,7 +177,7 @@ class Ledger:
         for vectors in self._every_vectors():
             for start in range(0, len(dropped), 500):
                 vectors.remove(dropped[start : start + 500])
-        return removed + len(dropped)
+        return removed + len(dropped) + self.answers.forget_expired()
 
     def retire_models(self, keep: Collection[ModelId]) -> int:
         """Delete the vectors of models that no generation follows and that are not among ``keep``; files deleted.

@@ -37,7 +37,7 @@ class Question(wire.Wire):
         told = {
             name: getattr(self, name) for name in type(self).model_fields if name in wire.SearchRequest.model_fields
         }
-        return wire.SearchRequest(**{**told, "principals": caller.reads_as(self.principals)})
+        return wire.SearchRequest(**{**told, "principals": caller.reads_as(self.principals), "kept": wire.Kept()})
 
 
 class SearchBody(Question):
@@ -56,7 +56,8 @@ class ContextBody(Question):
 
     def request(self, caller: Caller) -> wire.SearchRequest:
         asked = super().request(caller)
-        return asked.model_copy(update={"top": CONTEXT_TOP, "merge": asked.passage is None and merges(self.budget)})
+        merge = asked.passage is None and merges(self.budget)
+        return asked.model_copy(update={"top": CONTEXT_TOP, "merge": merge, "kept": wire.Kept(budget=self.budget)})
 
 
 class Started(wire.Wire):

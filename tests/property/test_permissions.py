@@ -72,6 +72,7 @@ NOW: Mapping[str, Http] = {
     "document": _each("/v1/documents/{id}", "documents"),
     "chunk": _each("/v1/chunks/{id}?context=2", "chunks"),
     "sources": lambda client, made: [client.get("/v1/sources")],
+    "answer": lambda client, made: [client.get(f"/v1/answers/{one}") for one in made.answers[-4:]],
 }
 """What these show stands now; a search as of an earlier time is ``check_past``."""
 
@@ -99,6 +100,7 @@ TOOLS: Mapping[str, Callable[[PermissionWorld], list[dict[str, Any]]]] = {
     "search": lambda made: [{"query": "common sentence", "budget": 5_000}, {"query": "x", "sources": [SOURCE]}],
     "read_document": lambda made: [{"document_id": one} for one in made.documents()],
     "trace": lambda made: [{"chunk_id": one} for one in made.chunks()[-8:]],
+    "trace_answer": lambda made: [{"answer_id": one} for one in made.answers[-4:]],
     "list_sources": lambda made: [{}],
 }
 
@@ -109,7 +111,7 @@ COMMANDS: Mapping[str, Callable[[PermissionWorld], list[list[str]]]] = {
         ["common sentence harbour", "--path", "hr", "--source", SOURCE],
     ],
     "eval": lambda made: [[str(made.folder / "questions.jsonl"), "--explain", "--json"]],
-    "trace": lambda made: [[one, "--json"] for one in made.chunks()[-4:]],
+    "trace": lambda made: [[one, "--json"] for one in (*made.chunks()[-4:], *made.answers[-4:])],
     "history": lambda made: [[one, "--json"] for one in made.documents()],
 }
 """The commands that ask as somebody; `mcp` does by the tools, and `token add` only says as whom."""
@@ -233,7 +235,16 @@ def test_a_leak_of_the_past_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("ingestor.ledger.past.visible_then", by_now if forgotten == "then" else by_then)
     with pytest.raises(AssertionError, match="was told of the past"):
         for seed in range(5):
-            played(tmp_path, seed)
+            made = PermissionWorld(folder=tmp_path, seed=seed)
+            try:
+                portal = Portal(made.world)
+                for reader in READERS:
+                    with portal.quick(portal.token(*READERS[reader])) as client:
+                        for _ in range(STEPS):
+                            made.step()
+                            check_past(client, made, reader)
+            finally:
+                made.world.close()
 
 
 def played(folder: Path, seed: int) -> int:
@@ -241,7 +252,7 @@ def played(folder: Path, seed: int) -> int:
     asked = 0
     made = PermissionWorld(folder=folder, seed=seed)
     try:
-        portal = Portal(made.world)
+        portal = Portal(made.world, answers=True)
         tokens = {reader: portal.token(*principals) for reader, principals in READERS.items()}
         operator = portal.token(*READERS["eve"], role=Role.OPERATOR)
         for step in range(STEPS):
@@ -252,6 +263,7 @@ def played(folder: Path, seed: int) -> int:
                         check_http(client, made, reader)
                         check_past(client, made, reader)
                         asked += client.asked
+                portal.operations.answers.flush()
         with portal.quick(operator) as client:
             check_operator(client, made)
         reader = list(READERS)[seed % len(READERS)]
@@ -272,6 +284,7 @@ def check_http(client: Quick, made: PermissionWorld, reader: str) -> None:
             for answer in told[name]:
                 assert answer.status_code in {200, 404}, answer.text
                 no_leak(answer.text, may, f"{reader} was told by {name}")
+    made.answers.append(told["search"][0].json()["answer_id"])
     assert words(told["search"][0].text) >= made.texts(reader), f"{reader} was not told what he may see"
     visible = made.visible_documents(reader)
     for name, ids in (("document", made.documents()), ("history", made.documents())):

@@ -52,7 +52,7 @@ class Moment:
 @dataclass
 class PermissionWorld:
     """``seed`` decides everything. ``ever`` is all that each reader could see at some time, ``moments`` the times after
-    each run."""
+    each run, ``answers`` the ids of what readers were told."""
 
     folder: Path
     seed: int
@@ -61,6 +61,7 @@ class PermissionWorld:
     ever: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in READERS})
     told: list[str] = field(default_factory=list)
     moments: list[Moment] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random, self._times = random.Random(self.seed), random.Random(self.seed)
