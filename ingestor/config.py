@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from ingestor.config_sections import (
+    Answers,
     Chunking,
     Embedding,
     Health,
@@ -71,6 +72,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "embedding": Embedding,
     "index": Index,
     "retention": Retention,
+    "answers": Answers,
     "parsing": Parsing,
     "chunking": Chunking,
     "log": Log,
@@ -90,6 +92,7 @@ class Config:
     embedding: Embedding = field(default_factory=Embedding)
     index: Index = field(default_factory=Index)
     retention: Retention = field(default_factory=Retention)
+    answers: Answers = field(default_factory=Answers)
     parsing: Parsing = field(default_factory=Parsing)
     chunking: Chunking = field(default_factory=Chunking)
     log: Log = field(default_factory=Log)

@@ -70,6 +70,14 @@ class Retention(Section):
     days: Annotated[int, Field(ge=1)] = 30
 
 
+class Answers(Section):
+    """Whether answers to programs and assistants are kept, with their questions, and for how many days."""
+
+    keep: bool = False
+    questions: bool = False
+    days: Annotated[int, Field(ge=1)] = 30
+
+
 class Parsing(Section):
     """``workers`` 0 is as many as the machine has processors for. Empty ``ocr_languages`` are English and what else
     tesseract has here."""

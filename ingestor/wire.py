@@ -31,10 +31,19 @@ class SyncRequest(Wire):
     sources: tuple[str, ...] = ()
 
 
+class Kept(Wire):
+    """What of an answer is kept, where the service keeps any: all hits, or what a context of ``budget`` tokens (with
+    ``ids`` in it) holds of them."""
+
+    budget: int | None = None
+    ids: bool = False
+
+
 class SearchRequest(Wire):
     """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, as an
     absolute path or address, or as the ``uri`` of a hit. ``since`` and ``until``: when the content changed, in
-    seconds since the epoch. ``context``: so many passages before and after each hit come with it."""
+    seconds since the epoch. ``context``: so many passages before and after each hit come with it. ``as_of``: as the
+    ledger knew it then, in seconds since the epoch. ``kept`` None: the answer is not."""
 
     query: str
     top: int = 10
@@ -48,6 +57,8 @@ class SearchRequest(Wire):
     since: float | None = None
     until: float | None = None
     context: int = 0
+    as_of: float | None = None
+    kept: Kept | None = None
 
 
 class VerifyRequest(Wire):
@@ -187,10 +198,13 @@ class SearchHit(Place):
 
 
 class SearchReply(Wire):
+    """``answer_id``: what the answer is kept under; empty where it is not."""
+
     query: str
     took_ms: float
     hits: tuple[SearchHit, ...]
     note: str = ""
+    answer_id: str = ""
 
 
 class Pending(Wire):

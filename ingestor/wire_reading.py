@@ -58,6 +58,7 @@ class ContextReply(Wire):
     citations: tuple[Citation, ...]
     left_out: int = 0
     note: str = ""
+    answer_id: str = ""
 
 
 class TraceReply(Wire):
@@ -81,6 +82,33 @@ class TraceReply(Wire):
     lines: tuple[int, int] | None
     ingested_at: float
     pinned_url: str = ""
+
+
+class AnswerPassage(Wire):
+    """A passage that was shown in ``revision``. ``now`` is the document's present revision; there is none where the
+    passage is deleted or unavailable."""
+
+    chunk_id: str
+    document_id: str
+    revision: int
+    standing: Literal["current", "changed", "deleted", "unavailable"]
+    now: int | None
+    source: str
+    title: str
+    uri: str
+    url: str
+
+
+class AnswerReply(Wire):
+    """``current``: whether every passage stands as it was shown. ``asked_as`` and ``question`` are for the owner of the
+    state folder; else empty, and so is a question that was not kept."""
+
+    answer_id: str
+    at: float
+    current: bool
+    passages: tuple[AnswerPassage, ...]
+    asked_as: str = ""
+    question: str = ""
 
 
 class HistoryEvent(Wire):

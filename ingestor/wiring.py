@@ -199,6 +199,7 @@ def _build(context: Context) -> Service:
     from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
     from ingestor.search.searcher import Searcher
+    from ingestor.service.answers import AnswerLog
     from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
     from ingestor.service.lens import Lenses
@@ -210,7 +211,11 @@ def _build(context: Context) -> Service:
 
     config = context.config
     _upgrade(context)
-    ledger = Ledger(context.state.root, retention_s=config.retention.days * 86_400.0)
+    ledger = Ledger(
+        context.state.root,
+        retention_s=config.retention.days * 86_400.0,
+        answers_s=config.answers.days * 86_400.0,
+    )
     try:
         _ensure_sound(ledger)
         _register_configured(ledger, config)
@@ -259,6 +264,7 @@ def _build(context: Context) -> Service:
             index=index,
             models=models,
             searcher=searcher,
+            answers=AnswerLog(ledger.answers.record, keeps=config.answers.keep, questions=config.answers.questions),
             make_source=lambda row: make(row, caches.of(row.name)),
             caches=caches,
             wanted=_wanted(config),

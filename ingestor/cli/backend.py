@@ -52,6 +52,9 @@ class Reading(Protocol):
     def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire_reading.TraceReply:
         """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
 
+    def answer(self, answer_id: str, principals: Sequence[str] | None) -> wire_reading.AnswerReply:
+        """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
+
     def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         """A document's id or uri, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
 

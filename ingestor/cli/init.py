@@ -31,6 +31,13 @@ collection = "ingestor"
 # For so long past revisions can be looked up, and a document that returns keeps its identity.
 days = 30
 
+[answers]
+# What programs and assistants were shown (over HTTP, by MCP) can be kept under an answer_id, so that `ingestor trace`
+# says what of it still stands: chunks, revisions and who asked, and the text of the question only if you say so.
+keep = false
+questions = false
+days = 30
+
 [parsing]
 # Processes that parse documents; 0 is one per processor. A document that takes longer is set aside.
 workers = 0

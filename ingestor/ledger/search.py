@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ingestor.ledger.database import Database
-from ingestor.ledger.filters import visible
+from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
 from ingestor.ledger.texts import text_units
 from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
@@ -22,7 +22,7 @@ _COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
 
 # BM25 of a word that stands in the context of a chunk, its text being 1. From 0.35 to 1 alike.
-_RANK = "bm25(keyword, 1.0, 0.5)"
+RANK = "bm25(keyword, 1.0, 0.5)"
 
 _WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
 # What stands in quotation marks is one term; a star behind a term, and nothing behind it, means what begins so.
@@ -39,13 +39,17 @@ _STOPWORDS = frozenset(
 )
 
 _EVERYTHING = Filters()
+_OWNER = Reader()
 
-_LIVE = """
+
+def standing(valid: Valid) -> str:
+    """Chunks with what they need to be shown, each once."""
+    return f"""
 FROM chunk
-JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+JOIN cut ON cut.chunk = chunk.id AND {valid("cut")}
 JOIN document ON document.id = chunk.doc
 JOIN source ON source.id = document.source AND source.removed_at IS NULL
-JOIN binding ON binding.doc = document.id AND binding.died IS NULL
+JOIN binding ON binding.doc = document.id AND {valid("binding")}
 """
 
 
@@ -60,26 +64,34 @@ class _Sought(NamedTuple):
 
 
 class SearchReads:
-    """Implements ``ports.SearchLedger``."""
+    """Implements ``ports.SearchLedger``. What it shows stands now; ``past.py`` has the same of an earlier moment."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._standing = standing(self._valid)
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
+
+    def _valid(self, table: str) -> str:
+        return lives(table)
+
+    def _visible(self, reader: Reader, filters: Filters, *, walk: bool = False) -> tuple[str, Values]:
+        """A condition over what ``standing`` has, and the parameters of both."""
+        return visible(reader, filters, walk=walk)
 
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         match = " OR ".join(map(str, self._sought(words)))
         if not match:
             return []
-        shown, parameters = visible(reader, filters)
+        shown, parameters = self._visible(reader, filters)
         if shown:
             # Restricted readers: the filter stands inside the ranking, so that they get their full number. Asked
             # of each match; with IN, FTS5 would run the whole query again for each visible chunk.
             sql = (
-                f"SELECT keyword.rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match AND EXISTS"
-                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {shown}) ORDER BY {_RANK} LIMIT :limit"
+                f"SELECT keyword.rowid, -{RANK} FROM keyword WHERE keyword MATCH :match AND EXISTS"
+                f" (SELECT 1 {self._standing} WHERE chunk.id = keyword.rowid AND {shown}) ORDER BY {RANK} LIMIT :limit"
             )
         else:
-            sql = f"SELECT rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match ORDER BY {_RANK} LIMIT :limit"
+            sql = f"SELECT rowid, -{RANK} FROM keyword WHERE keyword MATCH :match ORDER BY {RANK} LIMIT :limit"
         return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
 
     def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
@@ -155,9 +167,9 @@ class SearchReads:
         tail: str = "",
         walk: bool = False,
     ) -> list[Candidate]:
-        shown, more = visible(reader, filters, walk=walk)
+        shown, more = self._visible(reader, filters, walk=walk)
         rows = self._db.read(
-            f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {_LIVE}"
+            f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {self._standing}"
             f" WHERE {where}{' AND ' if shown else ''}{shown}{tail}",
             {**parameters, **more},
         )
@@ -170,7 +182,7 @@ class SearchReads:
         return text_units(self._db, hashes)
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         spots: dict[int, dict[int, tuple[int, Spot]]] = {}
         found: list[Hit] = []
         for chunk, score in scored:
@@ -180,8 +192,8 @@ class SearchReads:
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
                        layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
                        revision.pinned_url
-                {_LIVE}
-                JOIN layout ON layout.doc = document.id AND layout.died IS NULL
+                {self._standing}
+                JOIN layout ON layout.doc = document.id AND {self._valid("layout")}
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
                 WHERE chunk.id = :chunk {"AND " if shown else ""}{shown}
                 """,
@@ -230,7 +242,7 @@ class SearchReads:
         return len(self._spots(document)) if self.passages(document, 0, 1, reader) else 0
 
     def sources(self, reader: Reader) -> Sequence[str]:
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         rows = self._db.read(
             "SELECT name FROM source WHERE removed_at IS NULL"
             + (
@@ -245,16 +257,17 @@ class SearchReads:
         return [name for (name,) in rows]
 
     def _spots(self, document: DocId) -> Sequence[Spot]:
+        _, moment = self._visible(_OWNER, _EVERYTHING)
         rows = self._db.read(
-            "SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND layout.died IS NULL"
-            " WHERE document.doc_id = ?",
-            (document,),
+            f"SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND {self._valid('layout')}"
+            " WHERE document.doc_id = :document",
+            {"document": document, **moment},
         )
         return unpack_layout(rows[0][0]) if rows else ()
 
     def _parent(self, source: int, item_id: str, reader: Reader) -> Parent | None:
         """The document at that id, where there is one (and no mere folder) and the reader may see it (R7)."""
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         rows = self._db.read(
             f"""
             SELECT source.name, binding.item_id, binding.title, binding.name FROM item

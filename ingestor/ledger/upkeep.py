@@ -11,6 +11,9 @@ from ingestor.ledger.database import Database
 from ingestor.ledger.packing import unpack_units
 from ingestor.model import GenerationId, Hash, UnitId
 
+FORGOTTEN = "forgotten_through"
+"""The setting that says up to which commit what died is forgotten: of an earlier moment not all is known any more."""
+
 _BATCH = 500
 
 
@@ -69,6 +72,8 @@ class Upkeep(Checks):
         seq, removed = int(rows[0][0]), 0
         if seq == 0:
             return 0
+        if seq > int(self.setting(FORGOTTEN) or 0):
+            self.set_setting(FORGOTTEN, str(seq))  # before anything goes
         removed += self._forget_cuts(seq)
         for table in ("layout", "binding", "acl_principal"):
             removed += self._delete_in_batches(

@@ -3,6 +3,7 @@
 Times are seconds since the epoch, UTC. Spans are half-open character offsets in the canonical text.
 """
 
+from ingestor.model.answers import Answer, Shown, Standing, Traced
 from ingestor.model.ids import (
     ChunkId,
     DocId,
@@ -73,6 +74,7 @@ from ingestor.model.search import (
 
 __all__ = [
     "ATTACHED",
+    "Answer",
     "Applied",
     "Attachment",
     "AttachmentOp",
@@ -112,11 +114,14 @@ __all__ = [
     "RunId",
     "RunReport",
     "SearchMode",
+    "Shown",
     "SourceMemory",
     "SourceState",
+    "Standing",
     "SwitchOutcome",
     "Tally",
     "Touch",
+    "Traced",
     "Trigger",
     "Unit",
     "UnitId",

@@ -11,7 +11,7 @@ from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, Searc
 from ingestor.pooling import own_units
 from ingestor.ports import Embedder, SearchLedger, VectorStore
 from ingestor.search.citations import cite
-from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
+from ingestor.search.exact import EXACT_LIMIT, PAST_LIMIT, ExactScan, nearest_of_all, unit_vectors
 from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
 from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, unit_scores, word_shares
 
@@ -66,13 +66,20 @@ class Searcher:
         ledger: SearchLedger,
         lens: Callable[[], Lens],
         unit_texts: Callable[[Sequence[UnitId]], Sequence[str]],
+        past: bool = False,
     ) -> None:
         """``lens`` is asked at the start of each search, and gives what serves then. ``unit_texts`` is asked for the
-        units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone."""
+        units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone. ``past``:
+        the ledger shows an earlier moment. No index has that, so that all of it is compared."""
         self._ledger = ledger
         self._lens = lens
         self._unit_texts = unit_texts
         self._exact = ExactScan()
+        self._past = past
+
+    def of_past(self, ledger: SearchLedger) -> Searcher:
+        """The same over what ``ledger`` knew at an earlier time."""
+        return Searcher(ledger=ledger, lens=self._lens, unit_texts=self._unit_texts, past=True)
 
     def search(
         self,
@@ -111,7 +118,11 @@ class Searcher:
             return self._found(keyword, top, named, reader, "", merge=merge, context=context)
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
-        near, note = self._dense_candidates(lens, vector, top, reader, filters)
+        near, note = (
+            self._all_candidates(lens, vector, reader, filters, mode)
+            if self._past
+            else self._dense_candidates(lens, vector, top, reader, filters)
+        )
         candidates = {candidate.chunk: candidate for candidate in near}
         lacking = [chunk for chunk in keyword if chunk not in candidates]
         worded = self._embedded(lens, self._ledger.candidates(lacking, reader, filters))
@@ -168,6 +179,20 @@ class Searcher:
         return [
             replace(one, units=((units[one.text_hash], 1),) if one.text_hash in units else ()) for one in candidates
         ]
+
+    def _all_candidates(
+        self, lens: Lens, vector: NDArray[np.float32], reader: Reader, filters: Filters, mode: SearchMode
+    ) -> tuple[Sequence[Candidate], str]:
+        """The nearest of everything; where that is too much, only what the words of the query name is compared."""
+        everything = self._ledger.all_candidates(reader, filters, PAST_LIMIT + 1)
+        if len(everything) > PAST_LIMIT:
+            too_many = f"More than {PAST_LIMIT:,} passages stood then, too many to be compared by meaning"
+            if mode is SearchMode.DENSE:
+                raise UserError(f"{too_many}.", hint="Name a source or a folder, or search by words: --mode keyword.")
+            return (), f"{too_many}: only those that hold words of the question were. Name a source or a folder."
+        near, compared = nearest_of_all(vector, self._embedded(lens, everything), lens.vectors, CANDIDATES)
+        lacking = len(everything) - compared
+        return near, f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
 
     def _found(
         self,

@@ -21,6 +21,7 @@ from ingestor.ledger.sources import SourceRow
 from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
+from ingestor.service.answers import AnswerLog
 from ingestor.service.caches import Caches
 from ingestor.service.configured import Wanted
 from ingestor.service.jobs import Job, job_state
@@ -58,6 +59,7 @@ class Parts:
     index: GenerationManager
     models: ModelRegistry
     searcher: Searcher
+    answers: AnswerLog
     make_source: Callable[[SourceRow], Source]
     caches: Caches
     wanted: Wanted
@@ -134,6 +136,7 @@ class Service:
         self.parts.parser.close()
         quiet &= self.parts.pump.join(max(0.1, deadline - time.monotonic()))
         self.parts.index.close()
+        self.parts.answers.close(1.0)
         for runner in self._runners.values():
             runner.source.close()
         with contextlib.suppress(LedgerError):

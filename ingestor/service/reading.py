@@ -19,7 +19,15 @@ from ingestor.service.jobs import Job, JobState, job_states
 from ingestor.service.passages import document, fresh, passage
 from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
-from ingestor.service.tracing import history, no_such_chunk, no_such_document, reader_of, traced
+from ingestor.service.tracing import (
+    answered,
+    history,
+    no_such_answer,
+    no_such_chunk,
+    no_such_document,
+    reader_of,
+    traced,
+)
 from ingestor.space import free, is_full, sentence, sizes
 from ingestor.sync.lag import percentiles
 
@@ -148,6 +156,12 @@ class LedgerReading:
             if ledger is None:
                 raise no_such_chunk(chunk_id)
             return traced(ledger, chunk_id, reader_of(principals))
+
+    def answer(self, answer_id: str, principals: Sequence[str] | None) -> wire_reading.AnswerReply:
+        with self._ledger() as ledger:
+            if ledger is None:
+                raise no_such_answer(answer_id)
+            return answered(ledger, answer_id, reader_of(principals))
 
     def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         with self._ledger() as ledger:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from ingestor import wire
 from ingestor.errors import UnknownId, UserError
-from ingestor.model import Filters, Reader, SearchMode
+from ingestor.ledger.past import shown
+from ingestor.model import Filters, Hit, Reader, SearchMode
+from ingestor.search.prompt import build
 from ingestor.service.core import Service
 from ingestor.service.passages import hit_reply
 
@@ -20,7 +23,11 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
     filters = _filters(service, request, reader)
     if request.mode != "keyword":
         service.warm()
-    found = service.parts.searcher.search(
+    searcher, told = service.parts.searcher, ""
+    if request.as_of is not None:
+        searcher = searcher.of_past(service.ledger.past(request.as_of))
+        told = f"As of {shown(min(request.as_of, time.time()))}; what stands there may have been replaced since."
+    found = searcher.search(
         request.query,
         mode=SearchMode(request.mode),
         top=request.top,
@@ -30,12 +37,25 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
         passage=request.passage,
         context=request.context,
     )
-    return wire.SearchReply(
+    reply = wire.SearchReply(
         query=request.query,
         took_ms=round((time.perf_counter() - began) * 1000, 1),
         hits=tuple(map(hit_reply, found.hits)),
-        note=found.note,
+        note=f"{told} {found.note}".strip(),
     )
+    if request.kept is None or not service.parts.answers.keeps:
+        return reply
+    seen = _seen(reply, request.kept, found.hits)
+    return reply.model_copy(update={"answer_id": service.parts.answers.note(request.query, reader, seen)})
+
+
+def _seen(reply: wire.SearchReply, kept: wire.Kept, hits: Sequence[Hit]) -> Sequence[Hit]:
+    """What of the hits reaches who asked."""
+    if kept.budget is None:
+        return hits
+    context = build(reply.query, reply.hits, kept.budget, ids=kept.ids)
+    chosen = {(one.chunk_id, one.span) for one in context.citations}
+    return [hit for hit in hits if (hit.chunk_id, hit.span) in chosen]
 
 
 def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> Filters:

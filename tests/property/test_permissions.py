@@ -14,6 +14,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -71,8 +72,9 @@ NOW: Mapping[str, Http] = {
     "document": _each("/v1/documents/{id}", "documents"),
     "chunk": _each("/v1/chunks/{id}?context=2", "chunks"),
     "sources": lambda client, made: [client.get("/v1/sources")],
+    "answer": lambda client, made: [client.get(f"/v1/answers/{one}") for one in made.answers[-4:]],
 }
-"""What these show stands now."""
+"""What these show stands now; a search as of an earlier time is ``check_past``."""
 
 PAST: Mapping[str, Http] = {
     "history": _each("/v1/documents/{id}/history", "documents"),
@@ -98,6 +100,7 @@ TOOLS: Mapping[str, Callable[[PermissionWorld], list[dict[str, Any]]]] = {
     "search": lambda made: [{"query": "common sentence", "budget": 5_000}, {"query": "x", "sources": [SOURCE]}],
     "read_document": lambda made: [{"document_id": one} for one in made.documents()],
     "trace": lambda made: [{"chunk_id": one} for one in made.chunks()[-8:]],
+    "trace_answer": lambda made: [{"answer_id": one} for one in made.answers[-4:]],
     "list_sources": lambda made: [{}],
 }
 
@@ -108,7 +111,7 @@ COMMANDS: Mapping[str, Callable[[PermissionWorld], list[list[str]]]] = {
         ["common sentence harbour", "--path", "hr", "--source", SOURCE],
     ],
     "eval": lambda made: [[str(made.folder / "questions.jsonl"), "--explain", "--json"]],
-    "trace": lambda made: [[one, "--json"] for one in made.chunks()[-4:]],
+    "trace": lambda made: [[one, "--json"] for one in (*made.chunks()[-4:], *made.answers[-4:])],
     "history": lambda made: [[one, "--json"] for one in made.documents()],
 }
 """The commands that ask as somebody; `mcp` does by the tools, and `token add` only says as whom."""
@@ -215,12 +218,41 @@ def test_a_leak_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             played(tmp_path, seed)
 
 
+@pytest.mark.parametrize("forgotten", ["now", "then"])
+def test_a_leak_of_the_past_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
+    """Where only the present is asked for, or only the past."""
+
+    def by_now(reader: Any, what: Any) -> Any:
+        shown, values = filters.visible(reader, what)
+        return shown.replace(
+            "binding.acl", "(SELECT acl FROM binding AS b WHERE b.doc = document.id AND b.died IS NULL)"
+        ), values
+
+    def by_then(reader: Any, what: Any) -> Any:
+        shown, values = filters.visible_then(reader, what)
+        return shown.partition(" AND EXISTS (SELECT 1 FROM binding AS present")[0], values
+
+    monkeypatch.setattr("ingestor.ledger.past.visible_then", by_now if forgotten == "then" else by_then)
+    with pytest.raises(AssertionError, match="was told of the past"):
+        for seed in range(5):
+            made = PermissionWorld(folder=tmp_path, seed=seed)
+            try:
+                portal = Portal(made.world)
+                for reader in READERS:
+                    with portal.quick(portal.token(*READERS[reader])) as client:
+                        for _ in range(STEPS):
+                            made.step()
+                            check_past(client, made, reader)
+            finally:
+                made.world.close()
+
+
 def played(folder: Path, seed: int) -> int:
     """One history; how many answers over HTTP were looked at."""
     asked = 0
     made = PermissionWorld(folder=folder, seed=seed)
     try:
-        portal = Portal(made.world)
+        portal = Portal(made.world, answers=True)
         tokens = {reader: portal.token(*principals) for reader, principals in READERS.items()}
         operator = portal.token(*READERS["eve"], role=Role.OPERATOR)
         for step in range(STEPS):
@@ -229,7 +261,9 @@ def played(folder: Path, seed: int) -> int:
                 for reader, token in tokens.items():
                     with portal.quick(token) as client:
                         check_http(client, made, reader)
+                        check_past(client, made, reader)
                         asked += client.asked
+                portal.operations.answers.flush()
         with portal.quick(operator) as client:
             check_operator(client, made)
         reader = list(READERS)[seed % len(READERS)]
@@ -250,6 +284,7 @@ def check_http(client: Quick, made: PermissionWorld, reader: str) -> None:
             for answer in told[name]:
                 assert answer.status_code in {200, 404}, answer.text
                 no_leak(answer.text, may, f"{reader} was told by {name}")
+    made.answers.append(told["search"][0].json()["answer_id"])
     assert words(told["search"][0].text) >= made.texts(reader), f"{reader} was not told what he may see"
     visible = made.visible_documents(reader)
     for name, ids in (("document", made.documents()), ("history", made.documents())):
@@ -260,6 +295,26 @@ def check_http(client: Quick, made: PermissionWorld, reader: str) -> None:
     for name, ask in OPERATORS.items():
         for answer in ask(client, made):
             assert (answer.status_code, words(answer.text)) == (403, set()), name
+
+
+def check_past(client: Quick, made: PermissionWorld, reader: str) -> None:
+    """As of any time a reader is told what he could see then, of what he may see now, and all of it."""
+    for mode in ("keyword", "hybrid"):
+        moment = made.moment()
+        texts, may = made.past(reader, moment)
+        asked = {"query": "common sentence harbour", "top": 200, "mode": mode, "as_of": moment.at, "context": 1}
+        answer = client.post("/v1/search", json=asked)
+        assert answer.status_code == 200, answer.text
+        no_leak(answer.text, may, f"{reader} was told of the past by search ({mode})")
+        assert words(answer.text) >= texts, f"{reader} was not told by search ({mode}) what he may see of the past"
+    answer = client.post("/v1/context", json={"query": "common sentence", "budget": 5_000, "as_of": moment.at})
+    no_leak(answer.text, may, f"{reader} was told of the past by context")
+
+
+def past_of(made: PermissionWorld, reader: str) -> tuple[str, set[str]]:
+    """A time as people write it, and what the reader may be told of it."""
+    moment = made.moment()
+    return datetime.fromtimestamp(moment.at, UTC).isoformat(), made.past(reader, moment)[1]
 
 
 def same(client: Quick, hidden: httpx.Response) -> None:
@@ -291,6 +346,10 @@ async def check_tools(portal: Portal, made: PermissionWorld, reader: str) -> Non
             for asked in arguments(made):
                 answer = await client.call_tool(name, asked)
                 no_leak(answer.model_dump_json(), may, f"{reader} was told by the tool {name}")
+        then, may = past_of(made, reader)
+        answer = await client.call_tool("search", {"query": "common sentence", "as_of": then})
+        assert not answer.is_error, answer
+        no_leak(answer.model_dump_json(), may, f"{reader} was told of the past by the tool search")
 
 
 def _tools(portal: Portal, reader: str) -> Any:
@@ -307,6 +366,10 @@ def check_commands(portal: Portal, made: PermissionWorld, reader: str) -> None:
             for asked in arguments(made):
                 said = run([name, *asked, "--as", ",".join(READERS[reader])])
                 no_leak(said, may, f"{reader} was told by the command {name}")
+        then, may = past_of(made, reader)
+        said = run(["search", "common sentence", "--as-of", then, "--json", "--as", ",".join(READERS[reader])])
+        assert '"hits"' in said, said
+        no_leak(said, may, f"{reader} was told of the past by the command search")
 
 
 @contextmanager

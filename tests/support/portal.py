@@ -16,6 +16,7 @@ from ingestor import wire
 from ingestor.errors import SourceHeld
 from ingestor.model import ChunkId
 from ingestor.search.searcher import Lens, Searcher
+from ingestor.service.answers import AnswerLog
 from ingestor.service.quarantine import ignore
 from ingestor.service.reading import LedgerReading
 from ingestor.service.searching import search
@@ -31,12 +32,12 @@ HOST = "127.0.0.1:8643"
 class PortalOperations:
     """What of ``web.api.Operations`` the API asks for. ``did`` keeps what would set a source to work."""
 
-    def __init__(self, world: World, nearest: Callable[[], Sequence[ChunkId]]) -> None:
+    def __init__(self, world: World, nearest: Callable[[], Sequence[ChunkId]], *, answers: bool) -> None:
         lens = Lens(embedder=world.embedder, vectors=world.vectors, nearest=lambda _vector, _n: nearest())
         searcher = Searcher(ledger=world.ledger.search, lens=lambda: lens, unit_texts=world.ledger.index.unit_texts)
-        self._service: Any = SimpleNamespace(
-            ledger=world.ledger, warm=lambda: None, parts=SimpleNamespace(searcher=searcher)
-        )
+        self.answers = AnswerLog(world.ledger.answers.record, keeps=answers, questions=answers)
+        parts = SimpleNamespace(searcher=searcher, answers=self.answers)
+        self._service: Any = SimpleNamespace(ledger=world.ledger, warm=lambda: None, parts=parts)
         self._ledger = world.ledger
         self.did: list[wire.Wire] = []
         self.error: BaseException | None = None
@@ -69,14 +70,15 @@ class PortalOperations:
 
 
 class Portal:
-    """``nearest`` is what a vector index would name: all it ever held, whatever became of it."""
+    """``nearest`` is what a vector index would name: all it ever held, whatever became of it. ``answers``: they are
+    kept, with their questions."""
 
-    def __init__(self, world: World, *, per_minute: int = 1_000_000) -> None:
+    def __init__(self, world: World, *, per_minute: int = 1_000_000, answers: bool = False) -> None:
         def ever() -> list[ChunkId]:
             return [ChunkId(key) for (key,) in world.ledger.sync._db.read("SELECT chunk_id FROM chunk")]
 
         self.world = world
-        self.operations = PortalOperations(world, ever)
+        self.operations = PortalOperations(world, ever, answers=answers)
         self.tokens = Tokens(world.state)
         self.reads = LedgerReading(
             state_dir=world.state,

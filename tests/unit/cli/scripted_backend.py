@@ -226,6 +226,9 @@ class Scripted:
     def trace(self, chunk_id: str, principals: Any) -> wire_reading.TraceReply:
         return self._answer("trace", (chunk_id, principals), TRACED)
 
+    def answer(self, answer_id: str, principals: Any) -> wire_reading.AnswerReply:
+        return self._answer("answer", (answer_id, principals), UnknownId(f"There is no answer {answer_id}."))
+
     def history(self, target: str, path: str, principals: Any) -> wire_reading.HistoryReply:
         return self._answer("history", (target, path, principals), PAST)
 
