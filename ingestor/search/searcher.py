@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ CANDIDATES = 300
 
 FEW = 2 * CANDIDATES
 """Chunks that are all compared where the index gives fewer than it was asked for."""
+
+_AT_ONCE = 8  # threads that look for words; a search that finds none waits for its turn
 
 TOP_LIMIT = 200
 CONTEXT_LIMIT = 10
@@ -68,6 +71,7 @@ class Searcher:
         self._lens = lens
         self._unit_texts = unit_texts
         self._exact = ExactScan()
+        self._beside = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="search")
 
     def search(
         self,
@@ -98,28 +102,33 @@ class Searcher:
                 "Passages are made around what is near in meaning, in the modes hybrid and dense, and are not merged.",
                 hint="Leave out --passage, or --merge and --mode keyword.",
             )
-        keyword: dict[int, float] = {}
-        if mode is not SearchMode.DENSE:
-            keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
         if mode is SearchMode.KEYWORD:
-            worded = self._ledger.candidates(keyword, reader, filters)
-            return self._found(keyword, top, worded, reader, "", merge=merge, context=context)
+            scores, worded = self._worded(query, reader, filters)
+            return self._found(scores, top, worded, reader, "", merge=merge, context=context)
+        # By words and by meaning at once: each waits half of its time for SQLite or the model.
+        hybrid = mode is SearchMode.HYBRID
+        wording = self._beside.submit(self._worded, query, reader, filters) if hybrid else None
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
         near, note = self._dense_candidates(lens, vector, top, reader, filters)
         candidates = {candidate.chunk: candidate for candidate in near}
-        lacking = [chunk for chunk in keyword if chunk not in candidates]
-        candidates |= {found.chunk: found for found in self._ledger.candidates(lacking, reader, filters)}
+        if wording is not None:
+            candidates = {candidate.chunk: candidate for candidate in wording.result()[1]} | candidates
+        holding = self._beside.submit(self._ledger.held, query, list(candidates)) if hybrid else None
         units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
         scores = dense_scores(vector, list(candidates.values()), *units)
-        if mode is SearchMode.HYBRID:
-            shares = word_shares(self._ledger.held(query, candidates.keys()))
-            scores = hybrid_scores(candidates, scores, shares)
+        if holding is not None:
+            scores = hybrid_scores(candidates, scores, word_shares(holding.result()))
         if passage is not None:
             nearness = unit_scores(vector, list(candidates.values()), *units)
             parts = grown(scores, candidates.values(), nearness, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
         return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
+
+    def _worded(self, query: str, reader: Reader, filters: Filters) -> tuple[Mapping[int, float], Sequence[Candidate]]:
+        """Candidates by their words, and BM25 of each chunk row."""
+        scores = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
+        return scores, self._ledger.candidates(scores, reader, filters)
 
     def _dense_candidates(
         self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, filters: Filters
