@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ CANDIDATES = 300
 
 FEW = 2 * CANDIDATES
 """Chunks that are all compared where the index gives fewer than it was asked for."""
+
+_AT_ONCE = 8  # threads that look for words; a search that finds none waits for its turn
 
 TOP_LIMIT = 200
 CONTEXT_LIMIT = 10
@@ -67,19 +70,22 @@ class Searcher:
         lens: Callable[[], Lens],
         unit_texts: Callable[[Sequence[UnitId]], Sequence[str]],
         past: bool = False,
+        beside: Executor | None = None,
     ) -> None:
         """``lens`` is asked at the start of each search, and gives what serves then. ``unit_texts`` is asked for the
         units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone. ``past``:
-        the ledger shows an earlier moment. No index has that, so that all of it is compared."""
+        the ledger shows an earlier moment. No index has that, so that all of it is compared. ``beside``: threads that
+        look for words meanwhile; its own where none are given."""
         self._ledger = ledger
         self._lens = lens
         self._unit_texts = unit_texts
         self._exact = ExactScan()
         self._past = past
+        self._beside = beside or ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="search")
 
     def of_past(self, ledger: SearchLedger) -> Searcher:
         """The same over what ``ledger`` knew at an earlier time."""
-        return Searcher(ledger=ledger, lens=self._lens, unit_texts=self._unit_texts, past=True)
+        return Searcher(ledger=ledger, lens=self._lens, unit_texts=self._unit_texts, past=True, beside=self._beside)
 
     def search(
         self,
@@ -110,12 +116,12 @@ class Searcher:
                 "Passages are made around what is near in meaning, in the modes hybrid and dense, and are not merged.",
                 hint="Leave out --passage, or --merge and --mode keyword.",
             )
-        keyword: dict[int, float] = {}
-        if mode is not SearchMode.DENSE:
-            keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
         if mode is SearchMode.KEYWORD:
-            named = self._ledger.candidates(keyword, reader, filters)
-            return self._found(keyword, top, named, reader, "", merge=merge, context=context)
+            scores, worded = self._worded(query, reader, filters)
+            return self._found(scores, top, worded, reader, "", merge=merge, context=context)
+        # By words and by meaning at once: each waits half of its time for SQLite or the model.
+        hybrid = mode is SearchMode.HYBRID
+        wording = self._beside.submit(self._worded, query, reader, filters) if hybrid else None
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
         near, note = (
@@ -124,14 +130,14 @@ class Searcher:
             else self._dense_candidates(lens, vector, top, reader, filters)
         )
         candidates = {candidate.chunk: candidate for candidate in near}
-        lacking = [chunk for chunk in keyword if chunk not in candidates]
-        worded = self._embedded(lens, self._ledger.candidates(lacking, reader, filters))
-        candidates |= {found.chunk: found for found in worded}
+        if wording is not None:
+            named = self._embedded(lens, [one for one in wording.result()[1] if one.chunk not in candidates])
+            candidates |= {candidate.chunk: candidate for candidate in named}
+        holding = self._beside.submit(self._ledger.held, query, list(candidates)) if hybrid else None
         units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
         scores = dense_scores(vector, list(candidates.values()), *units)
-        if mode is SearchMode.HYBRID:
-            shares = word_shares(self._ledger.held(query, candidates.keys()))
-            scores = hybrid_scores(candidates, scores, shares)
+        if holding is not None:
+            scores = hybrid_scores(candidates, scores, word_shares(holding.result()))
         if passage is not None:
             if is_whole(lens.vectors.model):
                 note = f"{note} {_SHOWN_WHOLE}".strip()
@@ -139,6 +145,11 @@ class Searcher:
             parts = grown(scores, candidates.values(), nearness, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
         return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
+
+    def _worded(self, query: str, reader: Reader, filters: Filters) -> tuple[Mapping[int, float], Sequence[Candidate]]:
+        """Candidates by their words, and BM25 of each chunk row."""
+        scores = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
+        return scores, self._ledger.candidates(scores, reader, filters)
 
     def _dense_candidates(
         self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, filters: Filters
