@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+from ingestor.ledger.browsing import Shelved, shelf
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
@@ -262,6 +263,9 @@ class SearchReads:
 
     def length(self, document: DocId, reader: Reader) -> int:
         return len(self._spots(document)) if self.passages(document, 0, 1, reader) else 0
+
+    def shelf(self, source: str, after: str, count: int, reader: Reader) -> Sequence[Shelved]:
+        return shelf(self._db, source, after, count, reader)
 
     def sources(self, reader: Reader) -> Sequence[str]:
         shown, parameters = self._visible(reader, _EVERYTHING)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.base import WHOLE, Source, Upserted
@@ -194,6 +194,11 @@ class Service:
                 row = next(row for row in self.ledger.sources.all() if row.name == name)
                 self._runners[name] = self._start(row)
             return self._runners[name]
+
+    def progress(self) -> Mapping[str, tuple[str, Tally]]:
+        """Stage and counts of the present or the last run, by source."""
+        with self._lock:
+            return {name: runner.progress() for name, runner in self._runners.items()}
 
     def look_again(self, name: str) -> None:
         """Look at the source as if its time had come; nobody waits for it."""
