@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from zlib import crc32
 
-from ingestor.chunking.length import length
+from ingestor.chunking.length import LONGEST, length
 from ingestor.chunking.lines import lines
 from ingestor.chunking.pieces import cells, clauses, code_lines, split
 from ingestor.chunking.sentences import sentences
@@ -42,7 +42,6 @@ _ITEM_MARK = re.compile(r"^[ \t]*(?:[-*+•‣◦][ \t]+|\(?\d{1,3}[.)][ \t]+)+(
 _QUOTE_MARK = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
 _RULE = re.compile(r"^[ \t|]*+:?-{2,}+[-:| \t+]*+$", re.MULTILINE)
-_BAR = re.compile(r"\s*\|\s*")
 _FENCE = re.compile(r"^[ \t>]*(?:```+|~~~+)[^\n]*$", re.MULTILINE)
 _TITLE_END = re.compile(r"[.!?,;…。！？，；।]\W*$")
 
@@ -143,7 +142,15 @@ def _atoms(document: Document, most: int) -> Iterator[_Atom]:
         rest = Joint.LINE if element.kind is ElementKind.CODE else Joint.CLAUSE
         for start, end, inner in _parts(text, element):
             first = True
-            for a, b in split(text, start, end, most, places):
+            if (
+                start < end
+                and (end - start) * LONGEST <= most
+                and not (text[start].isspace() or text[end - 1].isspace())
+            ):
+                spans: Iterable[tuple[int, int]] = ((start, end),)  # as nearly all are: nothing to split or to trim
+            else:
+                spans = split(text, start, end, most, places)
+            for a, b in spans:
                 own = inner if some else joint
                 yield _Atom(start=a, end=b, joint=own if first else rest, element=index)
                 some, first = True, False
@@ -214,7 +221,7 @@ def _rows(text: str, start: int, end: int) -> Iterator[tuple[int, int, Joint]]:
         while stop < end:
             following = text.find("\n", stop + 1, end)
             following = end if following < 0 else following
-            if not _RULE.fullmatch(text, stop + 1, following):
+            if text.find("--", stop + 1, following) < 0 or not _RULE.fullmatch(text, stop + 1, following):
                 break
             stop = following
         yield begin, stop, Joint.LINE
@@ -294,7 +301,9 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
 
 def row_text(text: str) -> str:
     """Rows of a table without rules and outer borders."""
-    return _BAR.sub(" | ", " ".join(_RULE.sub("", text).split())).strip(" |")
+    if "--" in text:
+        text = _RULE.sub("", text)
+    return " | ".join([cell.strip() for cell in " ".join(text.split()).split("|")]).strip(" |")
 
 
 def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
