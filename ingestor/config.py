@@ -30,6 +30,7 @@ from ingestor.config_sections import (
     QuietHours,
     Retention,
     Schedule,
+    Search,
     Section,
     SourceChunking,
 )
@@ -70,6 +71,7 @@ class Source(BaseModel):
 _SECTIONS: Mapping[str, type[Section]] = {
     "embedding": Embedding,
     "index": Index,
+    "search": Search,
     "retention": Retention,
     "parsing": Parsing,
     "chunking": Chunking,
@@ -89,6 +91,7 @@ class Config:
 
     embedding: Embedding = field(default_factory=Embedding)
     index: Index = field(default_factory=Index)
+    search: Search = field(default_factory=Search)
     retention: Retention = field(default_factory=Retention)
     parsing: Parsing = field(default_factory=Parsing)
     chunking: Chunking = field(default_factory=Chunking)
