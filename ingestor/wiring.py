@@ -194,10 +194,12 @@ def _opened(context: Context) -> Iterator[Service]:
 
 def _build(context: Context) -> Service:
     from ingestor.embedding.embedder import SentenceEmbedder
+    from ingestor.embedding.reranker import CrossEncoderReranker
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.limits import Limits
     from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
+    from ingestor.search.scoring import Fusion, Ranking
     from ingestor.search.searcher import Searcher
     from ingestor.service.answers import AnswerLog
     from ingestor.service.caches import Caches
@@ -248,7 +250,18 @@ def _build(context: Context) -> Service:
     usual = cutter_of(config.chunking)
     cutters = {source.name: cutter_of(config.chunking_of(source)) for source in config.sources}
     lenses = Lenses(index, models, context.stop)
-    searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
+    searcher = Searcher(
+        ledger=ledger.search,
+        lens=lenses.present,
+        unit_texts=ledger.index.unit_texts,
+        ranking=Ranking(
+            fusion=Fusion(config.search.fusion),
+            keyword_weight=config.search.keyword_weight,
+            unit_weight=config.search.unit_weight,
+            rerank_top=config.search.rerank_top,
+        ),
+        reranker=CrossEncoderReranker(Path(config.search.rerank_model)) if config.search.rerank_model else None,
+    )
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
     return Service(
         Parts(

@@ -27,6 +27,15 @@ vectors = "pooled"
 url = ""
 collection = "ingestor"
 
+[search]
+# "weighted" adds what a passage holds of the question's words to its nearness in meaning; "rrf" adds reciprocal ranks.
+fusion = "weighted"
+keyword_weight = 0.9    # of the words, beside 1 for the meaning
+unit_weight = 0.65      # of a passage's nearest sentence in its meaning; the rest is the passage as a whole
+# A folder with a CrossEncoder of sentence-transformers, which reads the first rerank_top hits again; "" is none.
+rerank_model = ""
+rerank_top = 20
+
 [retention]
 # For so long past revisions can be looked up, and a document that returns keeps its identity.
 days = 30

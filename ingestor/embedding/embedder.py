@@ -30,7 +30,7 @@ _BATCH_TOKENS = 4_096  # padded tokens in one forward pass; more is slower, the 
 _FALLBACK_TOKENS = 512  # for a model that states no limit
 
 # Before torch and the hub's library are imported: nothing phones home, nothing draws on the terminal.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -168,7 +168,7 @@ class _Loaded:
 
 
 def _load(local: LocalModel, threads: int | None, precision: Precision) -> _Loaded:
-    os.environ.update(_ENVIRONMENT)  # by now the model is on this machine, whatever its name
+    os.environ.update(ENVIRONMENT)  # by now the model is on this machine, whatever its name
     try:
         import sentence_transformers
         import torch

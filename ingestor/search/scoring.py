@@ -9,6 +9,8 @@ mixed into both. What the chunk holds of the query's words is added.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from ingestor.model import Candidate, Hash, HeldWord, UnitId
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CHUNK_SHARE = 0.35
 UNIT_SHARE = 0.65
-"""From 0.3 to 0.4 for the chunk alike, at 0.5 less is found by meaning (ARCHITECTURE, Decisions)."""
+"""The best unit's; the rest is the chunk's. From 0.6 to 0.7 alike, at 0.5 less is found by meaning (ARCHITECTURE,
+Decisions)."""
 BESIDE = 0.3
 """What each neighbour in the chunk adds to a unit's vector, by its length. From 0.2 to 0.5 the figures differ by a
 point; at 1 a unit is no longer told from its neighbours (ARCHITECTURE, Decisions)."""
@@ -32,7 +34,27 @@ CONTEXT_WORDS = 0.5
 """What a word counts that stands in a chunk's context and not in its text: less, so that of two passages equally near
 the one that says the word itself comes first. From 0.3 to 0.7 alike."""
 
+RRF_K = 60
+"""What reciprocal rank fusion is used with everywhere; it was not tuned here."""
+
 _CANCELLED = 1e-3  # of a unit's weight: below it a length is rounding
+
+
+class Fusion(StrEnum):
+    """How a hybrid search brings words and meaning together."""
+
+    WEIGHTED = "weighted"
+    RRF = "rrf"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ranking:
+    """As the configuration says; ``rerank_top`` of the best hits are read again where there is a model for it."""
+
+    fusion: Fusion = Fusion.WEIGHTED
+    keyword_weight: float = KEYWORD_WEIGHT
+    unit_weight: float = UNIT_SHARE
+    rerank_top: int = 20
 
 
 def dense_scores(
@@ -40,6 +62,7 @@ def dense_scores(
     candidates: Sequence[Candidate],
     units: Sequence[UnitId],
     vectors: NDArray[np.float32],
+    unit_weight: float = UNIT_SHARE,
 ) -> dict[int, float]:
     """Chunk row to dense score in [-1, 1]; ``vectors`` are those of ``units``, in order. A chunk whose own
     units do not all have vectors is left out."""
@@ -64,7 +87,7 @@ def dense_scores(
     chunk_side = _mixed(pooled @ query / length, near_context, beside, size)
     read, beside = _read(own, laid, near, of_context)
     unit_side = _mixed(read, near_context[laid.chunk_of], beside, size[laid.chunk_of])
-    scores = CHUNK_SHARE * chunk_side + UNIT_SHARE * np.maximum.reduceat(unit_side, laid.starts)
+    scores = (1 - unit_weight) * chunk_side + unit_weight * np.maximum.reduceat(unit_side, laid.starts)
     return {candidate.chunk: score for candidate, score in zip(whole, scores.tolist(), strict=True)}
 
 
@@ -146,15 +169,34 @@ def word_shares(words: Iterable[HeldWord]) -> dict[int, float]:
     return {chunk: share / whole for chunk, share in shares.items()} if whole > 0 else {}
 
 
-def hybrid_scores(chunks: Iterable[int], dense: Mapping[int, float], shares: Mapping[int, float]) -> dict[int, float]:
+def hybrid_scores(
+    chunks: Iterable[int], dense: Mapping[int, float], shares: Mapping[int, float], weight: float = KEYWORD_WEIGHT
+) -> dict[int, float]:
     """Dense plus the words. Words that stand together say more than each alone, so a share counts by its
     cube: half of a question adds an eighth, a stray word next to nothing. What is not embedded yet counts
     as the farthest of the others, so that a new document is found by its words at once and never ranks by
     what nobody knows."""
     floor = min(dense.values(), default=0.0)
+    return {chunk: dense.get(chunk, floor) + weight * shares.get(chunk, 0.0) ** KEYWORD_POWER for chunk in chunks}
+
+
+def fused_scores(
+    chunks: Iterable[int], dense: Mapping[int, float], words: Mapping[int, float], weight: float = KEYWORD_WEIGHT
+) -> dict[int, float]:
+    """Reciprocal rank fusion: a chunk's places in the order of meaning and in that of words (BM25), whatever the scores
+    there are. A chunk that stands in one order only has nothing from the other."""
+    meaning, wording = _places(dense), _places(words)
     return {
-        chunk: dense.get(chunk, floor) + KEYWORD_WEIGHT * shares.get(chunk, 0.0) ** KEYWORD_POWER for chunk in chunks
+        chunk: (1 / (RRF_K + meaning[chunk]) if chunk in meaning else 0.0)
+        + (weight / (RRF_K + wording[chunk]) if chunk in wording else 0.0)
+        for chunk in chunks
     }
+
+
+def _places(scores: Mapping[int, float]) -> dict[int, int]:
+    """The place of each, from 1; equal scores in the order of chunk rows."""
+    best = sorted(scores, key=lambda chunk: (-scores[chunk], chunk))
+    return {chunk: place for place, chunk in enumerate(best, 1)}
 
 
 def ranked(scores: Mapping[int, float], texts: Mapping[int, Hash], top: int) -> list[tuple[int, float]]:

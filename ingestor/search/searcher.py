@@ -10,11 +10,21 @@ from typing import TYPE_CHECKING
 from ingestor.errors import IndexFailure, UserError
 from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId, is_whole
 from ingestor.pooling import own_units
-from ingestor.ports import Embedder, SearchLedger, VectorStore
+from ingestor.ports import Embedder, Reranker, SearchLedger, VectorStore
 from ingestor.search.citations import cite
 from ingestor.search.exact import EXACT_LIMIT, PAST_LIMIT, ExactScan, nearest_of_all, unit_vectors
 from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
-from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, unit_scores, word_shares
+from ingestor.search.reranking import reranked
+from ingestor.search.scoring import (
+    Fusion,
+    Ranking,
+    dense_scores,
+    fused_scores,
+    hybrid_scores,
+    ranked,
+    unit_scores,
+    word_shares,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,23 +79,35 @@ class Searcher:
         ledger: SearchLedger,
         lens: Callable[[], Lens],
         unit_texts: Callable[[Sequence[UnitId]], Sequence[str]],
+        ranking: Ranking | None = None,
+        reranker: Reranker | None = None,
         past: bool = False,
         beside: Executor | None = None,
     ) -> None:
         """``lens`` is asked at the start of each search, and gives what serves then. ``unit_texts`` is asked for the
-        units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone. ``past``:
-        the ledger shows an earlier moment. No index has that, so that all of it is compared. ``beside``: threads that
+        units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone.
+        ``reranker`` reads the best hits again. ``past``: the ledger shows an earlier moment. ``beside``: threads that
         look for words meanwhile; its own where none are given."""
         self._ledger = ledger
         self._lens = lens
         self._unit_texts = unit_texts
+        self._ranking = ranking or Ranking()
+        self._reranker = reranker
         self._exact = ExactScan()
         self._past = past
         self._beside = beside or ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="search")
 
     def of_past(self, ledger: SearchLedger) -> Searcher:
-        """The same over what ``ledger`` knew at an earlier time."""
-        return Searcher(ledger=ledger, lens=self._lens, unit_texts=self._unit_texts, past=True, beside=self._beside)
+        """The same over what ``ledger`` knew at an earlier time. No index has that, so that all of it is compared."""
+        return Searcher(
+            ledger=ledger,
+            lens=self._lens,
+            unit_texts=self._unit_texts,
+            ranking=self._ranking,
+            reranker=self._reranker,
+            past=True,
+            beside=self._beside,
+        )
 
     def search(
         self,
@@ -116,6 +138,36 @@ class Searcher:
                 "Passages are made around what is near in meaning, in the modes hybrid and dense, and are not merged.",
                 hint="Leave out --passage, or --merge and --mode keyword.",
             )
+        reranker = self._reranker if lens is None else None  # which must not hide how good a model is by itself
+        found = self._search(
+            query,
+            mode=mode,
+            top=max(top, self._ranking.rerank_top) if reranker else top,
+            reader=reader,
+            filters=filters,
+            lens=lens,
+            merge=merge,
+            passage=passage,
+            context=context,
+        )
+        if reranker is None:
+            return found
+        hits, note = reranked(found.hits, query, reranker, self._ranking.rerank_top)
+        return Found(hits=tuple(hits[:top]), note=f"{found.note} {note}".strip())
+
+    def _search(
+        self,
+        query: str,
+        *,
+        mode: SearchMode,
+        top: int,
+        reader: Reader,
+        filters: Filters,
+        lens: Lens | None,
+        merge: bool,
+        passage: int | None,
+        context: int,
+    ) -> Found:
         if mode is SearchMode.KEYWORD:
             scores, worded = self._worded(query, reader, filters)
             return self._found(scores, top, worded, reader, "", merge=merge, context=context)
@@ -130,14 +182,20 @@ class Searcher:
             else self._dense_candidates(lens, vector, top, reader, filters)
         )
         candidates = {candidate.chunk: candidate for candidate in near}
+        by_words: Mapping[int, float] = {}
         if wording is not None:
-            named = self._embedded(lens, [one for one in wording.result()[1] if one.chunk not in candidates])
+            by_words, worded = wording.result()
+            named = self._embedded(lens, [one for one in worded if one.chunk not in candidates])
             candidates |= {candidate.chunk: candidate for candidate in named}
-        holding = self._beside.submit(self._ledger.held, query, list(candidates)) if hybrid else None
+        ranking = self._ranking
+        weighted = hybrid and ranking.fusion is Fusion.WEIGHTED
+        holding = self._beside.submit(self._ledger.held, query, list(candidates)) if weighted else None
         units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
-        scores = dense_scores(vector, list(candidates.values()), *units)
+        scores = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
         if holding is not None:
-            scores = hybrid_scores(candidates, scores, word_shares(holding.result()))
+            scores = hybrid_scores(candidates, scores, word_shares(holding.result()), ranking.keyword_weight)
+        elif hybrid:
+            scores = fused_scores(candidates, scores, by_words, ranking.keyword_weight)
         if passage is not None:
             if is_whole(lens.vectors.model):
                 note = f"{note} {_SHOWN_WHOLE}".strip()

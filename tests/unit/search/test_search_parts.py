@@ -13,7 +13,6 @@ from ingestor.pooling import CONTEXT_SHARE, normalised, pool_vectors
 from ingestor.search.citations import cite
 from ingestor.search.scoring import (
     BESIDE,
-    CHUNK_SHARE,
     CONTEXT_WORDS,
     KEYWORD_WEIGHT,
     UNIT_SHARE,
@@ -60,7 +59,7 @@ def test_a_chunk_is_itself_and_its_best_unit() -> None:
     every = [candidate(1, (1, 1)), candidate(2, (1, 1), (2, 1)), candidate(3, (2, 1))]
     scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
     assert scores[1] == pytest.approx(1.0)
-    assert scores[2] == pytest.approx(CHUNK_SHARE * np.sqrt(0.5) + UNIT_SHARE / np.hypot(1, BESIDE))
+    assert scores[2] == pytest.approx((1 - UNIT_SHARE) * np.sqrt(0.5) + UNIT_SHARE / np.hypot(1, BESIDE))
     assert scores[3] == pytest.approx(0.0)
 
 
@@ -159,7 +158,9 @@ def test_a_score_is_what_the_mixed_vectors_give() -> None:
             read = normalised((vector + BESIDE * beside)[None])[0]
             best = max(best, float(normalised((read + CONTEXT_SHARE * context)[None])[0] @ query))
         (pooled,) = pool_vectors([one.units], units, vectors)
-        assert scores[one.chunk] == pytest.approx(CHUNK_SHARE * float(pooled @ query) + UNIT_SHARE * best, abs=1e-5)
+        assert scores[one.chunk] == pytest.approx(
+            (1 - UNIT_SHARE) * float(pooled @ query) + UNIT_SHARE * best, abs=1e-5
+        )
 
 
 def test_a_heading_that_is_not_embedded_yet_hides_nothing() -> None:
