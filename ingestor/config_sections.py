@@ -49,8 +49,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Vectors = Literal["pooled", "whole"]
+
+
 class Embedding(Section):
+    """``vectors``: a passage has the mean of its sentences' vectors, or that of its text as a whole."""
+
     model: Annotated[str, StringConstraints(min_length=1)] = "builtin:all-MiniLM-L6-v2"
+    vectors: Vectors = "pooled"
 
 
 class Index(Section):

@@ -29,7 +29,7 @@ from ingestor.space import NoSpace
 from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
-    from ingestor import wire
+    from ingestor import wire, wire_service
     from ingestor.config import Config
     from ingestor.config import Source as ConfiguredSource
     from ingestor.config_sections import Chunking
@@ -151,7 +151,7 @@ def loops_still_run() -> bool:
     return bool(_restless)
 
 
-def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire.RestoreReply:
+def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire_service.RestoreReply:
     """Fill the state folder, which must hold no ledger, from a backup; the service must not run."""
     from ingestor.index.place import new_location
     from ingestor.service.restore import restore as fill
@@ -219,14 +219,15 @@ def _build(context: Context) -> Service:
     try:
         _ensure_sound(ledger)
         _register_configured(ledger, config)
-        embedder = SentenceEmbedder(config.embedding.model)
+        embedder = SentenceEmbedder(config.embedding.model, whole=config.embedding.vectors == "whole")
         with suppress(NoSpace):  # noted at the next start that has room
             if ledger.models.configure(embedder.model, config.embedding.model, keep_s=DEFAULT_KEEP_S):
-                _log.info("model_switch_begun", model=config.embedding.model)
+                _log.info("model_switch_begun", model=config.embedding.model, vectors=config.embedding.vectors)
     except BaseException:
         ledger.close()
         raise
-    models, life, meter = ModelRegistry(ledger, embedder, SentenceEmbedder), Life(), Meter()
+    models = ModelRegistry(ledger, embedder, lambda name, whole: SentenceEmbedder(name, whole=whole))
+    life, meter = Life(), Meter()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,

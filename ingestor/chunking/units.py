@@ -57,9 +57,10 @@ class Joint(IntEnum):
     PAGE = 4
     HEADING = 5
     SHORT_PAGE = 6  # one that is not full has ended
+    TURN = 7  # of a mail: somebody else speaks, or only signs
 
 
-_APART = frozenset({Joint.CLAUSE, Joint.PAGE, Joint.HEADING, Joint.SHORT_PAGE})
+_APART = frozenset({Joint.CLAUSE, Joint.PAGE, Joint.HEADING, Joint.SHORT_PAGE, Joint.TURN})
 """What tiny pieces are never joined across."""
 
 
@@ -164,6 +165,8 @@ _PLACES = {ElementKind.TABLE: cells, ElementKind.CODE: code_lines}
 def _joint(before: Element | None, element: Element, page_joint: Joint) -> Joint:
     if element.kind is ElementKind.HEADING:
         return Joint.HEADING
+    if before is not None and before.kind is not element.kind and _is_turn(before.kind, element.kind):
+        return Joint.TURN
     if before is not None and before.page != element.page:
         return page_joint
     if before is not None and before.kind is element.kind is ElementKind.LIST_ITEM:
@@ -171,15 +174,24 @@ def _joint(before: Element | None, element: Element, page_joint: Joint) -> Joint
     return Joint.PARAGRAPH
 
 
+def _is_turn(before: ElementKind, kind: ElementKind) -> bool:
+    """Whether another voice begins: a turn goes with what it announces, and everything else of a mail stays apart."""
+    return kind is ElementKind.TURN or (before is not ElementKind.TURN and not _VOICES.isdisjoint((before, kind)))
+
+
+_VOICES = frozenset({ElementKind.HISTORY, ElementKind.SIGNATURE})
+_QUOTED = frozenset({ElementKind.QUOTE, ElementKind.HISTORY, ElementKind.TURN, ElementKind.SIGNATURE})
+
+
 def _parts(text: str, element: Element) -> Iterator[tuple[int, int, Joint]]:
     """(start, end, joint to the part before) of what the element is made of."""
     start, end = element.start, element.end
     match element.kind:
-        case ElementKind.HEADING | ElementKind.CODE:
+        case ElementKind.HEADING | ElementKind.CODE | ElementKind.SIGNATURE:
             yield start, end, Joint.LINE
         case ElementKind.TABLE:
             yield from _rows(text, start, end)
-        case ElementKind.PARAGRAPH | ElementKind.LIST_ITEM | ElementKind.QUOTE:
+        case ElementKind.PARAGRAPH | ElementKind.LIST_ITEM | ElementKind.QUOTE | ElementKind.TURN | ElementKind.HISTORY:
             if text.find("\n", start, end) < 0:
                 for a, b in sentences(text, start, end):
                     yield a, b, Joint.SENTENCE
@@ -237,7 +249,7 @@ def _may_join(text: str, elements: Sequence[Element], group: _Atom, atom: _Atom,
     kind = elements[group.element].kind
     if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in _APART:
         return False
-    if kind is ElementKind.QUOTE and group.element == atom.element and _says_nothing(text, atom):
+    if kind in _QUOTED and group.element == atom.element and _says_nothing(text, atom):
         return True  # the empty line of a quoted mail
     if atom.joint is Joint.SENTENCE:
         if not tiny and atom.end < elements[atom.element].end:
@@ -259,7 +271,7 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
             string = _HEADING_MARK.sub("", raw)
         case ElementKind.LIST_ITEM:
             string = _ITEM_MARK.sub("", text[atom.start : atom.end])
-        case ElementKind.QUOTE:
+        case ElementKind.QUOTE | ElementKind.HISTORY | ElementKind.TURN | ElementKind.SIGNATURE:
             string = _QUOTE_MARK.sub("", text[atom.start : atom.end])
         case ElementKind.TABLE:
             if "|" in raw:
@@ -290,7 +302,9 @@ def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
         return Lead.HEADING
     if element.kind in (ElementKind.TABLE, ElementKind.CODE):
         return Lead.NONE
-    if raw[-1] in ":：" or (element.kind is ElementKind.QUOTE and raw.rstrip("> ").endswith((":", "："))):
+    if element.kind is ElementKind.TURN:
+        return Lead.INTRODUCES
+    if raw[-1] in ":：" or (element.kind in _QUOTED and raw.rstrip("> ").endswith((":", "："))):
         return Lead.INTRODUCES
     if (
         element.kind is ElementKind.PARAGRAPH

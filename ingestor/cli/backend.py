@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ingestor import wire, wire_reading
+    from ingestor import wire, wire_reading, wire_service
     from ingestor.context import Context
     from ingestor.web.api import Operations, Report
 
@@ -67,7 +67,7 @@ class Backend(Protocol):
 
     def read_only(self, context: Context, /) -> Reading: ...
 
-    def restore(self, context: Context, archive: Path, progress: Report, /) -> wire.RestoreReply:
+    def restore(self, context: Context, archive: Path, progress: Report, /) -> wire_service.RestoreReply:
         """Fill the state folder, which nobody may hold, from a backup."""
 
     def running_service(self, context: Context, /) -> Operations:

@@ -17,6 +17,9 @@ TEMPLATE = """\
 [embedding]
 # The built-in model needs no download. Else a sentence-transformers name, or a folder that holds one.
 model = "builtin:all-MiniLM-L6-v2"
+# "pooled": a passage has the mean of its sentences' vectors, and an edited sentence embeds itself. "whole": the text of
+# each passage is embedded, as most systems do; for models that were trained on passages. `ingestor eval` compares.
+vectors = "pooled"
 
 [index]
 # Empty: Chroma embedded in the state folder. Else a Chroma server, like "http://127.0.0.1:8000"

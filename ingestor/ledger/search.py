@@ -6,13 +6,14 @@ import json
 import math
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
-from ingestor.model import Candidate, ChunkId, DocId, Filters, HeldWord, Hit, Parent, Reader
+from ingestor.ledger.texts import text_units
+from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
 
 _PAGE = 500
 _COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
@@ -176,6 +177,9 @@ class SearchReads:
             Candidate(chunk=row, chunk_id=ChunkId(key), text_hash=digest, units=unpack_units(units))
             for row, key, digest, units in rows
         ]
+
+    def text_units(self, hashes: Iterable[Hash]) -> Mapping[Hash, UnitId]:
+        return text_units(self._db, hashes)
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
         shown, parameters = self._visible(reader, _EVERYTHING)

@@ -15,7 +15,10 @@ from ingestor.model.ids import (
     UnitId,
     blake,
     chunk_id,
+    is_whole,
     unit_hash,
+    vectors_of,
+    whole_model,
 )
 from ingestor.model.index import (
     Generation,
@@ -125,5 +128,8 @@ __all__ = [
     "attachment_id",
     "blake",
     "chunk_id",
+    "is_whole",
     "unit_hash",
+    "vectors_of",
+    "whole_model",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexFailure, UserError
-from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId, is_whole
 from ingestor.pooling import own_units
 from ingestor.ports import Embedder, SearchLedger, VectorStore
 from ingestor.search.citations import cite
@@ -30,6 +30,11 @@ CONTEXT_LIMIT = 10
 
 _PLACES = 10
 """Other places of a text that are listed with a hit."""
+
+_SHOWN_WHOLE = (
+    'The model embeds passages whole (vectors = "whole") and does not tell which sentence of one is nearest; they are'
+    " shown whole."
+)
 
 _EVERYTHING = Filters()
 
@@ -109,8 +114,8 @@ class Searcher:
         if mode is not SearchMode.DENSE:
             keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
         if mode is SearchMode.KEYWORD:
-            worded = self._ledger.candidates(keyword, reader, filters)
-            return self._found(keyword, top, worded, reader, "", merge=merge, context=context)
+            named = self._ledger.candidates(keyword, reader, filters)
+            return self._found(keyword, top, named, reader, "", merge=merge, context=context)
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
         near, note = (
@@ -120,13 +125,16 @@ class Searcher:
         )
         candidates = {candidate.chunk: candidate for candidate in near}
         lacking = [chunk for chunk in keyword if chunk not in candidates]
-        candidates |= {found.chunk: found for found in self._ledger.candidates(lacking, reader, filters)}
+        worded = self._embedded(lens, self._ledger.candidates(lacking, reader, filters))
+        candidates |= {found.chunk: found for found in worded}
         units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
         scores = dense_scores(vector, list(candidates.values()), *units)
         if mode is SearchMode.HYBRID:
             shares = word_shares(self._ledger.held(query, candidates.keys()))
             scores = hybrid_scores(candidates, scores, shares)
         if passage is not None:
+            if is_whole(lens.vectors.model):
+                note = f"{note} {_SHOWN_WHOLE}".strip()
             nearness = unit_scores(vector, list(candidates.values()), *units)
             parts = grown(scores, candidates.values(), nearness, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
@@ -141,7 +149,7 @@ class Searcher:
         note = ""
         try:
             nearest = lens.nearest(vector, CANDIDATES)
-            near = self._ledger.candidates(nearest, reader, filters)
+            near = self._embedded(lens, self._ledger.candidates(nearest, reader, filters))
         except IndexFailure as failure:
             near, note = (
                 (),
@@ -152,7 +160,7 @@ class Searcher:
             if len(exact) > EXACT_LIMIT:
                 exact = exact[:EXACT_LIMIT]
                 note = f"{note} Only {EXACT_LIMIT:,} of the passages were compared by meaning.".strip()
-            exact = self._exact.nearest(vector, exact, lens.vectors, CANDIDATES)
+            exact = self._exact.nearest(vector, self._embedded(lens, exact), lens.vectors, CANDIDATES)
             # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
             near = list({found.chunk: found for found in (*near, *exact)}.values())
         elif len(nearest) < CANDIDATES:
@@ -160,7 +168,7 @@ class Searcher:
             # loses some. To compare all of few costs nothing.
             few = self._ledger.all_candidates(reader, filters, FEW + 1)
             if len(near) < len(few) <= FEW:
-                near = self._exact.nearest(vector, few, lens.vectors, CANDIDATES)
+                near = self._exact.nearest(vector, self._embedded(lens, few), lens.vectors, CANDIDATES)
         return near, note
 
     def _all_candidates(
@@ -173,9 +181,18 @@ class Searcher:
             if mode is SearchMode.DENSE:
                 raise UserError(f"{too_many}.", hint="Name a source or a folder, or search by words: --mode keyword.")
             return (), f"{too_many}: only those that hold words of the question were. Name a source or a folder."
-        near, compared = nearest_of_all(vector, everything, lens.vectors, CANDIDATES)
+        near, compared = nearest_of_all(vector, self._embedded(lens, everything), lens.vectors, CANDIDATES)
         lacking = len(everything) - compared
         return near, f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
+
+    def _embedded(self, lens: Lens, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """With the units that their vectors are made of, for the model that is searched by."""
+        if not is_whole(lens.vectors.model):
+            return candidates
+        units = self._ledger.text_units(candidate.text_hash for candidate in candidates)
+        return [
+            replace(one, units=((units[one.text_hash], 1),) if one.text_hash in units else ()) for one in candidates
+        ]
 
     def _found(
         self,

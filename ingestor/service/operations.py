@@ -159,7 +159,7 @@ class ServiceOperations:
         with self._long():
             return roll_back(self._service)
 
-    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply:
+    def backup(self, request: wire_service.BackupRequest, progress: Report, /) -> wire_service.BackupReply:
         with self._long(), self._backing_up:  # two to one place would take each other's scratch
             return backup(self._ledger, request, progress, self._service.stop.is_set)
 

@@ -13,7 +13,7 @@ from ingestor.errors import LedgerError, UnknownId
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
-from ingestor.model import Generation, GenerationState, ModelId
+from ingestor.model import Generation, GenerationState, ModelId, vectors_of
 from ingestor.parsing.sandbox_filter import trouble
 from ingestor.service.jobs import Job, JobState, job_states
 from ingestor.service.passages import document, fresh, passage
@@ -85,6 +85,7 @@ class LedgerReading:
             facts = [
                 wire.ModelFacts(
                     name=name,
+                    vectors=vectors_of(model),
                     model=model,
                     state=state,
                     configured=model == configured,

@@ -35,7 +35,7 @@ class Operations(Protocol):
 
     def model_rollback(self, request: wire.ModelRollbackRequest, /) -> wire.ModelReply: ...
 
-    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply: ...
+    def backup(self, request: wire_service.BackupRequest, progress: Report, /) -> wire_service.BackupReply: ...
 
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply: ...
 
@@ -109,7 +109,7 @@ ROUTES: Mapping[str, Route] = {
     "rebuild": Route(request=wire.RebuildRequest, reports=True),
     "model_switch": Route(request=wire.ModelSwitchRequest, reports=True),
     "model_rollback": Route(request=wire.ModelRollbackRequest),
-    "backup": Route(request=wire.BackupRequest, reports=True),
+    "backup": Route(request=wire_service.BackupRequest, reports=True),
     "source_add": Route(request=wire.SourceAddRequest),
     "source_remove": Route(request=wire.SourceRemoveRequest),
     "pause": Route(request=wire_service.PauseRequest),

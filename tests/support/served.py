@@ -21,7 +21,7 @@ from ingestor.chunking.cutter import SemanticCutter
 from ingestor.context import Context
 from ingestor.embedding import embedder as embedding
 from ingestor.embedding.models import DEFAULT_MODEL
-from ingestor.model import RunReport, Trigger
+from ingestor.model import ModelId, RunReport, Trigger, whole_model
 from ingestor.parsing.pool import InlineParser
 from ingestor.service.operations import ServiceOperations
 from ingestor.state import resolve
@@ -61,11 +61,12 @@ class Served:
         self.operations = ServiceOperations(self.service, reread=lambda: wiring._reread(context))
         self.service.open()
 
-    def _load(self, name: str) -> StubEmbedder:
+    def _load(self, name: str, *, whole: bool = False) -> StubEmbedder:
         """``embedder`` is the configured one; any other name has one of its own, kept in ``others``."""
-        if name == DEFAULT_MODEL:
+        if name == DEFAULT_MODEL and not whole:
             return self.embedder
-        return self.others.setdefault(name, StubEmbedder(name))
+        model = whole_model(ModelId("stub" if name == DEFAULT_MODEL else name)) if whole else name
+        return self.others.setdefault(model, StubEmbedder(model))
 
     def add(self, root: Path, name: str) -> None:
         """Register a folder; where the service watches, it is watched and scanned from now on."""

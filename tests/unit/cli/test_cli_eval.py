@@ -68,3 +68,46 @@ def test_a_file_that_cannot_be_read_is_a_sentence(invoke: Invoke, tmp_path: Path
     wrong.write_text("no json\n")
     result = invoke("eval", str(wrong))
     assert (result.code, "line 1" in result.err) == (2, True)
+
+
+def test_two_searches_are_compared_question_by_question(
+    invoke: Invoke, backend: Scripted, questions: str, tmp_path: Path
+) -> None:
+    """What --json printed before says by how much this one finds more, and whether that may be chance."""
+    before = tmp_path / "before.json"
+    before.write_text(invoke("eval", questions, "--json").out)
+    found = HIT.model_copy(update={"text": f"{ANSWER} Because the bank needs them."})
+    backend.answers["search"] = lambda request: wire.SearchReply(query=request.query, took_ms=1.0, hits=(found,))
+    reply = json.loads(invoke("eval", questions, "--mode", "dense", "--against", str(before), "--json").out)
+    (dense,) = reply["against"]
+    assert (dense["mode"], dense["better"], dense["recall_text"]["mean"]) == ("dense", "neither", 0.5)
+    assert [each["recall_text"] for each in reply["each"]] == [1.0, 1.0]
+    shown = invoke("eval", questions, "--against", str(before)).out
+    assert shown.count("the difference may be chance") == 3
+    assert "50.0 [0, 100]" in shown
+
+
+def test_what_cannot_be_compared_is_said_before_anything_is_asked(
+    invoke: Invoke, backend: Scripted, questions: str, tmp_path: Path
+) -> None:
+    """A file of something else, of other questions, of other modes."""
+    before, other = tmp_path / "before.json", tmp_path / "other.jsonl"
+    before.write_text(invoke("eval", questions, "--mode", "keyword", "--json").out)
+    other.write_text(json.dumps({"question": "another", "answer": ANSWER}))
+    asked = len(backend.asked)
+    for arguments, sentence in (
+        ((questions, "--against", questions), "is not what"),
+        ((str(other), "--against", str(before)), "other questions"),
+        ((questions, "--against", str(before), "--mode", "dense"), "other questions or modes"),
+        ((questions, "--against", str(tmp_path / "none")), "cannot be read"),
+    ):
+        result = invoke("eval", *arguments)
+        assert (result.code, sentence in result.err) == (2, True), result.err
+    assert len(backend.asked) == asked
+
+
+def test_short_passages_are_judged_by_as_much_text(invoke: Invoke, backend: Scripted, questions: str) -> None:
+    """Where ten hits hold less than 4,000 characters, more of them are asked for."""
+    backend.answers["search"] = lambda request: wire.SearchReply(query=request.query, took_ms=1.0, hits=(HIT,) * 10)
+    invoke("eval", questions, "--mode", "dense")
+    assert [request.top for name, request in backend.asked if name == "search"] == [10, 60, 10, 60]

@@ -21,7 +21,7 @@ def turns(timing: Timing, days: float) -> list[datetime]:
     trigger = _trigger(timing)
     began = now = FRIDAY.replace(tzinfo=trigger.timezone)
     found: list[datetime] = []
-    turn = None
+    turn: datetime | None = began  # an interval without a turn before it would begin at this very moment
     while (turn := trigger.get_next_fire_time(turn, now)) is not None and turn < began + timedelta(days=days):
         found.append(turn.replace(tzinfo=None))
         now = turn
