@@ -32,18 +32,16 @@ class SyncRequest(Wire):
 
 
 class Kept(Wire):
-    """What of an answer is kept, where the service keeps any: all hits, or what a context of ``budget`` tokens (with
-    ``ids`` in it) holds of them."""
+    """What of an answer is kept: all hits, or what a context of ``budget`` tokens (with ``ids``) holds of them."""
 
     budget: int | None = None
     ids: bool = False
 
 
 class SearchRequest(Wire):
-    """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, as an
-    absolute path or address, or as the ``uri`` of a hit. ``since`` and ``until``: when the content changed, in
-    seconds since the epoch. ``context``: so many passages before and after each hit come with it. ``as_of``: as the
-    ledger knew it then, in seconds since the epoch. ``kept`` None: the answer is not."""
+    """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, absolute,
+    an address, or the ``uri`` of a hit. ``since``, ``until``: when its content changed, ``as_of``: as known then, in
+    seconds since the epoch. ``context``: so many passages around each hit come with it. ``kept`` None: nothing is."""
 
     query: str
     top: int = 10
@@ -198,13 +196,11 @@ class SearchHit(Place):
 
 
 class SearchReply(Wire):
-    """``answer_id``: what the answer is kept under; empty where it is not."""
-
     query: str
     took_ms: float
     hits: tuple[SearchHit, ...]
     note: str = ""
-    answer_id: str = ""
+    answer_id: str = ""  # what it is kept under
 
 
 class Pending(Wire):
