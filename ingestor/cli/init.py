@@ -93,8 +93,8 @@ backup_keep = 7
 backup_before_upgrade = true
 
 [http]
-# The HTTP API, for programs; port 0 is none. Tokens say who asks (`ingestor token add`); an address that others can
-# reach needs one. hosts are names of this server besides its address, like "docs.example.org".
+# The HTTP API for programs and, at /, the status page; port 0 is none. Tokens say who asks (`ingestor token add`); an
+# address that others can reach needs one. hosts are names of this server besides its address, like "docs.example.org".
 port = 0
 address = "127.0.0.1"
 hosts = []
