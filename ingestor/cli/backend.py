@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ingestor import wire, wire_reading, wire_service
     from ingestor.context import Context
+    from ingestor.evaluation.generate import Generated
     from ingestor.web.api import Operations, Report
 
 
@@ -54,6 +55,11 @@ class Reading(Protocol):
 
     def answer(self, answer_id: str, principals: Sequence[str] | None) -> wire_reading.AnswerReply:
         """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
+
+    def generate(
+        self, count: int, seed: int, sources: Sequence[str], principals: Sequence[str] | None
+    ) -> Sequence[Generated]:
+        """Questions out of headings and titles of documents that may be seen."""
 
     def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         """A document's id or uri, else the document at ``path``, which is absolute. Raises ``UnknownId``."""

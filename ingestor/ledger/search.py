@@ -282,6 +282,19 @@ class SearchReads:
         )
         return [name for (name,) in rows]
 
+    def documents(self, reader: Reader, filters: Filters) -> Sequence[tuple[DocId, str]]:
+        """(id, title) of every document with text that the reader may see, by source and place."""
+        shown, parameters = self._visible(reader, filters)
+        rows = self._db.read(
+            "SELECT document.doc_id, binding.title, binding.name FROM document"
+            " JOIN source ON source.id = document.source AND source.removed_at IS NULL"
+            f" JOIN binding ON binding.doc = document.id AND {self._valid('binding')}"
+            f" JOIN layout ON layout.doc = document.id AND {self._valid('layout')}"
+            f"{' WHERE ' if shown else ''}{shown} ORDER BY source.name, binding.item_id",
+            parameters,
+        )
+        return [(DocId(doc_id), shown_title(title, name)) for doc_id, title, name in rows]
+
     def _spots(self, document: DocId) -> Sequence[Spot]:
         _, moment = self._visible(_OWNER, _EVERYTHING)
         rows = self._db.read(

@@ -11,12 +11,14 @@ from connectors.base import ItemId, ItemRef, Source
 from connectors.errors import ConnectorError, ItemUnreadable
 from ingestor import wire, wire_reading
 from ingestor.errors import LedgerError, UnknownId
+from ingestor.evaluation.generate import Generated
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Generation, GenerationState, ModelId, vectors_of
 from ingestor.parsing.sandbox_filter import trouble
 from ingestor.service.activity import activity
+from ingestor.service.generating import generated
 from ingestor.service.jobs import Job, JobState, job_states
 from ingestor.service.passages import document, fresh, passage, shelf
 from ingestor.service.quarantine import found, listed, not_set_aside
@@ -164,6 +166,12 @@ class LedgerReading:
             if ledger is None:
                 raise no_such_answer(answer_id)
             return answered(ledger, answer_id, reader_of(principals))
+
+    def generate(
+        self, count: int, seed: int, sources: Sequence[str], principals: Sequence[str] | None
+    ) -> Sequence[Generated]:
+        with self._ledger() as ledger:
+            return () if ledger is None else generated(ledger, count, seed, sources, reader_of(principals))
 
     def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         with self._ledger() as ledger:

@@ -229,6 +229,9 @@ class Scripted:
     def answer(self, answer_id: str, principals: Any) -> wire_reading.AnswerReply:
         return self._answer("answer", (answer_id, principals), UnknownId(f"There is no answer {answer_id}."))
 
+    def generate(self, count: int, seed: int, sources: Any, principals: Any) -> Any:
+        return self._answer("generate", (count, seed, sources, principals), ())
+
     def history(self, target: str, path: str, principals: Any) -> wire_reading.HistoryReply:
         return self._answer("history", (target, path, principals), PAST)
 

@@ -9,6 +9,7 @@ import pytest
 from scripted_backend import HIT, Invoke, Scripted
 
 from ingestor import wire, wire_reading
+from ingestor.evaluation.generate import Generated
 
 ANSWER = "A refund takes five working days."
 
@@ -111,3 +112,25 @@ def test_short_passages_are_judged_by_as_much_text(invoke: Invoke, backend: Scri
     backend.answers["search"] = lambda request: wire.SearchReply(query=request.query, took_ms=1.0, hits=(HIT,) * 10)
     invoke("eval", questions, "--mode", "dense")
     assert [request.top for name, request in backend.asked if name == "search"] == [10, 60, 10, 60]
+
+
+def test_a_file_is_asked_with_and_without_the_word(invoke: Invoke, backend: Scripted, questions: str) -> None:
+    """`eval FILE` is `eval ask FILE`, options before it or behind; `eval --help` is about both commands."""
+    short = invoke("eval", "--mode", "dense", questions).out
+    assert short == invoke("eval", "ask", questions, "--mode", "dense").out
+    said = invoke("eval", "--help").out
+    assert "ask" in said
+    assert "generate" in said
+
+
+def test_questions_are_made_a_line_each(invoke: Invoke, backend: Scripted) -> None:
+    """What is said about them goes elsewhere than the lines; what is not known is left out."""
+    one = Generated(question="Refunds: how long?", answer=ANSWER, path="", uri="ingestor:handbook/refunds.md")
+    backend.answers["generate"] = (one,)
+    made = invoke("eval", "generate", "--count", "7", "--seed", "3", "--source", "handbook", "--as", "public")
+    assert backend.asked == [("generate", (7, 3, ("handbook",), ("public",)))]
+    assert json.loads(made.out) == {"question": one.question, "answer": ANSWER, "uri": one.uri}
+    assert "1 questions" in made.err
+    assert "easier than what people ask" in made.err
+    backend.answers["generate"] = ()
+    assert invoke("eval", "generate").code == 2
