@@ -39,7 +39,7 @@ bench-retrieval: $(VENV)/.installed-dev $(CHUNKERS)/.installed  ## What is found
 
 faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
 	$(BIN)/python -m tests.support.packages
-	$(BIN)/python -m pytest -q -m long tests/faults tests/property -p no:randomly -s
+	$(BIN)/python -m pytest -q -m long tests/faults tests/property tests/integration/test_search_under_churn.py -p no:randomly -s
 
 fuzz: $(VENV)/.installed-dev  ## Two thousand broken files through the parsers; writes tests/results/fuzz.md
 	$(BIN)/python -m pytest -q -m long tests/faults/test_fuzz.py -s
