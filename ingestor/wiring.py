@@ -89,17 +89,21 @@ def running_service(context: Context) -> Operations:
 def run_service(context: Context) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code. SIGHUP reads the configuration again, or ends a service whose
     terminal was closed."""
+    from ingestor.service import spans
     from ingestor.service.notify import Notifier
 
     faulthandler.enable()  # systemd ends a frozen service by SIGABRT: then the log says where its threads were
-    reload, notifier = threading.Event(), Notifier()
+    reload, notifier, end_traces = threading.Event(), Notifier(), spans.begin()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
-    with own_lock(context):
-        _upgrade(context)
-        if await_room(context):
-            _serve_until_stopped(context, reload, notifier)
+    try:
+        with own_lock(context):
+            _upgrade(context)
+            if await_room(context):
+                _serve_until_stopped(context, reload, notifier)
+    finally:
+        end_traces()
     _log.info("service_stopped")
     return 0
 
