@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from connectors import registry
@@ -29,6 +30,7 @@ from ingestor.space import NoSpace
 from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
+    from connectors.examining import Finding
     from ingestor import wire, wire_service
     from ingestor.config import Config
     from ingestor.config import Source as ConfiguredSource
@@ -178,6 +180,20 @@ def read_only(context: Context) -> LedgerReading:
         make_source=lambda row: _make_source(row, caches.of(row.name)),
         item_at=lambda row, where: registry.item_at(row.kind, row.settings, where),
     )
+
+
+def examine_source(context: Context, name: str) -> Iterator[Finding]:
+    """The connection check of one source. Raises ``UnknownId``."""
+    from ingestor.service.caches import Caches
+    from ingestor.service.examining import told
+
+    row = read_only(context).source(name)
+    with TemporaryDirectory(prefix="ingestor-doctor-") as scratch:
+        # What the service fetches into must not be fetched into by two.
+        running = context.state.holder() is not None
+        cache = Path(scratch) / "cache" if running else Caches(context.state.root / _CACHE).of(name)
+        found = registry.examine(row.kind, row.name, row.settings, cache)
+        yield from told(found, row.settings, seconds=context.config.parsing.timeout_s, scratch=Path(scratch))
 
 
 # -- parts -----------------------------------------------------------------------------------------------

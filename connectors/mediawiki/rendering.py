@@ -7,7 +7,6 @@ again.
 
 from __future__ import annotations
 
-import html
 import re
 import threading
 import time
@@ -19,6 +18,7 @@ from connectors.base import ItemRef, Version
 from connectors.errors import ItemUnreadable
 from connectors.mediawiki.api import Answer
 from connectors.mediawiki.pages import Left, Page, seconds
+from connectors.web.rendered import document
 
 _MADE = "cachereport-timestamp"
 SAVING_S = 10.0
@@ -27,7 +27,6 @@ SAVING_S = 10.0
 _PAUSE_MOST_S = 300.0
 _PATIENCE_S = 3600.0  # a template that was only protected makes no page anew
 _DOUBT_S = 300.0  # what was rendered while a template was saved is mostly of today
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _TOP = re.compile(r"<(/?)h1\b", re.IGNORECASE)
 
 
@@ -73,14 +72,8 @@ def html_of(answer: Answer, most: int, name: str) -> bytes:
     text = said.get("text")
     if not isinstance(text, str):
         raise ItemUnreadable("The wiki gives the page without its text.", place=name, hint="The next run tries again.")
-    title = html.escape(str(said.get("title", "")))
     # The title is the page's heading of the first level, whatever its writers used in the text.
-    body = _TOP.sub(r"<\1h2", _COMMENT.sub("", text))
-    head = f'<head><meta charset="utf-8"><title data-named>{title}</title></head>'
-    content = f"<!DOCTYPE html>\n<html>{head}\n<body>{body}</body></html>\n".encode("utf-8", "replace")
-    if len(content) > most:
-        raise ItemUnreadable("The page is larger than max_size.", place=name, hint="Raise max_size.")
-    return content
+    return document(str(said.get("title", "")), _TOP.sub(r"<\1h2", text), most=most, name=name)
 
 
 def _late(answer: Answer, changed: float) -> float | None:

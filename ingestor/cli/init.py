@@ -135,6 +135,16 @@ per_minute = 600
 # exclude_namespaces = ["User"]       # talk pages are off anyway (talk = false)
 # schedule = "30s"                    # two questions to the wiki each time
 # permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
+#
+# [[source]]
+# name = "handbook-wiki"
+# kind = "dokuwiki"                   # DokuWiki, by JSON-RPC or XML-RPC ("DokuWiki" in README.md)
+# url = "https://wiki.example/dokuwiki"     # the folder that doku.php is in
+# username = "reader"                 # an account that may use the API (remoteuser); or token_file
+# password_file = "handbook-wiki.password"
+# namespaces = ["handbook", "it"]     # with those in them; without a list all of them
+# schedule = "30s"                    # three questions to the wiki each time
+# permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
 """
 
 

@@ -113,6 +113,14 @@ class LedgerReading:
         with self._ledger() as ledger:
             return wire.SourcesReply(sources=tuple(source_reply(row) for row in self._rows(ledger)))
 
+    def source(self, name: str) -> SourceRow:
+        """Configured or registered. Raises ``UnknownId``."""
+        with self._ledger() as ledger:
+            found = next((row for row in self._rows(ledger) if row.name == name), None)
+        if found is None:
+            raise UnknownId(f"There is no source named {name!r}.", hint="`ingestor source list` shows them.")
+        return found
+
     def cost(self, source: str | None) -> wire_reading.CostReply:
         with self._ledger() as ledger:
             months = ledger.usage.months() if ledger is not None else ()

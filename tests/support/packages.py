@@ -25,6 +25,7 @@ WANTED = {
     "usr/share/mediawiki/api.php": (
         *("mediawiki", "php-cli", "php-sqlite3", "php-intl", "php-mbstring", "php-apcu", "php-xml", "php-curl"),
     ),
+    "usr/share/dokuwiki/doku.php": ("dokuwiki", "php-cli", "php-xml"),
     "systemd-analyze": ("systemd",),
     "systemd-nspawn": ("systemd-container",),
     "mmdebstrap": ("mmdebstrap",),
