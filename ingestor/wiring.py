@@ -203,6 +203,7 @@ def _build(context: Context) -> Service:
     from ingestor.search.searcher import Searcher
     from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
+    from ingestor.service.languages import CorpusLanguages
     from ingestor.service.lens import Lenses
     from ingestor.service.life import Life
     from ingestor.service.meter import Meter
@@ -223,6 +224,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
+    ledger.search.languages = CorpusLanguages(ledger.search.sample)
     models, life, meter = ModelRegistry(ledger, embedder, SentenceEmbedder), Life(), Meter()
     index = GenerationManager(
         folder=context.state.root / "chroma",
