@@ -224,6 +224,7 @@ def _build(context: Context) -> Service:
     from ingestor.service.answers import AnswerLog
     from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
+    from ingestor.service.languages import CorpusLanguages
     from ingestor.service.lens import Lenses
     from ingestor.service.life import Life
     from ingestor.service.meter import Meter
@@ -248,6 +249,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
+    ledger.search.languages = CorpusLanguages(ledger.search.sample)
     models = ModelRegistry(ledger, embedder, lambda name, whole: SentenceEmbedder(name, whole=whole))
     life, meter = Life(), Meter()
     index = GenerationManager(

@@ -79,8 +79,10 @@ class Transaction:
 class Database:
     """One SQLite file. ``read_only`` opens an existing file for commands that need no lock."""
 
-    def __init__(self, path: Path, migrations: str, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, migrations: str, *, read_only: bool = False, each: str = "") -> None:
+        """``each`` is a statement that every connection begins with."""
         self.path = path
+        self._each = each
         self._read_only = read_only
         self._lock = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
@@ -263,6 +265,8 @@ class Database:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+            if self._each:
+                connection.execute(self._each)
             if query_only or self._read_only:
                 connection.execute("PRAGMA query_only = ON")
         except sqlite3.Error:

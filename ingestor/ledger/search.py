@@ -6,7 +6,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from ingestor.ledger.browsing import Shelved, shelf
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
+from ingestor.ledger.stems import LEAST, MOST_FORMS, beginning, forms, stemmed
 from ingestor.ledger.texts import text_units
 from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
 
@@ -46,6 +47,11 @@ _STOPWORDS = frozenset(
 
 _EVERYTHING = Filters()
 _OWNER = Reader()
+
+WORDS = "CREATE VIRTUAL TABLE temp.keyword_words USING fts5vocab (main, keyword, row)"
+"""The words of the keyword index, in order; a view of it that every connection has of its own."""
+
+_MOST_WORDS_ALIKE = 2_000  # that begin as a word does and are looked at for its other forms
 
 
 def standing(valid: Valid) -> str:
@@ -91,6 +97,9 @@ class SearchReads:
         self._walking = walking(self._valid)
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
         self._frequencies: dict[tuple[str, str], int] = {}  # counted since then
+        self._forms: dict[str, str] = {}  # likewise
+        self.languages: Callable[[], Collection[str]] = frozenset
+        """What the documents are written in; words of these languages are found in all their forms."""
 
     def _valid(self, table: str) -> str:
         return lives(table)
@@ -188,7 +197,8 @@ class SearchReads:
         count, at = self._size
         if count < _COUNT_FROM or time.monotonic() - at > _COUNT_KEPT_S:
             count = self.live_chunks()
-            self._size, self._frequencies = (count, time.monotonic()), {}
+            self._size = (count, time.monotonic())
+            self._frequencies, self._forms = {}, {}
         return count
 
     def live_chunks(self) -> int:
@@ -324,8 +334,9 @@ class SearchReads:
         """What to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): what is common in texts left
         out while rarer terms remain, and none sought in context where it stands above many chunks."""
         distinct = list(dict.fromkeys(_terms(words)))
-        rare = [term for term in distinct if term.strip('"') not in _STOPWORDS] or distinct
-        total = self._about_how_many()
+        telling = [(term, plain) for term, plain in distinct if term.strip('"') not in _STOPWORDS] or distinct
+        total, languages = self._about_how_many(), stemmed(self.languages())
+        rare = list(dict.fromkeys(self._in_all_forms(t, languages) if plain else t for t, plain in telling))
         if total >= _COUNT_FROM:
             cap = min(int(total * _COMMON), _MOST_MATCHES)
             counted = sorted(
@@ -340,6 +351,23 @@ class SearchReads:
             rare = kept[:_MOST_WORDS] or [term for _, term in counted[:1]]
             return [_Sought(term, self._frequency("context", term, cap + 1) <= cap) for term in rare]
         return [_Sought(term, True) for term in rare]
+
+    def _in_all_forms(self, term: str, languages: Collection[str]) -> str:
+        """A word or any other form of it that stands in the index."""
+        if not languages:
+            return term
+        if term not in self._forms:
+            word, found = term.strip('"'), [term]
+            for language in sorted(languages):
+                begins = beginning(word, language)
+                alike = self._db.read(
+                    "SELECT term FROM keyword_words WHERE term >= ? AND term < ? LIMIT ?",
+                    (begins, f"{begins}\U0010ffff", _MOST_WORDS_ALIKE),
+                )
+                found += [f'"{form}"' for form in forms(word, language, [one for (one,) in alike])]
+            found = list(dict.fromkeys(found))[:MOST_FORMS]
+            self._forms[term] = f"({' OR '.join(found)})" if len(found) > 1 else term
+        return self._forms[term]
 
     def _frequency(self, column: str, term: str, cap: int) -> int:
         """In how many chunks a term stands, counted to ``cap``; as of the last minute. What stands in many takes long
@@ -356,11 +384,14 @@ class SearchReads:
         return known[column, term]
 
 
-def _terms(words: str) -> Iterator[str]:
+def _terms(words: str) -> Iterator[tuple[str, bool]]:
+    """What is looked for, as FTS5 writes it; and whether it is a plain word, which may stand there in another form."""
     for found in _TERM.finditer(words.lower()):
         said = " ".join(_WORD.findall(found["phrase"])) if found["phrase"] else found["word"]
         if said:
-            yield f'"{said}"{"*" if found["open"] or found["prefix"] else ""}'
+            star = "*" if found["open"] or found["prefix"] else ""
+            plain = not star and not found["phrase"] and said.isalpha() and len(said) >= LEAST
+            yield f'"{said}"{star}', plain
 
 
 def _rarity(count: int, total: int) -> float:
