@@ -17,8 +17,9 @@ from ingestor.ledger.measures import Measures
 from ingestor.ledger.models import Models
 from ingestor.ledger.past import PastReads, seq_at
 from ingestor.ledger.quarantine import Quarantine
+from ingestor.ledger.queries import WORDS, Queries
 from ingestor.ledger.runs import Runs
-from ingestor.ledger.search import WORDS, SearchReads
+from ingestor.ledger.search import SearchReads
 from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
 from ingestor.ledger.traces import Traces
@@ -60,7 +61,8 @@ class Ledger:
         self.measures = Measures(self._db)
         self.usage = Usage(self._db)
         self.quarantine = Quarantine(self._db)
-        self.search = SearchReads(self._db)
+        self.queries = Queries(self._db)
+        self.search = SearchReads(self._db, self.queries)
         self.traces = Traces(self._db)
         self.answers = Answers(self._db, keep_s=answers_s)
         self.upkeep = Upkeep(self._db, retention_s=retention_s)
@@ -101,7 +103,7 @@ class Ledger:
 
     def past(self, at: float) -> PastReads:
         """What search could show at that time. Raises ``UserError`` for a time that is past retention."""
-        return PastReads(self._db, seq_at(self._db, at, retention_s=self._retention_s))
+        return PastReads(self._db, self.queries, seq_at(self._db, at, retention_s=self._retention_s))
 
     def vectors(self, model: ModelId) -> Vectors:
         """The vector file of a model; made when it is not there."""

@@ -18,6 +18,7 @@ from ingestor.errors import UserError
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Values, lived, visible_then
 from ingestor.ledger.packing import item_uri, shown_title
+from ingestor.ledger.queries import Queries
 from ingestor.ledger.search import RANK, SearchReads
 from ingestor.ledger.upkeep import FORGOTTEN
 from ingestor.model import Filters, HeldWord, Parent, Reader
@@ -32,8 +33,8 @@ _BESIDE = 0.5  # of a word above a passage, as ``search.scoring`` counts it
 class PastReads(SearchReads):
     """Implements ``ports.SearchLedger`` as of commit ``seq``. How rare a word is, it takes from what stands now."""
 
-    def __init__(self, db: Database, seq: int) -> None:
-        super().__init__(db)
+    def __init__(self, db: Database, queries: Queries, seq: int) -> None:
+        super().__init__(db, queries)
         self._seq = seq
 
     def _valid(self, table: str) -> str:
@@ -47,7 +48,7 @@ class PastReads(SearchReads):
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         """The best of what stands still and the best of what was replaced, together by the rarity of the words that
         they hold: two indexes rank by two measures. Raises ``UserError`` where too much was replaced."""
-        match = " OR ".join(map(str, self._sought(words)))
+        match = " OR ".join(map(str, self._queries.sought(words)))
         if not match:
             return []
         shown, values = self._visible(reader, filters)
@@ -76,7 +77,7 @@ class PastReads(SearchReads):
         still = json.dumps([row for row in chunks if row not in gone])
         found: list[HeldWord] = []
         with _Words(self._db, replaced) as index:
-            for sought in self._sought(words):
+            for sought in self._queries.sought(words):
                 rarity, holders = self._holders("text", sought.term, still)
                 above, beside = 0.0, list[int]()
                 if sought.in_context:

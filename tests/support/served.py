@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from connectors.base import WHOLE, Source, Upserted
-from ingestor import wire, wiring
+from ingestor import wire, wiring, wiring_config
 from ingestor.chunking.cutter import SemanticCutter
 from ingestor.context import Context
 from ingestor.embedding import embedder as embedding
@@ -58,7 +58,7 @@ class Served:
             context = Context(state=resolve(state), config_file=config)
             self.service = wiring._build(context)
         self.ledger = self.service.ledger
-        self.operations = ServiceOperations(self.service, reread=lambda: wiring._reread(context))
+        self.operations = ServiceOperations(self.service, reread=lambda: wiring_config.reread(context))
         self.service.open()
 
     def _load(self, name: str, *, whole: bool = False) -> StubEmbedder:

@@ -31,7 +31,6 @@ from numpy.typing import NDArray
 from connectors.base import WHOLE, Grant, ItemId, ItemRef, Version
 from ingestor.chunking import SemanticCutter
 from ingestor.index.generations import GenerationManager
-from ingestor.ledger import search as ledger_search
 from ingestor.ledger.ledger import Ledger
 from ingestor.model import (
     Candidate,
@@ -122,7 +121,7 @@ def measure(
         fill(ledger, dev, embedder, chosen.distractors, phases)
         while waiting := ledger.index.unembedded(generation, 5_000):
             ledger.index.mark_ready(generation, [row for row, _ in waiting])
-        began, total = time.perf_counter(), ledger.search.live_chunks()
+        began, total = time.perf_counter(), ledger.queries.live_chunks()
         while manager.step(5_000).writes:
             pass
         phases.note("chunks written to Chroma", began, total)
@@ -361,17 +360,16 @@ def _dense(ledger: Ledger, embedder: KeptEmbedder, candidates: Sequence[Candidat
 
 def _words_added(ledger: Ledger, question: str) -> tuple[NDArray[np.int64], Vectors]:
     """What the words of a question add, for every chunk that holds one: (chunk rows ascending, scores)."""
-    search, whole = ledger.search, 0.0
+    queries, whole = ledger.queries, 0.0
     shares: dict[int, float] = {}
-    total = search._about_how_many()
-    for sought in search._sought(question):
+    for sought in queries.sought(question):
         text = _holders(ledger, "text", sought.term)
-        rarity = ledger_search._rarity(len(text), total)
+        rarity = queries.rarity(len(text))
         whole += rarity
         counted = dict.fromkeys(text, rarity)
         if sought.in_context:
             context = _holders(ledger, "context", sought.term)
-            lesser = scoring.CONTEXT_WORDS * min(rarity, ledger_search._rarity(len(context), total))
+            lesser = scoring.CONTEXT_WORDS * min(rarity, queries.rarity(len(context)))
             counted = dict.fromkeys(context, lesser) | counted
         for chunk, share in counted.items():
             shares[chunk] = shares.get(chunk, 0.0) + share
