@@ -103,9 +103,9 @@ class Searcher:
                 "Passages are made around what is near in meaning, in the modes hybrid and dense, and are not merged.",
                 hint="Leave out --passage, or --merge and --mode keyword.",
             )
-        keyword: dict[int, float] = {}
-        if mode is not SearchMode.DENSE:
-            keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
+        # For a search by meaning too, whose order they have no part in: one sentence of a chunk may be near to the
+        # question where the whole is not, and is then not among the nearest chunks.
+        keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
         if mode is SearchMode.KEYWORD:
             named = self._ledger.candidates(keyword, reader, filters)
             return self._found(keyword, top, named, reader, "", merge=merge, context=context)
