@@ -113,6 +113,8 @@ class Upkeep(Checks):
         that takes up an old unit meanwhile keeps it: each batch looks again at what was cut since."""
         (row,) = self._db.read("SELECT coalesce(max(seq), 0) FROM commits")
         began, after, used, whole = row[0], -1, set[int](), texts.some_whole(self._db)
+        # Before the cuts: a text that becomes a unit while these are walked is nobody's to drop.
+        units = [unit for (unit,) in self._db.read("SELECT id FROM unit")]
         while rows := self._db.read(
             "SELECT cut.id, cut.units, chunk.text_hash FROM cut JOIN chunk ON chunk.id = cut.chunk WHERE cut.id > ?"
             " ORDER BY cut.id LIMIT 5000",
@@ -120,7 +122,7 @@ class Upkeep(Checks):
         ):
             used |= self._used(rows, whole=whole)
             after = rows[-1][0]
-        unused = [unit for (unit,) in self._db.read("SELECT id FROM unit") if unit not in used]
+        unused = [unit for unit in units if unit not in used]
         dropped: list[UnitId] = []
         for start in range(0, len(unused), _BATCH):
             with self._db.write() as tx:

@@ -39,6 +39,7 @@ _ASIDE_MOST = 400
 # Lines and characters behind a closing that may be a name, a post and an address.
 _SIGNATURE_LINES, _SIGNATURE_MOST, _SIGNATURE_LINE = 15, 800, 100
 
+_FIRST_WORDS = frozenset(phrase.split()[0] for phrase in CLOSINGS)  # nearly every line is told by its first word
 _TEXT = frozenset({ElementKind.PARAGRAPH, ElementKind.QUOTE, ElementKind.LIST_ITEM})
 
 
@@ -120,14 +121,13 @@ def _is_head(words: Sequence[str], at: int) -> bool:
 
 def _labels(words: str) -> list[str]:
     """The labels in what begins with one."""
-    said = words[:_HEAD_MOST].casefold()
-    found = list(_LABEL.finditer(said))
-    return [label.group(1) for label in found] if found and not said[: found[0].start(1)].strip("*_ ") else []
+    said = words[:_HEAD_MOST].lstrip("*_ ").casefold()
+    return _LABEL.findall(said) if _LABEL.match(said) else []
 
 
 def _is_rule(words: str) -> bool:
     """A line like "-----Original Message-----", or one without words."""
-    return bool(_RULE.fullmatch(words)) or bool(re.fullmatch(r"[-_=*]{5,}", words))
+    return len(words) <= _ATTRIBUTION_MOST and bool(_RULE.fullmatch(words))
 
 
 def _attributes(words: str, *, sure: bool) -> bool:
@@ -194,6 +194,8 @@ def _is_closing(line: str) -> bool:
     plain = _WORDS.sub(" ", said).casefold()
     if plain in CLOSINGS:
         return True
+    if plain.split(" ", 1)[0].rstrip(",.!–—") not in _FIRST_WORDS:
+        return False
     closing = max((phrase for phrase in CLOSINGS if plain.startswith(phrase)), key=len, default="")
     rest = _WORDS.sub(" ", said)[len(closing) :]
     if not closing or not rest.strip(" ,.!;:–—-"):

@@ -171,9 +171,12 @@ class Searcher:
         if mode is SearchMode.KEYWORD:
             scores, worded = self._worded(query, reader, filters)
             return self._found(scores, top, worded, reader, "", merge=merge, context=context)
-        # By words and by meaning at once: each waits half of its time for SQLite or the model.
+        # By words and by meaning at once: each waits half of its time for SQLite or the model. By words for a search by
+        # meaning too, whose order they have no part in: one sentence of a chunk may be near to the question where the
+        # whole is not, and is then not among the nearest chunks. Of the past all chunks are compared.
         hybrid = mode is SearchMode.HYBRID
-        wording = self._beside.submit(self._worded, query, reader, filters) if hybrid else None
+        by_word = hybrid or not self._past
+        wording = self._beside.submit(self._worded, query, reader, filters) if by_word else None
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
         near, note = (
