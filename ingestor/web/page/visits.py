@@ -116,7 +116,9 @@ def visited(handler: Handler, sessions: Sessions) -> Callable[[Request], Awaitab
 
 
 async def form_of(request: Request) -> Mapping[str, str]:
-    """The fields of a form, each once. Raises ``BadForm``."""
+    """The fields of a form, each once. Raises ``BadForm``, also where the browser says that another site sent it."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise BadForm
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise BadForm
     try:
