@@ -101,7 +101,8 @@ def visited(handler: Handler, sessions: Sessions) -> Callable[[Request], Awaitab
         except UnknownId:  # in words that are the same whether it is not there or not for this reader (R7)
             return visit.show("message.html", 404, heading="Not found", text=_UNKNOWN)
         except HTTPException as error:
-            return visit.show("message.html", error.status_code, heading="Not now", text=str(error.detail))
+            heading = "Not found" if error.status_code == 404 else "Not now"
+            return visit.show("message.html", error.status_code, heading=heading, text=str(error.detail))
         except (IngestorError, ConnectorError) as error:
             reply, told = outward(error), problem_of(error)
             if reply is None or told is None:
