@@ -290,6 +290,12 @@ def test_a_form_of_somebody_else_does_nothing(portal: Portal, operator: TestClie
     assert operator.post("/ui/do/sync", data={"mark": theirs, "source": SOURCE}).status_code == 403
     assert operator.post("/ui/do/sync", json={"mark": mark_of(operator.get("/").text)}).status_code == 403
     assert operator.post("/ui/do/sync?mark=" + mark_of(operator.get("/").text)).status_code == 403
+    ours = {"mark": mark_of(operator.get("/").text), "source": SOURCE}
+    for site in ("cross-site", "same-site"):
+        assert operator.post("/ui/do/sync", data=ours, headers={"sec-fetch-site": site}).status_code == 403
+        mark = mark_of(operator.get("/ui/login").text)
+        answer = operator.post("/ui/login", data={"mark": mark, "token": "x"}, headers={"sec-fetch-site": site})
+        assert answer.status_code == 403
     assert portal.operations.did == []
     assert "Log out" in operator.get("/").text
 

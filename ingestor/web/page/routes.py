@@ -94,7 +94,6 @@ class Page:
             raise _nothing()
         return visit.show(
             "source.html",
-            status=status,
             source=found,
             progress=await self._progress([found]),
             runs=runs.runs,

@@ -101,7 +101,8 @@ def visited(handler: Handler, sessions: Sessions) -> Callable[[Request], Awaitab
         except UnknownId:  # in words that are the same whether it is not there or not for this reader (R7)
             return visit.show("message.html", 404, heading="Not found", text=_UNKNOWN)
         except HTTPException as error:
-            return visit.show("message.html", error.status_code, heading="Not now", text=str(error.detail))
+            heading = "Not found" if error.status_code == 404 else "Not now"
+            return visit.show("message.html", error.status_code, heading=heading, text=str(error.detail))
         except (IngestorError, ConnectorError) as error:
             reply, told = outward(error), problem_of(error)
             if reply is None or told is None:
@@ -116,7 +117,9 @@ def visited(handler: Handler, sessions: Sessions) -> Callable[[Request], Awaitab
 
 
 async def form_of(request: Request) -> Mapping[str, str]:
-    """The fields of a form, each once. Raises ``BadForm``."""
+    """The fields of a form, each once. Raises ``BadForm``, also where the browser says that another site sent it."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        raise BadForm
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise BadForm
     try:

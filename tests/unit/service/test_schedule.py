@@ -13,7 +13,8 @@ from tests.support.moved_clock import MovedClock
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-FRIDAY = datetime(2026, 11, 27, 12, 0)
+# Far ahead: an interval begins with the trigger, so that before the present moment it has no turns.
+FRIDAY = datetime(2099, 11, 27, 12, 0)
 
 
 def turns(timing: Timing, days: float) -> list[datetime]:
