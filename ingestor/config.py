@@ -31,6 +31,7 @@ from ingestor.config_sections import (
     QuietHours,
     Retention,
     Schedule,
+    Search,
     Section,
     SourceChunking,
 )
@@ -71,6 +72,7 @@ class Source(BaseModel):
 _SECTIONS: Mapping[str, type[Section]] = {
     "embedding": Embedding,
     "index": Index,
+    "search": Search,
     "retention": Retention,
     "answers": Answers,
     "parsing": Parsing,
@@ -91,6 +93,7 @@ class Config:
 
     embedding: Embedding = field(default_factory=Embedding)
     index: Index = field(default_factory=Index)
+    search: Search = field(default_factory=Search)
     retention: Retention = field(default_factory=Retention)
     answers: Answers = field(default_factory=Answers)
     parsing: Parsing = field(default_factory=Parsing)

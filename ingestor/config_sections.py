@@ -66,6 +66,16 @@ class Index(Section):
     ] = "ingestor"
 
 
+class Search(Section):
+    """How hits are ranked. Empty ``rerank_model`` is none, else a folder with a CrossEncoder."""
+
+    fusion: Literal["weighted", "rrf"] = "weighted"
+    keyword_weight: Annotated[float, Field(ge=0, le=10, strict=False)] = 0.9
+    unit_weight: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.65
+    rerank_model: Annotated[str, BeforeValidator(_folder)] = ""
+    rerank_top: Annotated[int, Field(ge=2, le=100)] = 20
+
+
 class Retention(Section):
     days: Annotated[int, Field(ge=1)] = 30
 

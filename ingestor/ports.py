@@ -98,6 +98,14 @@ class Embedder(Protocol):
         """``(dimensions,)``, length 1: the question side where a model distinguishes it."""
 
 
+class Reranker(Protocol):
+    """A slower judge of the best hits."""
+
+    def scores(self, question: str, texts: Sequence[str]) -> Sequence[float]:
+        """How well each text answers, in order, higher is better; comparable within one call only. Raises
+        ``EmbedderError``: then the hits stay in the order that they had."""
+
+
 class VectorStore(Protocol):
     """Unit vectors of one model, half precision, content-addressed: adding twice changes nothing."""
 

@@ -24,6 +24,44 @@ class DocumentReply(Wire):
     passages: tuple[Neighbour, ...]
 
 
+class Shelved(Wire):
+    """A document as a list shows it: ``path`` is its item, ``chunks`` how many passages it has."""
+
+    document_id: str
+    path: str
+    title: str
+    url: str
+    kind: str
+    revision: int
+    chunks: int
+    changed_at: float
+
+
+class ShelfReply(Wire):
+    """Documents of a source in the order of their paths; ``more``: whether others follow."""
+
+    source: str
+    documents: tuple[Shelved, ...]
+    more: bool
+
+
+class Slot(Wire):
+    """A part of the time: how many documents were changed, and the lags of the edits that became searchable then."""
+
+    changed: float = 0.0
+    edits: int = 0
+    p50: float | None = None
+    p95: float | None = None
+
+
+class ActivityReply(Wire):
+    """``slots`` of ``step_s`` seconds, from ``since`` on."""
+
+    since: float
+    step_s: float
+    slots: tuple[Slot, ...]
+
+
 class Freshness(Wire):
     """``checked_at``: when the source was last looked at as a whole, or as far as it could be; ``complete``: whether
     nothing was left out then."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from connectors import registry
@@ -29,6 +30,7 @@ from ingestor.space import NoSpace
 from ingestor.timing import is_cron, parse_duration, parse_windows
 
 if TYPE_CHECKING:
+    from connectors.examining import Finding
     from ingestor import wire, wire_service
     from ingestor.config import Config
     from ingestor.config import Source as ConfiguredSource
@@ -89,17 +91,21 @@ def running_service(context: Context) -> Operations:
 def run_service(context: Context) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code. SIGHUP reads the configuration again, or ends a service whose
     terminal was closed."""
+    from ingestor.service import spans
     from ingestor.service.notify import Notifier
 
     faulthandler.enable()  # systemd ends a frozen service by SIGABRT: then the log says where its threads were
-    reload, notifier = threading.Event(), Notifier()
+    reload, notifier, end_traces = threading.Event(), Notifier(), spans.begin()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
-    with own_lock(context):
-        _upgrade(context)
-        if await_room(context):
-            _serve_until_stopped(context, reload, notifier)
+    try:
+        with own_lock(context):
+            _upgrade(context)
+            if await_room(context):
+                _serve_until_stopped(context, reload, notifier)
+    finally:
+        end_traces()
     _log.info("service_stopped")
     return 0
 
@@ -114,7 +120,7 @@ def _serve_until_stopped(context: Context, reload: threading.Event, notifier: No
 
         operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
         metrics = Metrics(service, keeper.health).render
-        api = Api(reads=read_only(context), tokens=Tokens(context.state.root))
+        api = Api(reads=read_only(context), tokens=Tokens(context.state.root), under_way=operations.under_way)
         with (
             served(context, service, operations, as_service=True, health=keeper.health, metrics=metrics, api=api),
             health_port(context, keeper.health, metrics),
@@ -176,6 +182,20 @@ def read_only(context: Context) -> LedgerReading:
     )
 
 
+def examine_source(context: Context, name: str) -> Iterator[Finding]:
+    """The connection check of one source. Raises ``UnknownId``."""
+    from ingestor.service.caches import Caches
+    from ingestor.service.examining import told
+
+    row = read_only(context).source(name)
+    with TemporaryDirectory(prefix="ingestor-doctor-") as scratch:
+        # What the service fetches into must not be fetched into by two.
+        running = context.state.holder() is not None
+        cache = Path(scratch) / "cache" if running else Caches(context.state.root / _CACHE).of(name)
+        found = registry.examine(row.kind, row.name, row.settings, cache)
+        yield from told(found, row.settings, seconds=context.config.parsing.timeout_s, scratch=Path(scratch))
+
+
 # -- parts -----------------------------------------------------------------------------------------------
 
 
@@ -194,14 +214,17 @@ def _opened(context: Context) -> Iterator[Service]:
 
 def _build(context: Context) -> Service:
     from ingestor.embedding.embedder import SentenceEmbedder
+    from ingestor.embedding.reranker import CrossEncoderReranker
     from ingestor.index.generations import GenerationManager
     from ingestor.parsing.limits import Limits
     from ingestor.parsing.ocr import ocr_settings
     from ingestor.parsing.pool import ParserPool
+    from ingestor.search.scoring import Fusion, Ranking
     from ingestor.search.searcher import Searcher
     from ingestor.service.answers import AnswerLog
     from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
+    from ingestor.service.languages import CorpusLanguages
     from ingestor.service.lens import Lenses
     from ingestor.service.life import Life
     from ingestor.service.meter import Meter
@@ -226,6 +249,7 @@ def _build(context: Context) -> Service:
     except BaseException:
         ledger.close()
         raise
+    ledger.search.languages = CorpusLanguages(ledger.search.sample)
     models = ModelRegistry(ledger, embedder, lambda name, whole: SentenceEmbedder(name, whole=whole))
     life, meter = Life(), Meter()
     index = GenerationManager(
@@ -248,7 +272,18 @@ def _build(context: Context) -> Service:
     usual = cutter_of(config.chunking)
     cutters = {source.name: cutter_of(config.chunking_of(source)) for source in config.sources}
     lenses = Lenses(index, models, context.stop)
-    searcher = Searcher(ledger=ledger.search, lens=lenses.present, unit_texts=ledger.index.unit_texts)
+    searcher = Searcher(
+        ledger=ledger.search,
+        lens=lenses.present,
+        unit_texts=ledger.index.unit_texts,
+        ranking=Ranking(
+            fusion=Fusion(config.search.fusion),
+            keyword_weight=config.search.keyword_weight,
+            unit_weight=config.search.unit_weight,
+            rerank_top=config.search.rerank_top,
+        ),
+        reranker=CrossEncoderReranker(Path(config.search.rerank_model)) if config.search.rerank_model else None,
+    )
     models.judge = Judge(ledger=ledger, searcher=searcher, lenses=lenses, decided=lambda: _look_again(index, pump))
     return Service(
         Parts(

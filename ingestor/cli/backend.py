@@ -6,9 +6,10 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from connectors.examining import Finding
     from ingestor import wire, wire_reading, wire_service
     from ingestor.context import Context
     from ingestor.evaluation.generate import Generated
@@ -72,6 +73,9 @@ class Backend(Protocol):
         """The operations, here under the lock or by way of the process that holds it."""
 
     def read_only(self, context: Context, /) -> Reading: ...
+
+    def examine_source(self, context: Context, name: str, /) -> Iterator[Finding]:
+        """The connection check of one source. Raises ``UnknownId``."""
 
     def restore(self, context: Context, archive: Path, progress: Report, /) -> wire_service.RestoreReply:
         """Fill the state folder, which nobody may hold, from a backup."""

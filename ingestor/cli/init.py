@@ -27,6 +27,15 @@ vectors = "pooled"
 url = ""
 collection = "ingestor"
 
+[search]
+# "weighted" adds what a passage holds of the question's words to its nearness in meaning; "rrf" adds reciprocal ranks.
+fusion = "weighted"
+keyword_weight = 0.9    # of the words, beside 1 for the meaning
+unit_weight = 0.65      # of a passage's nearest sentence in its meaning; the rest is the passage as a whole
+# A folder with a CrossEncoder of sentence-transformers, which reads the first rerank_top hits again; "" is none.
+rerank_model = ""
+rerank_top = 20
+
 [retention]
 # For so long past revisions can be looked up, and a document that returns keeps its identity.
 days = 30
@@ -84,8 +93,8 @@ backup_keep = 7
 backup_before_upgrade = true
 
 [http]
-# The HTTP API, for programs; port 0 is none. Tokens say who asks (`ingestor token add`); an address that others can
-# reach needs one. hosts are names of this server besides its address, like "docs.example.org".
+# The HTTP API for programs and, at /, the status page; port 0 is none. Tokens say who asks (`ingestor token add`); an
+# address that others can reach needs one. hosts are names of this server besides its address, like "docs.example.org".
 port = 0
 address = "127.0.0.1"
 hosts = []
@@ -125,6 +134,16 @@ per_minute = 600
 # password_file = "company-wiki.password"
 # exclude_namespaces = ["User"]       # talk pages are off anyway (talk = false)
 # schedule = "30s"                    # two questions to the wiki each time
+# permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
+#
+# [[source]]
+# name = "handbook-wiki"
+# kind = "dokuwiki"                   # DokuWiki, by JSON-RPC or XML-RPC ("DokuWiki" in README.md)
+# url = "https://wiki.example/dokuwiki"     # the folder that doku.php is in
+# username = "reader"                 # an account that may use the API (remoteuser); or token_file
+# password_file = "handbook-wiki.password"
+# namespaces = ["handbook", "it"]     # with those in them; without a list all of them
+# schedule = "30s"                    # three questions to the wiki each time
 # permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
 """
 

@@ -18,7 +18,7 @@ from ingestor.ledger.models import Models
 from ingestor.ledger.past import PastReads, seq_at
 from ingestor.ledger.quarantine import Quarantine
 from ingestor.ledger.runs import Runs
-from ingestor.ledger.search import SearchReads
+from ingestor.ledger.search import WORDS, SearchReads
 from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
 from ingestor.ledger.traces import Traces
@@ -48,7 +48,7 @@ class Ledger:
         self._dir = state_dir
         if not read_only and not self.exists(state_dir):
             self.remove_orphans(state_dir)
-        self._db = Database(state_dir / LEDGER_FILE, "migrations", read_only=read_only)
+        self._db = Database(state_dir / LEDGER_FILE, "migrations", read_only=read_only, each=WORDS)
         self._retention_s = retention_s
         self._vectors: dict[ModelId, Vectors] = {}
         self._opening = threading.Lock()

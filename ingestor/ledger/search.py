@@ -6,12 +6,15 @@ import json
 import math
 import re
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
+from ingestor.ledger.browsing import Shelved, shelf
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
+from ingestor.ledger.stems import LEAST, MOST_FORMS, beginning, forms, stemmed
 from ingestor.ledger.texts import text_units
 from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
 
@@ -20,6 +23,10 @@ _COMMON = 0.10  # a word in more than this share of chunks is left out while rar
 _COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
 _COUNT_KEPT_S = 60.0
 _MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
+_MOST_MATCHES = 60_000  # that are ranked for one question, the rarest words first: 10 to 15 ms however large the corpus
+_FREQUENCIES_KEPT = 20_000
+_FEW = 20_000  # chunks that are listed in 15 ms; above it each match is asked about
+_OVER = 4  # times as many as asked for are ranked before it is looked which of them a reader may see
 
 # BM25 of a word that stands in the context of a chunk, its text being 1. From 0.35 to 1 alike.
 RANK = "bm25(keyword, 1.0, 0.5)"
@@ -41,6 +48,11 @@ _STOPWORDS = frozenset(
 _EVERYTHING = Filters()
 _OWNER = Reader()
 
+WORDS = "CREATE VIRTUAL TABLE temp.keyword_words USING fts5vocab (main, keyword, row)"
+"""The words of the keyword index, in order; a view of it that every connection has of its own."""
+
+_MOST_WORDS_ALIKE = 2_000  # that begin as a word does and are looked at for its other forms
+
 
 def standing(valid: Valid) -> str:
     """Chunks with what they need to be shown, each once."""
@@ -50,6 +62,19 @@ JOIN cut ON cut.chunk = chunk.id AND {valid("cut")}
 JOIN document ON document.id = chunk.doc
 JOIN source ON source.id = document.source AND source.removed_at IS NULL
 JOIN binding ON binding.doc = document.id AND {valid("binding")}
+"""
+
+
+def walking(valid: Valid) -> str:
+    """The same for all that is visible: documents are judged before their chunks, of which there are ten times as
+    many."""
+    return f"""
+FROM binding
+JOIN document ON document.id = binding.doc
+JOIN source ON source.id = document.source AND source.removed_at IS NULL
+CROSS JOIN chunk ON chunk.doc = document.id
+CROSS JOIN cut ON cut.chunk = chunk.id AND {valid("cut")}
+WHERE {valid("binding")} AND
 """
 
 
@@ -69,7 +94,12 @@ class SearchReads:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._standing = standing(self._valid)
+        self._walking = walking(self._valid)
         self._size = (0, float("-inf"))  # live chunks, and when they were counted
+        self._frequencies: dict[tuple[str, str], int] = {}  # counted since then
+        self._forms: dict[str, str] = {}  # likewise
+        self.languages: Callable[[], Collection[str]] = frozenset
+        """What the documents are written in; words of these languages are found in all their forms."""
 
     def _valid(self, table: str) -> str:
         return lives(table)
@@ -83,16 +113,29 @@ class SearchReads:
         if not match:
             return []
         shown, parameters = self._visible(reader, filters)
-        if shown:
-            # Restricted readers: the filter stands inside the ranking, so that they get their full number. Asked
-            # of each match; with IN, FTS5 would run the whole query again for each visible chunk.
-            sql = (
-                f"SELECT keyword.rowid, -{RANK} FROM keyword WHERE keyword MATCH :match AND EXISTS"
-                f" (SELECT 1 {self._standing} WHERE chunk.id = keyword.rowid AND {shown}) ORDER BY {RANK} LIMIT :limit"
-            )
+        asked = {"match": match, "limit": limit, "over": _OVER * limit, **parameters}
+        ranking = f"SELECT rowid, -{RANK} FROM keyword WHERE keyword MATCH :match"
+        order = f"ORDER BY {RANK} LIMIT"
+        if not shown:
+            return self._db.read(f"{ranking} {order} :limit", asked)
+        # To ask of every match whether it may be shown costs three times what ranking does. A reader of a quarter of
+        # the corpus or more sees enough of the best; and where these are all there are, they are all he can see.
+        rows = self._db.read(f"{ranking} {order} :over", asked)
+        best = {**asked, "best": json.dumps([row for row, _ in rows])}
+        may = f"EXISTS (SELECT 1 {self._standing} WHERE chunk.id = {{row}} AND {shown})"
+        seen = self._db.read(f"SELECT value FROM json_each(:best) WHERE {may.format(row='value')}", best)
+        shown_rows = {row for (row,) in seen}
+        found = [(row, score) for row, score in rows if row in shown_rows][:limit]
+        if len(found) == limit or len(rows) < _OVER * limit:
+            return found
+        # The filter inside the ranking, so that he gets the full number. Where he sees little, what that is stands
+        # ready (and the plus keeps FTS5 from running the whole query again for each of it).
+        if len(seen) * self._about_how_many() <= _FEW * len(rows):
+            condition, _ = self._visible(reader, filters, walk=True)
+            inside = f"+keyword.rowid IN (SELECT chunk.id {self._walking} {condition})"
         else:
-            sql = f"SELECT rowid, -{RANK} FROM keyword WHERE keyword MATCH :match ORDER BY {RANK} LIMIT :limit"
-        return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
+            inside = may.format(row="keyword.rowid")
+        return self._db.read(f"{ranking} AND {inside} {order} :limit", asked)
 
     def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
         asked, found = json.dumps(list(chunks)), list[HeldWord]()
@@ -118,6 +161,7 @@ class SearchReads:
 
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         keys = list(dict.fromkeys(chunks))
+        shown, parameters = self._visible(reader, filters)
         found: list[Candidate] = []
         for column, part in (
             ("chunk.id", [key for key in keys if isinstance(key, int)]),
@@ -126,11 +170,13 @@ class SearchReads:
             for start in range(0, len(part), _PAGE):
                 page = {f"k{n}": key for n, key in enumerate(part[start : start + _PAGE])}
                 marks = ",".join(f":{name}" for name in page)
-                found += self._candidates(f"{column} IN ({marks})", page, reader, filters)
+                also = f" AND {shown}" if shown else ""
+                found += self._candidates(f"{self._standing} WHERE {column} IN ({marks}){also}", {**page, **parameters})
         return list({candidate.chunk: candidate for candidate in found}.values())
 
     def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
-        return self._candidates("1", {"limit": limit}, reader, filters, tail=" LIMIT :limit", walk=True)
+        condition, parameters = self._visible(reader, filters, walk=True)
+        return self._candidates(f"{self._walking} {condition or '1'} LIMIT :limit", {"limit": limit, **parameters})
 
     def sample(self, documents: int) -> Sequence[str]:
         """The beginnings of so many documents, taken at random."""
@@ -152,27 +198,14 @@ class SearchReads:
         if count < _COUNT_FROM or time.monotonic() - at > _COUNT_KEPT_S:
             count = self.live_chunks()
             self._size = (count, time.monotonic())
+            self._frequencies, self._forms = {}, {}
         return count
 
     def live_chunks(self) -> int:
         return int(self._db.read("SELECT count(*) FROM cut WHERE died IS NULL")[0][0])
 
-    def _candidates(
-        self,
-        where: str,
-        parameters: dict[str, Any],
-        reader: Reader,
-        filters: Filters,
-        *,
-        tail: str = "",
-        walk: bool = False,
-    ) -> list[Candidate]:
-        shown, more = self._visible(reader, filters, walk=walk)
-        rows = self._db.read(
-            f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {self._standing}"
-            f" WHERE {where}{' AND ' if shown else ''}{shown}{tail}",
-            {**parameters, **more},
-        )
+    def _candidates(self, where: str, parameters: dict[str, Any]) -> list[Candidate]:
+        rows = self._db.read(f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {where}", parameters)
         return [
             Candidate(chunk=row, chunk_id=ChunkId(key), text_hash=digest, units=unpack_units(units))
             for row, key, digest, units in rows
@@ -241,6 +274,9 @@ class SearchReads:
     def length(self, document: DocId, reader: Reader) -> int:
         return len(self._spots(document)) if self.passages(document, 0, 1, reader) else 0
 
+    def shelf(self, source: str, after: str, count: int, reader: Reader) -> Sequence[Shelved]:
+        return shelf(self._db, source, after, count, reader)
+
     def sources(self, reader: Reader) -> Sequence[str]:
         shown, parameters = self._visible(reader, _EVERYTHING)
         rows = self._db.read(
@@ -298,30 +334,64 @@ class SearchReads:
         """What to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): what is common in texts left
         out while rarer terms remain, and none sought in context where it stands above many chunks."""
         distinct = list(dict.fromkeys(_terms(words)))
-        rare = [term for term in distinct if term.strip('"') not in _STOPWORDS] or distinct
-        total = self._about_how_many()
+        telling = [(term, plain) for term, plain in distinct if term.strip('"') not in _STOPWORDS] or distinct
+        total, languages = self._about_how_many(), stemmed(self.languages())
+        rare = list(dict.fromkeys(self._in_all_forms(t, languages) if plain else t for t, plain in telling))
         if total >= _COUNT_FROM:
-            cap = int(total * _COMMON)
+            cap = min(int(total * _COMMON), _MOST_MATCHES)
             counted = sorted(
                 ((self._frequency("text", term, cap + 1), term) for term in rare), key=lambda pair: pair[0]
             )
-            rare = [term for count, term in counted if count <= cap][:_MOST_WORDS] or [term for _, term in counted[:1]]
+            matches = accumulate(count for count, _ in counted)
+            kept = [
+                term
+                for (count, term), sum_ in zip(counted, matches, strict=True)
+                if count <= cap and sum_ <= _MOST_MATCHES
+            ]
+            rare = kept[:_MOST_WORDS] or [term for _, term in counted[:1]]
             return [_Sought(term, self._frequency("context", term, cap + 1) <= cap) for term in rare]
         return [_Sought(term, True) for term in rare]
 
+    def _in_all_forms(self, term: str, languages: Collection[str]) -> str:
+        """A word or any other form of it that stands in the index."""
+        if not languages:
+            return term
+        if term not in self._forms:
+            word, found = term.strip('"'), [term]
+            for language in sorted(languages):
+                begins = beginning(word, language)
+                alike = self._db.read(
+                    "SELECT term FROM keyword_words WHERE term >= ? AND term < ? LIMIT ?",
+                    (begins, f"{begins}\U0010ffff", _MOST_WORDS_ALIKE),
+                )
+                found += [f'"{form}"' for form in forms(word, language, [one for (one,) in alike])]
+            found = list(dict.fromkeys(found))[:MOST_FORMS]
+            self._forms[term] = f"({' OR '.join(found)})" if len(found) > 1 else term
+        return self._forms[term]
+
     def _frequency(self, column: str, term: str, cap: int) -> int:
-        (row,) = self._db.read(
-            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)",
-            (f"{column} : {term}", cap),
-        )
-        return int(row[0])
+        """In how many chunks a term stands, counted to ``cap``; as of the last minute. What stands in many takes long
+        to count, and is asked for again and again."""
+        known = self._frequencies
+        if (column, term) not in known:
+            (row,) = self._db.read(
+                "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)",
+                (f"{column} : {term}", cap),
+            )
+            if len(known) >= _FREQUENCIES_KEPT:
+                known.clear()
+            known[column, term] = int(row[0])
+        return known[column, term]
 
 
-def _terms(words: str) -> Iterator[str]:
+def _terms(words: str) -> Iterator[tuple[str, bool]]:
+    """What is looked for, as FTS5 writes it; and whether it is a plain word, which may stand there in another form."""
     for found in _TERM.finditer(words.lower()):
         said = " ".join(_WORD.findall(found["phrase"])) if found["phrase"] else found["word"]
         if said:
-            yield f'"{said}"{"*" if found["open"] or found["prefix"] else ""}'
+            star = "*" if found["open"] or found["prefix"] else ""
+            plain = not star and not found["phrase"] and said.isalpha() and len(said) >= LEAST
+            yield f'"{said}"{star}', plain
 
 
 def _rarity(count: int, total: int) -> float:

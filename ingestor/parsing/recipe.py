@@ -26,7 +26,7 @@ OCR = "ocr"
 _ADAPTERS: dict[Format, tuple[int, tuple[str, ...]]] = {
     Format.TEXT: (1, ()),
     Format.MARKDOWN: (1, ("markdown-it-py",)),
-    Format.HTML: (4, ("lxml",)),
+    Format.HTML: (5, ("lxml",)),
     Format.XML: (1, ("lxml",)),
     Format.JSON: (1, ()),
     Format.CSV: (1, ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,9 +17,10 @@ from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import Generation, GenerationState, ModelId, vectors_of
 from ingestor.parsing.sandbox_filter import trouble
+from ingestor.service.activity import activity
 from ingestor.service.generating import generated
 from ingestor.service.jobs import Job, JobState, job_states
-from ingestor.service.passages import document, fresh, passage
+from ingestor.service.passages import document, fresh, passage, shelf
 from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
 from ingestor.service.tracing import (
@@ -111,6 +113,14 @@ class LedgerReading:
         with self._ledger() as ledger:
             return wire.SourcesReply(sources=tuple(source_reply(row) for row in self._rows(ledger)))
 
+    def source(self, name: str) -> SourceRow:
+        """Configured or registered. Raises ``UnknownId``."""
+        with self._ledger() as ledger:
+            found = next((row for row in self._rows(ledger) if row.name == name), None)
+        if found is None:
+            raise UnknownId(f"There is no source named {name!r}.", hint="`ingestor source list` shows them.")
+        return found
+
     def cost(self, source: str | None) -> wire_reading.CostReply:
         with self._ledger() as ledger:
             months = ledger.usage.months() if ledger is not None else ()
@@ -195,6 +205,14 @@ class LedgerReading:
     def freshness(self, principals: Sequence[str] | None) -> wire_reading.FreshnessReply:
         with self._ledger() as ledger:
             return wire_reading.FreshnessReply(sources=() if ledger is None else fresh(ledger, reader_of(principals)))
+
+    def shelf(self, source: str, after: str, count: int, principals: Sequence[str] | None) -> wire_reading.ShelfReply:
+        with self._ledger() as ledger:
+            return shelf(ledger, source, after, count, reader_of(principals))
+
+    def activity(self, source: str | None) -> wire_reading.ActivityReply:
+        with self._ledger() as ledger:
+            return activity(ledger.measures if ledger is not None else None, source, time.time())
 
     def why(self, path: str) -> wire_reading.WhyReply:
         with self._ledger() as ledger:

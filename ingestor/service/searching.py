@@ -10,6 +10,7 @@ from ingestor.errors import UnknownId, UserError
 from ingestor.ledger.past import shown
 from ingestor.model import Filters, Hit, Reader, SearchMode
 from ingestor.search.prompt import build
+from ingestor.service import spans
 from ingestor.service.core import Service
 from ingestor.service.passages import hit_reply
 
@@ -18,7 +19,7 @@ _MOST_VALUES = 50
 
 def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
     """Raises ``UserError``."""
-    began = time.perf_counter()
+    began, started = time.perf_counter(), spans.now()
     reader = Reader(principals=None if request.principals is None else frozenset(request.principals))
     filters = _filters(service, request, reader)
     if request.mode != "keyword":
@@ -40,6 +41,7 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
         passage=request.passage,
         context=request.context,
     )
+    spans.record("search", started, mode=request.mode, hits=len(found.hits))
     reply = wire.SearchReply(
         query=request.query,
         took_ms=round((time.perf_counter() - began) * 1000, 1),

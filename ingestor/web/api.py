@@ -81,6 +81,16 @@ class Reads(Protocol):
     def freshness(self, principals: Sequence[str] | None) -> wire_reading.FreshnessReply: ...
 
 
+class PageReads(Reads, Protocol):
+    """What the status page asks besides."""
+
+    def shelf(
+        self, source: str, after: str, count: int, principals: Sequence[str] | None
+    ) -> wire_reading.ShelfReply: ...
+
+    def activity(self, source: str | None) -> wire_reading.ActivityReply: ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
     """One operation as the server calls it; ``reports`` says that it takes a ``Report``."""
@@ -93,12 +103,17 @@ class Route:
         return method(request, progress) if self.reports else method(request)
 
 
+UnderWay = Callable[[Sequence[str]], Mapping[str, wire.Progress]]
+"""How far the present or the last run of these sources is, as far as there was one."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Api:
     """What a service has besides its operations for those who ask over HTTP."""
 
-    reads: Reads
+    reads: PageReads
     tokens: Tokens
+    under_way: UnderWay = lambda _sources: {}
 
 
 ROUTES: Mapping[str, Route] = {

@@ -286,7 +286,7 @@ def test_nobody_asks_too_often(world: World) -> None:
         "/healthz",
         "/docs",
         "/redoc",
-        "/",
+        "/ui",
         "/v1/documents/%2e%2e%2fstatus",
         "/v1/documents/..%2F..%2Fetc%2Fpasswd",
         "/v1/documents//etc/passwd",

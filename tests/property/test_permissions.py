@@ -11,6 +11,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -32,9 +33,11 @@ from ingestor.tokens import Role
 from ingestor.web.access import Caller
 from ingestor.web.api import ROUTES
 from ingestor.web.mcp import server
+from ingestor.web.page.actions import ACTIONS
+from ingestor.web.page.routes import HITS
 from tests.support.faults_report import campaign_seed, write_report
 from tests.support.permission_world import READERS, SOURCE, PermissionWorld, words
-from tests.support.portal import Portal, Quick
+from tests.support.portal import Portal, Quick, mark_of
 
 HISTORIES, STEPS, CHECKED = 50, 6, 2
 LONG_HISTORIES = 500
@@ -81,6 +84,37 @@ PAST: Mapping[str, Http] = {
     "trace": _each("/v1/chunks/{id}/trace", "chunks"),
 }
 """What these show was to be seen by the reader at some time, and its document is now."""
+
+PAGES_NOW: Mapping[str, Http] = {
+    "overview": lambda client, made: [client.get("/")],
+    "search": lambda client, made: [
+        client.get("/ui/search?q=common+sentence+harbour"),
+        client.get(f"/ui/search?q=common+sentence&mode=keyword&source={SOURCE}"),
+    ],
+    "source": lambda client, made: [client.get(f"/ui/sources/{SOURCE}")],
+}
+"""The pages that show what stands now."""
+
+PAGES_PAST: Mapping[str, Http] = {"document": _each("/ui/documents/{id}", "documents")}
+"""Those that say what happened, too."""
+
+PAGES_OPERATORS: Mapping[str, Http] = {
+    "plan": lambda client, made: [client.get(f"/ui/sources/{SOURCE}/plan")],
+    "quarantine": lambda client, made: [client.get("/ui/quarantine"), client.get("/ui/quarantine?ignored=1")],
+    "do": lambda client, made: [
+        client.send(f"/ui/do/{action}", {"mark": _mark(client), "source": SOURCE, "plan": "x", "document": "x"})
+        for action in ACTIONS
+    ],
+}
+"""Refused to readers, as the operations are."""
+
+PAGES_OF_NOTHING = {"login", "logout", "static"}
+"""Those that show nothing of any source."""
+
+
+def _mark(client: Quick) -> str:
+    return mark_of(client.get("/").text)
+
 
 OPERATORS: Mapping[str, Http] = {
     "status": lambda client, made: [client.get("/v1/status")],
@@ -146,6 +180,12 @@ def test_every_operation_of_the_api_has_a_case(made: PermissionWorld) -> None:
     with Portal(made.world).client() as client:
         described = client.get("/openapi.json").json()["paths"].values()
     assert {operation["operationId"] for path in described for operation in path.values()} == {*NOW, *PAST, *OPERATORS}
+
+
+def test_every_page_has_a_case(made: PermissionWorld) -> None:
+    """By the routes that a port has besides the operations."""
+    names = {getattr(route, "name", "") for route in Portal(made.world).page.routes()}
+    assert names == {*PAGES_NOW, *PAGES_PAST, *PAGES_OPERATORS} | PAGES_OF_NOTHING
 
 
 def test_every_tool_has_a_case(made: PermissionWorld) -> None:
@@ -261,9 +301,10 @@ def played(folder: Path, seed: int) -> int:
         for step in range(STEPS):
             made.step()
             if step % (STEPS // CHECKED) == STEPS // CHECKED - 1:
+                looks = list(tokens)[(seed + step) % len(tokens)]  # pages cost as much as all the rest: one reader's
                 for reader, token in tokens.items():
                     with portal.quick(token) as client:
-                        check_http(client, made, reader)
+                        check_http(client, made, reader, pages=reader == looks)
                         check_past(client, made, reader)
                         asked += client.asked
                 portal.operations.answers.flush()
@@ -279,10 +320,13 @@ def played(folder: Path, seed: int) -> int:
     return asked
 
 
-def check_http(client: Quick, made: PermissionWorld, reader: str) -> None:
+def check_http(client: Quick, made: PermissionWorld, reader: str, *, pages: bool) -> None:
     told: dict[str, list[httpx.Response]] = {}
-    for names, may in ((NOW, made.may_see(reader)), (PAST, made.ever[reader])):
-        for name, ask in names.items():
+    now, past = made.may_see(reader), made.ever[reader]
+    kinds = ((NOW, now, ""), (PAST, past, ""), (PAGES_NOW, now, "page "), (PAGES_PAST, past, "page "))
+    for names, may, kind in kinds if pages else kinds[:2]:
+        for called, ask in names.items():
+            name = f"{kind}{called}"
             told[name] = ask(client, made)
             for answer in told[name]:
                 assert answer.status_code in {200, 404}, answer.text
@@ -290,12 +334,16 @@ def check_http(client: Quick, made: PermissionWorld, reader: str) -> None:
     made.answers.append(told["search"][0].json()["answer_id"])
     assert words(told["search"][0].text) >= made.texts(reader), f"{reader} was not told what he may see"
     visible = made.visible_documents(reader)
-    for name, ids in (("document", made.documents()), ("history", made.documents())):
-        statuses = {one: answer.status_code for one, answer in zip(ids, told[name], strict=True)}
-        assert statuses == {one: 200 if one in visible else 404 for one in ids}, name
+    looked = ["document", "history"]
+    if pages:
+        assert words(told["page search"][0].text) >= made.texts(reader) or len(made.texts(reader)) > HITS
+        looked.append("page document")
+    for name in looked:
+        statuses = {one: answer.status_code for one, answer in zip(made.documents(), told[name], strict=True)}
+        assert statuses == {one: 200 if one in visible else 404 for one in made.documents()}, name
     for answer in (answer for answers in told.values() for answer in answers if answer.status_code == 404):
         same(client, answer)
-    for name, ask in OPERATORS.items():
+    for name, ask in (*OPERATORS.items(), *(PAGES_OPERATORS.items() if pages else ())):
         for answer in ask(client, made):
             assert (answer.status_code, words(answer.text)) == (403, set()), name
 
@@ -328,17 +376,22 @@ def same(client: Quick, hidden: httpx.Response) -> None:
         nowhere, key = client.post(path, {**asked, "sources": ["d0cs"]}), SOURCE
         other = "d0cs"
     else:
-        key = path.split("/")[3].partition("?")[0]
-        other = "0" * len(key)
+        key = SOURCE if SOURCE in path else path.split("/")[3].partition("?")[0]
+        other = "d0cs" if key == SOURCE else "0" * len(key)
         nowhere = client.get(path.replace(key, other))
     assert (hidden.status_code, hidden.headers) == (nowhere.status_code, nowhere.headers)
-    assert hidden.text.replace(key, other) == nowhere.text
+    assert _timeless(hidden).replace(key, other) == _timeless(nowhere).replace(key, other)
+
+
+def _timeless(answer: httpx.Response) -> str:
+    """Each page says from when it is."""
+    return re.sub(r"<time [^>]*>[^<]*</time>", "", answer.text)
 
 
 def check_operator(client: Quick, made: PermissionWorld) -> None:
-    for name, ask in OPERATORS.items():
+    for name, ask in (*OPERATORS.items(), *PAGES_OPERATORS.items(), *PAGES_NOW.items()):
         for answer in ask(client, made):
-            assert answer.status_code in {200, 404, 409}, (name, answer.text)
+            assert answer.status_code in {200, 303, 404, 409}, (name, answer.text)
             assert not words(answer.text) & made.hidden_texts(), f"the operator was told texts by {name}"
 
 

@@ -242,6 +242,64 @@ def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatc
     assert len(ledger.search.held("harbour quay", list(row.values()))) == 1
 
 
+def test_the_rarest_words_are_ranked_as_far_as_it_takes_no_longer(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the corpus: of words that are all rare enough the commoner ones are left out when all of them
+    together stand in too many passages."""
+    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.search._COMMON", 1.0)
+    monkeypatch.setattr("ingestor.ledger.search._MOST_MATCHES", 3)
+    put(ledger, "a", "pump harbour")
+    put(ledger, "b", "harbour quay")
+    put(ledger, "c", "quay")
+    assert found(ledger, "harbour quay pump") == {"s/a", "s/b"}
+    assert found(ledger, "quay") == {"s/b", "s/c"}
+
+
+def test_how_common_a_word_is_is_counted_once_a_minute(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in a tenth of all passages takes long to count, and stands in every other question."""
+    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
+    put(ledger, "a", "pump harbour")
+    counted: list[object] = []
+    read = Database.read
+
+    def watched(db: Database, sql: str, parameters: tuple[object, ...] | dict[str, object] = ()) -> list[tuple[object]]:
+        if "SELECT count(*) FROM (SELECT 1 FROM keyword" in sql:
+            counted.append(parameters)
+        return read(db, sql, parameters)
+
+    monkeypatch.setattr(Database, "read", watched)
+    for _ in range(2):
+        ledger.search.keyword("pump harbour", 9, Reader(), Filters())
+    assert len(counted) == len(set(counted)) > 0
+    monkeypatch.setattr("ingestor.ledger.search._COUNT_KEPT_S", 0.0)
+    ledger.search.keyword("pump harbour", 9, Reader(), Filters())
+    assert len(counted) == 2 * len(set(counted))
+
+
+@pytest.mark.parametrize("few", [0, 20_000], ids=["asked of each match", "listed"])
+@pytest.mark.parametrize("over", [1, 4], ids=["ranked again", "best of all"])
+def test_each_reader_gets_his_best(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, over: int, few: int) -> None:
+    """In whatever way it is found out what he sees, as many as he asked for and the same ones, in the same order."""
+    monkeypatch.setattr("ingestor.ledger.search._OVER", over)
+    monkeypatch.setattr("ingestor.ledger.search._FEW", few)
+    for number in range(12):
+        readers = ("public", "user:ana") if number % 3 == 2 else ("user:ana",) if number % 3 else ()
+        put(ledger, f"{number:02}", "harbour " * (number + 1) + "with other words of the quay", readers=readers)
+    every = [row for row, _ in ledger.search.keyword("harbour", 99, Reader(), Filters())]
+    names = {row: name for name, row in rows_of(ledger).items()}
+    for principals, modulo in ((("public",), (2,)), (("user:ana",), (1, 2)), ((), ())):
+        wanted = [row for row in every if int(names[row]) % 3 in modulo]
+        reader = Reader(principals=frozenset(principals))
+        for limit in (1, 3, 99):
+            rows = [row for row, _ in ledger.search.keyword("harbour", limit, reader, Filters())]
+            assert rows == wanted[:limit]
+            named = Filters(paths=tuple(f"{n:02}" for n in range(6)))
+            below = [row for row in wanted if int(names[row]) < 6]
+            assert [row for row, _ in ledger.search.keyword("harbour", limit, reader, named)] == below[:limit]
+
+
 def test_all_that_a_reader_sees(ledger: Ledger) -> None:
     """A walk over everything shows to each reader what a look-up of single chunks would."""
     put(ledger, "open", "words of all", readers=("public",))

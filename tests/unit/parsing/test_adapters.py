@@ -78,6 +78,13 @@ def test_html_is_the_page_without_the_site(parsed: Parsed) -> None:
         ),
         ('<div class="toctree-wrapper"><p>a whole book</p></div>', ["a whole book"]),
         ("plain words, no tag", ["plain words, no tag"]),
+        (  # what can be edited by itself in a DokuWiki
+            (
+                '<h2 class="sectionedit1">In</h2><div class="table sectionedit2"><table><tr><td>a</td><td>b</td></tr>'
+                '<tr><td>1</td><td>2</td></tr></table></div><div class="secedit editbutton_section"><p>Edit</p></div>'
+            ),
+            ["In", "a | b\n1 | 2"],
+        ),
         (
             '<div id="mw-navigation">Main</div><div id="footer">Imprint</div><p>x y</p><div class="sphinxsidebar">s</div>',
             ["x y"],
