@@ -30,7 +30,7 @@ _KEPT_S = 600.0
 damaged ones replaced, and neither may live on here for long."""
 
 PAST_LIMIT = 50_000
-"""Chunks of a past moment that a scan compares, for which nothing is kept in memory: twice as long as to read them."""
+"""Chunks of a past moment that one scan compares, with nothing kept: 1.1 s of a processor, four units each."""
 
 _BLOCK = 1_000
 """Chunks whose unit vectors are in memory at once: about 10 MB."""

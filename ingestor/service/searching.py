@@ -26,8 +26,11 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
         service.warm()
     searcher, told = service.parts.searcher, ""
     if request.as_of is not None:
-        searcher = searcher.of_past(service.ledger.past(request.as_of))
-        told = f"As of {shown(min(request.as_of, time.time()))}; what stands there may have been replaced since."
+        past, when = service.ledger.past(request.as_of), shown(min(request.as_of, time.time()))
+        searcher = searcher.of_past(past)
+        told = f"As of {when}; what stands there may have been replaced since."
+        if past.blank:
+            told = f"Nothing was known yet at {when}."
     found = searcher.search(
         request.query,
         mode=SearchMode(request.mode),

@@ -178,6 +178,8 @@ def test_a_time_past_retention_is_refused(world: World) -> None:
     database, between = world.ledger.search._db, time.time()
     assert seq_at(database, between, retention_s=DAY) > 0
     assert seq_at(database, between - 50 * DAY, retention_s=DAY) == 0, "the ledger is younger than its retention"
+    early = asked(Portal(world), "tide", "keyword", between - 50 * DAY)
+    assert (early.hits, early.note.startswith("Nothing was known yet")) == ((), True)
     world.write("a.md", "# Cranes\n\nEvery crane is oiled on Friday by two people.\n")
     world.sync()
     with pytest.raises(UserError, match="past retention"):
