@@ -160,7 +160,7 @@ class Searcher:
         by_words: Mapping[int, float] = {}
         if wording is not None:
             by_words, worded = wording.result()
-            candidates = {candidate.chunk: candidate for candidate in worded} | candidates
+            candidates |= {candidate.chunk: candidate for candidate in worded if candidate.chunk not in candidates}
         ranking = self._ranking
         weighted = hybrid and ranking.fusion is Fusion.WEIGHTED
         holding = self._beside.submit(self._ledger.held, query, list(candidates)) if weighted else None
