@@ -27,6 +27,7 @@ def test_no_search_shows_what_had_gone_before_it_began(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(7_200)
 def test_ten_thousand_searches_under_churn(tmp_path: Path) -> None:
     """The same at length; writes tests/results/churn_search.md."""
     seed, searches = campaign_seed(), 10_000

@@ -10,7 +10,8 @@ import pytest
 from connectors.base import ItemId
 from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Filters, Reader, Regrant, Remove
+from ingestor.ledger.search import SearchReads
+from ingestor.model import Candidate, Filters, Reader, Regrant, Remove
 from tests.support.ledger_rows import RUN, put
 
 
@@ -317,6 +318,37 @@ def test_all_that_a_reader_sees(ledger: Ledger) -> None:
         assert sorted(walked) == sorted(row[name] for name in seen)
         assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, Filters())) == sorted(walked)
         assert ledger.search.all_candidates(reader, Filters(sources=("t",)), 100) == []
+
+
+def test_a_walk_is_taken_again_when_anything_was_committed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not before: an edit, a grant that changes, a source that is removed show at once, to each reader his own."""
+    put(ledger, "a", "words of all")
+    put(ledger, "b", "words of some", readers=("group:staff",))
+    put(ledger, "c", "words of t", source="t")
+    public, staff = (Reader(principals=frozenset({name})) for name in ("public", "group:staff"))
+    walks: list[str] = []
+    walk = SearchReads._candidates
+
+    def watched(reads: SearchReads, where: str, parameters: dict[str, object]) -> list[Candidate]:
+        walks.append(where)
+        return walk(reads, where, parameters)
+
+    monkeypatch.setattr(SearchReads, "_candidates", watched)
+
+    def seen(reader: Reader) -> int:
+        return len(ledger.search.all_candidates(reader, Filters(), 100))
+
+    assert [seen(public), seen(staff), seen(public), seen(staff)] == [2, 1, 2, 1]
+    assert len(walks) == 2
+    ledger.sync.apply("s", RUN, [Regrant(place="place of b", principals=frozenset({"public"}))])
+    assert [seen(public), seen(staff)] == [3, 0]
+    ledger.sources.remove("t")
+    assert [seen(public), seen(staff)] == [2, 0]
+    put(ledger, "d", "more", readers=("group:staff",))
+    assert [seen(public), seen(staff), len(walks)] == [2, 1, 8]
+    for number in range(9):
+        ledger.search.all_candidates(public, Filters(), number)
+    assert len(ledger.search._walked) == 3
 
 
 @pytest.mark.parametrize("question", ["held", "walk"])
