@@ -101,7 +101,9 @@ class Ledger:
 
     def past(self, at: float) -> PastReads:
         """What search could show at that time. Raises ``UserError`` for a time that is past retention."""
-        return PastReads(self._db, seq_at(self._db, at, retention_s=self._retention_s))
+        past = PastReads(self._db, seq_at(self._db, at, retention_s=self._retention_s))
+        past.languages = self.search.languages
+        return past
 
     def vectors(self, model: ModelId) -> Vectors:
         """The vector file of a model; made when it is not there."""
