@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from ingestor.config_sections import (
+    Answers,
     Chunking,
     Embedding,
     Health,
@@ -30,6 +31,7 @@ from ingestor.config_sections import (
     QuietHours,
     Retention,
     Schedule,
+    Search,
     Section,
     SourceChunking,
 )
@@ -70,7 +72,9 @@ class Source(BaseModel):
 _SECTIONS: Mapping[str, type[Section]] = {
     "embedding": Embedding,
     "index": Index,
+    "search": Search,
     "retention": Retention,
+    "answers": Answers,
     "parsing": Parsing,
     "chunking": Chunking,
     "log": Log,
@@ -89,7 +93,9 @@ class Config:
 
     embedding: Embedding = field(default_factory=Embedding)
     index: Index = field(default_factory=Index)
+    search: Search = field(default_factory=Search)
     retention: Retention = field(default_factory=Retention)
+    answers: Answers = field(default_factory=Answers)
     parsing: Parsing = field(default_factory=Parsing)
     chunking: Chunking = field(default_factory=Chunking)
     log: Log = field(default_factory=Log)

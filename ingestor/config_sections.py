@@ -49,8 +49,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Vectors = Literal["pooled", "whole"]
+
+
 class Embedding(Section):
+    """``vectors``: a passage has the mean of its sentences' vectors, or that of its text as a whole."""
+
     model: Annotated[str, StringConstraints(min_length=1)] = "builtin:all-MiniLM-L6-v2"
+    vectors: Vectors = "pooled"
 
 
 class Index(Section):
@@ -60,7 +66,25 @@ class Index(Section):
     ] = "ingestor"
 
 
+class Search(Section):
+    """How hits are ranked. Empty ``rerank_model`` is none, else a folder with a CrossEncoder."""
+
+    fusion: Literal["weighted", "rrf"] = "weighted"
+    keyword_weight: Annotated[float, Field(ge=0, le=10, strict=False)] = 0.9
+    unit_weight: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.65
+    rerank_model: Annotated[str, BeforeValidator(_folder)] = ""
+    rerank_top: Annotated[int, Field(ge=2, le=100)] = 20
+
+
 class Retention(Section):
+    days: Annotated[int, Field(ge=1)] = 30
+
+
+class Answers(Section):
+    """Whether answers to programs and assistants are kept, with their questions, and for how many days."""
+
+    keep: bool = False
+    questions: bool = False
     days: Annotated[int, Field(ge=1)] = 30
 
 

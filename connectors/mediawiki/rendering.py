@@ -1,7 +1,8 @@
 """What a page shows, as the wiki renders it, and whether that is of today.
 
 A wiki keeps what it rendered and makes it anew some time after a template changed, by jobs that may wait. Text that
-is older than what the page transcludes is taken as what it is, under a version of its own, and looked at again.
+is older than what the page transcludes, or may be, is taken as what it is, under a version of its own, and looked at
+again.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ from connectors.mediawiki.pages import Left, Page, seconds
 from connectors.web.rendered import document
 
 _MADE = "cachereport-timestamp"
-_SAME_SECOND_S = 60.0
+SAVING_S = 10.0
+"""A revision bears the time at which its saving began. So long after it others may still be shown what was before."""
+
 _PAUSE_MOST_S = 300.0
 _PATIENCE_S = 3600.0  # a template that was only protected makes no page anew
+_DOUBT_S = 300.0  # what was rendered while a template was saved is mostly of today
 _TOP = re.compile(r"<(/?)h1\b", re.IGNORECASE)
 
 
@@ -84,6 +88,5 @@ def _late(answer: Answer, changed: float) -> float | None:
         late = max(0.0, seconds(answer["curtimestamp"]) - changed)
     except (ValueError, KeyError):
         return None
-    # Of two things in one second nobody can say which was first: then the jobs have a minute.
-    patience = _PATIENCE_S if rendered < changed else _SAME_SECOND_S if rendered == changed else 0.0
+    patience = _PATIENCE_S if rendered < changed else _DOUBT_S if rendered <= changed + SAVING_S else 0.0
     return late if late < patience else None

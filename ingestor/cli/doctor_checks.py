@@ -48,6 +48,7 @@ def examine(context: Context, folders: Sequence[str] = (), texts: Sequence[str] 
     yield Finding(name="configuration", level=Level.OK, message=where)
     yield ocr(config)
     yield model(config)
+    yield from reranker(config)
     yield from languages(config, texts)
     configured = [str(source.settings["path"]) for source in config.sources if source.kind == "files"]
     yield from inotify(sorted({*configured, *folders}))
@@ -197,6 +198,21 @@ def model(config: Config) -> Finding:
     if name == DEFAULT_MODEL:
         message += ", intact; trained on English, so other languages are found mainly by their words"
     return Finding(name="model", level=Level.OK, message=message)
+
+
+def reranker(config: Config) -> Iterator[Finding]:
+    """Whether the reranking model is there, where one is configured; it is not loaded. Searches do without it."""
+    from ingestor.embedding.reranker import check_reranker
+
+    if not (name := config.search.rerank_model):
+        return
+    try:
+        check_reranker(Path(name))
+    except IngestorError as error:
+        message = f"{error.message} Hits are not reranked."
+        yield Finding(name="reranking", level=Level.WARN, message=message, hint=error.hint)
+        return
+    yield Finding(name="reranking", level=Level.OK, message=f"{name} reads the first {config.search.rerank_top} hits")
 
 
 def languages(config: Config, texts: Sequence[str]) -> Iterator[Finding]:

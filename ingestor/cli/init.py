@@ -17,6 +17,9 @@ TEMPLATE = """\
 [embedding]
 # The built-in model needs no download. Else a sentence-transformers name, or a folder that holds one.
 model = "builtin:all-MiniLM-L6-v2"
+# "pooled": a passage has the mean of its sentences' vectors, and an edited sentence embeds itself. "whole": the text of
+# each passage is embedded, as most systems do; for models that were trained on passages. `ingestor eval` compares.
+vectors = "pooled"
 
 [index]
 # Empty: Chroma embedded in the state folder. Else a Chroma server, like "http://127.0.0.1:8000"
@@ -24,8 +27,24 @@ model = "builtin:all-MiniLM-L6-v2"
 url = ""
 collection = "ingestor"
 
+[search]
+# "weighted" adds what a passage holds of the question's words to its nearness in meaning; "rrf" adds reciprocal ranks.
+fusion = "weighted"
+keyword_weight = 0.9    # of the words, beside 1 for the meaning
+unit_weight = 0.65      # of a passage's nearest sentence in its meaning; the rest is the passage as a whole
+# A folder with a CrossEncoder of sentence-transformers, which reads the first rerank_top hits again; "" is none.
+rerank_model = ""
+rerank_top = 20
+
 [retention]
 # For so long past revisions can be looked up, and a document that returns keeps its identity.
+days = 30
+
+[answers]
+# What programs and assistants were shown (over HTTP, by MCP) can be kept under an answer_id, so that `ingestor trace`
+# says what of it still stands: chunks, revisions and who asked, and the text of the question only if you say so.
+keep = false
+questions = false
 days = 30
 
 [parsing]
@@ -74,8 +93,8 @@ backup_keep = 7
 backup_before_upgrade = true
 
 [http]
-# The HTTP API, for programs; port 0 is none. Tokens say who asks (`ingestor token add`); an address that others can
-# reach needs one. hosts are names of this server besides its address, like "docs.example.org".
+# The HTTP API for programs and, at /, the status page; port 0 is none. Tokens say who asks (`ingestor token add`); an
+# address that others can reach needs one. hosts are names of this server besides its address, like "docs.example.org".
 port = 0
 address = "127.0.0.1"
 hosts = []

@@ -9,6 +9,7 @@ model's fingerprint: a ledger that moves to another machine is not embedded agai
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ingestor.embedding.models import LocalModel, check_weights, resolve_model
 from ingestor.embedding.windows import Window, readable, windows
 from ingestor.errors import EmbedderError
-from ingestor.model import ModelId
+from ingestor.model import ModelId, whole_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ _BATCH_TOKENS = 4_096  # padded tokens in one forward pass; more is slower, the 
 _FALLBACK_TOKENS = 512  # for a model that states no limit
 
 # Before torch and the hub's library are imported: nothing phones home, nothing draws on the terminal.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -50,8 +51,13 @@ class Precision(StrEnum):
 class SentenceEmbedder:
     """The ``Embedder`` port. Calls from several threads are made one at a time."""
 
-    def __init__(self, name: str, *, threads: int | None = None, precision: Precision = Precision.AUTO) -> None:
+    def __init__(
+        self, name: str, *, whole: bool = False, threads: int | None = None, precision: Precision = Precision.AUTO
+    ) -> None:
+        """``whole`` is for what is given passages and not their units: other vectors of other texts, so another
+        model."""
         self._name = name
+        self._whole = whole
         self._threads = threads
         self._precision = precision
         self._lock = threading.RLock()
@@ -60,7 +66,8 @@ class SentenceEmbedder:
 
     @property
     def model(self) -> ModelId:
-        return self._resolved().model
+        model = self._resolved().model
+        return whole_model(model) if self._whole else model
 
     @property
     def dimensions(self) -> int:
@@ -108,9 +115,10 @@ class SentenceEmbedder:
 class _Loaded:
     """A model in memory."""
 
-    def __init__(self, transformer: Any, name: str) -> None:
+    def __init__(self, transformer: Any, name: str, threads: int) -> None:
         self._transformer = transformer
         self._name = name
+        self._threads = threads
         # Renamed in sentence-transformers 6.
         dimension = (
             getattr(transformer, "get_embedding_dimension", None) or transformer.get_sentence_embedding_dimension
@@ -125,7 +133,11 @@ class _Loaded:
     def embed(self, texts: Sequence[str], *, query: bool) -> NDArray[np.float32]:
         """Windows, sorted by length and batched by padded tokens, encoded, pooled by their lengths."""
         import numpy as np
+        import torch
 
+        # A question is too short to be divided: threads that wait for one another spin, and on a busy machine two of
+        # them took 435 ms for what one does in 20. Said each time, for torch keeps it for each thread that calls.
+        torch.set_num_threads(1 if query else self._threads)
         cut = windows([readable(text) for text in texts], self._count, self._limits[query])
         encode = self._transformer.encode_query if query else self._transformer.encode_document
         pooled = np.zeros((len(texts), self.dimensions), dtype=np.float32)
@@ -156,15 +168,13 @@ class _Loaded:
 
 
 def _load(local: LocalModel, threads: int | None, precision: Precision) -> _Loaded:
-    os.environ.update(_ENVIRONMENT)  # by now the model is on this machine, whatever its name
+    os.environ.update(ENVIRONMENT)  # by now the model is on this machine, whatever its name
     try:
         import sentence_transformers
         import torch
         from transformers.utils import logging as transformers_logging
 
         transformers_logging.disable_progress_bar()
-        if threads is not None:
-            torch.set_num_threads(threads)
         half = precision is Precision.BFLOAT16 or (precision is Precision.AUTO and has_native_bfloat16())
         transformer = sentence_transformers.SentenceTransformer(
             str(local.folder),
@@ -173,12 +183,20 @@ def _load(local: LocalModel, threads: int | None, precision: Precision) -> _Load
             model_kwargs={"dtype": torch.bfloat16 if half else torch.float32},
         )
         transformer.eval()
-        return _Loaded(transformer, local.name)
+        return _Loaded(transformer, local.name, threads or _usual_threads())
     except Exception as error:  # damaged files surface as any exception there is
         detail = " ".join(str(error).split())[:200] or type(error).__name__
         raise EmbedderError(
             f"The embedding model {local.name} cannot be loaded: {detail}.", hint="Run `ingestor doctor`."
         ) from error
+
+
+@functools.cache
+def _usual_threads() -> int:
+    """As many as torch takes by itself; asked once, before a question makes it one."""
+    import torch
+
+    return int(torch.get_num_threads())
 
 
 def has_native_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

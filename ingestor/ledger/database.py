@@ -25,6 +25,7 @@ from ingestor.space import NoSpace, is_full
 _APPLICATION_ID = 0x1A6E5702  # so that `file` and a curious person can tell whose database this is
 _WAL_LIMIT = 64 * 1024 * 1024  # bytes the WAL file may keep after a checkpoint
 _BUSY_MS = 10_000
+_MAPPED = 2**31 - 65_536  # bytes of a file that are read in place, the most that SQLite maps: a page costs half then
 _IDLE_KEPT = 4  # read connections; a moment with more readers must not keep its descriptors for ever
 _WAL_LOOK = 100  # commits between two looks at its size
 _WAL_WAIT_MS = 200  # how long a commit may wait for readers to let go of a WAL that is too long
@@ -78,8 +79,10 @@ class Transaction:
 class Database:
     """One SQLite file. ``read_only`` opens an existing file for commands that need no lock."""
 
-    def __init__(self, path: Path, migrations: str, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, migrations: str, *, read_only: bool = False, each: str = "") -> None:
+        """``each`` is a statement that every connection begins with."""
         self.path = path
+        self._each = each
         self._read_only = read_only
         self._lock = threading.RLock()
         self._idle: list[sqlite3.Connection] = []
@@ -256,12 +259,14 @@ class Database:
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA cache_size = -32768")  # KiB
-            connection.execute("PRAGMA mmap_size = 268435456")
+            connection.execute(f"PRAGMA mmap_size = {_MAPPED}")
             connection.create_function("vector_sum", 2, vector_sum, deterministic=True)
             if not query_only and not self._read_only:
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+            if self._each:
+                connection.execute(self._each)
             if query_only or self._read_only:
                 connection.execute("PRAGMA query_only = ON")
         except sqlite3.Error:

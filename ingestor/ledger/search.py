@@ -3,87 +3,102 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
+from ingestor.ledger.browsing import Shelved, shelf
 from ingestor.ledger.database import Database
-from ingestor.ledger.filters import visible
+from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
-from ingestor.model import Candidate, ChunkId, DocId, Filters, HeldWord, Hit, Parent, Reader
+from ingestor.ledger.queries import Queries
+from ingestor.ledger.texts import text_units
+from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
 
 _PAGE = 500
-_COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
-_COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
-_COUNT_KEPT_S = 60.0
-_MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
+_WALKS_KEPT = 3  # of at most 20,000 candidates, which take 25 MB
+_FEW = 20_000  # chunks that are listed in 15 ms; above it each match is asked about
+_OVER = 4  # times as many as asked for are ranked before it is looked which of them a reader may see
 
 # BM25 of a word that stands in the context of a chunk, its text being 1. From 0.35 to 1 alike.
-_RANK = "bm25(keyword, 1.0, 0.5)"
-
-_WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
-# What stands in quotation marks is one term; a star behind a term, and nothing behind it, means what begins so.
-_TERM = re.compile(
-    rf"""["“„](?P<phrase>[^"“”„]+)["”“](?P<open>\*?)|(?P<word>{_WORD.pattern})(?P<prefix>\*(?![\w*]))?"""
-)
-# What questions are made of whatever they are about; none of them is a name or a unit.
-_STOPWORDS = frozenset(
-    "a about also am an and any are as at be because been before being but by can could did do does doing done few for"
-    " from get gets got had has have he her here him his how i if in into is it its just me might more most much must"
-    " my of on only or other our own s same shall she should so some such than that the their them then there these"
-    " they this those through to too under until up very was we were what when where which while who whom whose why"
-    " will with would you your".split()
-)
+RANK = "bm25(keyword, 1.0, 0.5)"
 
 _EVERYTHING = Filters()
+_OWNER = Reader()
 
-_LIVE = """
+
+def standing(valid: Valid) -> str:
+    """Chunks with what they need to be shown, each once."""
+    return f"""
 FROM chunk
-JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+JOIN cut ON cut.chunk = chunk.id AND {valid("cut")}
 JOIN document ON document.id = chunk.doc
 JOIN source ON source.id = document.source AND source.removed_at IS NULL
-JOIN binding ON binding.doc = document.id AND binding.died IS NULL
+JOIN binding ON binding.doc = document.id AND {valid("binding")}
 """
 
 
-class _Sought(NamedTuple):
-    """What to look for, as FTS5 writes it. ``in_context``: also where it stands above chunks, because few do there."""
-
-    term: str
-    in_context: bool
-
-    def __str__(self) -> str:
-        return self.term if self.in_context else f"text : {self.term}"
+def walking(valid: Valid) -> str:
+    """The same for all that is visible: documents are judged before their chunks, of which there are ten times as
+    many."""
+    return f"""
+FROM binding
+JOIN document ON document.id = binding.doc
+JOIN source ON source.id = document.source AND source.removed_at IS NULL
+CROSS JOIN chunk ON chunk.doc = document.id
+CROSS JOIN cut ON cut.chunk = chunk.id AND {valid("cut")}
+WHERE {valid("binding")} AND
+"""
 
 
 class SearchReads:
-    """Implements ``ports.SearchLedger``."""
+    """Implements ``ports.SearchLedger``. What it shows stands now; ``past.py`` has the same of an earlier moment."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, queries: Queries) -> None:
         self._db = db
-        self._size = (0, float("-inf"))  # live chunks, and when they were counted
+        self._queries = queries
+        self._standing = standing(self._valid)
+        self._walking = walking(self._valid)
+        self._walked: dict[tuple[Reader, Filters, int, int | None], Sequence[Candidate]] = {}
+
+    def _valid(self, table: str) -> str:
+        return lives(table)
+
+    def _visible(self, reader: Reader, filters: Filters, *, walk: bool = False) -> tuple[str, Values]:
+        """A condition over what ``standing`` has, and the parameters of both."""
+        return visible(reader, filters, walk=walk)
 
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
-        match = " OR ".join(map(str, self._sought(words)))
+        match = " OR ".join(map(str, self._queries.sought(words)))
         if not match:
             return []
-        shown, parameters = visible(reader, filters)
-        if shown:
-            # Restricted readers: the filter stands inside the ranking, so that they get their full number. Asked
-            # of each match; with IN, FTS5 would run the whole query again for each visible chunk.
-            sql = (
-                f"SELECT keyword.rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match AND EXISTS"
-                f" (SELECT 1 {_LIVE} WHERE chunk.id = keyword.rowid AND {shown}) ORDER BY {_RANK} LIMIT :limit"
-            )
+        shown, parameters = self._visible(reader, filters)
+        asked = {"match": match, "limit": limit, "over": _OVER * limit, **parameters}
+        ranking = f"SELECT rowid, -{RANK} FROM keyword WHERE keyword MATCH :match"
+        order = f"ORDER BY {RANK} LIMIT"
+        if not shown:
+            return self._db.read(f"{ranking} {order} :limit", asked)
+        # To ask of every match whether it may be shown costs three times what ranking does. A reader of a quarter of
+        # the corpus or more sees enough of the best; and where these are all there are, they are all he can see.
+        rows = self._db.read(f"{ranking} {order} :over", asked)
+        best = {**asked, "best": json.dumps([row for row, _ in rows])}
+        may = f"EXISTS (SELECT 1 {self._standing} WHERE chunk.id = {{row}} AND {shown})"
+        seen = self._db.read(f"SELECT value FROM json_each(:best) WHERE {may.format(row='value')}", best)
+        shown_rows = {row for (row,) in seen}
+        found = [(row, score) for row, score in rows if row in shown_rows][:limit]
+        if len(found) == limit or len(rows) < _OVER * limit:
+            return found
+        # The filter inside the ranking, so that he gets the full number. Where he sees little, what that is stands
+        # ready (and the plus keeps FTS5 from running the whole query again for each of it).
+        if len(seen) * self._queries.about_how_many() <= _FEW * len(rows):
+            condition, _ = self._visible(reader, filters, walk=True)
+            inside = f"+keyword.rowid IN (SELECT chunk.id {self._walking} {condition})"
         else:
-            sql = f"SELECT rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match ORDER BY {_RANK} LIMIT :limit"
-        return [(row, score) for row, score in self._db.read(sql, {"match": match, "limit": limit, **parameters})]
+            inside = may.format(row="keyword.rowid")
+        return self._db.read(f"{ranking} AND {inside} {order} :limit", asked)
 
     def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
         asked, found = json.dumps(list(chunks)), list[HeldWord]()
-        for sought in self._sought(words):
+        for sought in self._queries.sought(words):
             rarity, holders = self._holders("text", sought.term, asked)
             if not sought.in_context:
                 found.append(HeldWord(rarity=rarity, chunks=holders))
@@ -101,10 +116,11 @@ class SearchReads:
             " FROM keyword WHERE keyword MATCH :word",
             {"word": f"{column} : {term}", "chunks": asked},
         )
-        return _rarity(count, self._about_how_many()), json.loads(rows)
+        return self._queries.rarity(count), json.loads(rows)
 
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         keys = list(dict.fromkeys(chunks))
+        shown, parameters = self._visible(reader, filters)
         found: list[Candidate] = []
         for column, part in (
             ("chunk.id", [key for key in keys if isinstance(key, int)]),
@@ -113,11 +129,24 @@ class SearchReads:
             for start in range(0, len(part), _PAGE):
                 page = {f"k{n}": key for n, key in enumerate(part[start : start + _PAGE])}
                 marks = ",".join(f":{name}" for name in page)
-                found += self._candidates(f"{column} IN ({marks})", page, reader, filters)
+                also = f" AND {shown}" if shown else ""
+                found += self._candidates(f"{self._standing} WHERE {column} IN ({marks}){also}", {**page, **parameters})
         return list({candidate.chunk: candidate for candidate in found}.values())
 
     def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
-        return self._candidates("1", {"limit": limit}, reader, filters, tail=" LIMIT :limit", walk=True)
+        # Most searches ask for the same as the one before, and 10,000 take 60 ms to read. What has changed since has a
+        # commit of a later number; and hits are resolved once more, whatever stands here (R7).
+        ((last,),) = self._db.read("SELECT max(seq) FROM commits")
+        asked = (reader, filters, limit, last)
+        known = self._walked
+        if asked not in known:
+            condition, parameters = self._visible(reader, filters, walk=True)
+            where = f"{self._walking} {condition or '1'} LIMIT :limit"
+            walked = self._candidates(where, {"limit": limit, **parameters})
+            kept = [(key, value) for key, value in known.items() if key[3] == last][1 - _WALKS_KEPT :]
+            self._walked = dict([*kept, (asked, walked)])
+            return walked
+        return known[asked]
 
     def sample(self, documents: int) -> Sequence[str]:
         """The beginnings of so many documents, taken at random."""
@@ -132,41 +161,18 @@ class SearchReads:
         )
         return [text for (text,) in rows if text]
 
-    def _about_how_many(self) -> int:
-        """Live chunks, as of the last minute: what is common does not change faster, and counting 100,000
-        costs more than the search."""
-        count, at = self._size
-        if count < _COUNT_FROM or time.monotonic() - at > _COUNT_KEPT_S:
-            count = self.live_chunks()
-            self._size = (count, time.monotonic())
-        return count
-
-    def live_chunks(self) -> int:
-        return int(self._db.read("SELECT count(*) FROM cut WHERE died IS NULL")[0][0])
-
-    def _candidates(
-        self,
-        where: str,
-        parameters: dict[str, Any],
-        reader: Reader,
-        filters: Filters,
-        *,
-        tail: str = "",
-        walk: bool = False,
-    ) -> list[Candidate]:
-        shown, more = visible(reader, filters, walk=walk)
-        rows = self._db.read(
-            f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {_LIVE}"
-            f" WHERE {where}{' AND ' if shown else ''}{shown}{tail}",
-            {**parameters, **more},
-        )
+    def _candidates(self, where: str, parameters: dict[str, Any]) -> list[Candidate]:
+        rows = self._db.read(f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {where}", parameters)
         return [
             Candidate(chunk=row, chunk_id=ChunkId(key), text_hash=digest, units=unpack_units(units))
             for row, key, digest, units in rows
         ]
 
+    def text_units(self, hashes: Iterable[Hash]) -> Mapping[Hash, UnitId]:
+        return text_units(self._db, hashes)
+
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         spots: dict[int, dict[int, tuple[int, Spot]]] = {}
         found: list[Hit] = []
         for chunk, score in scored:
@@ -176,8 +182,8 @@ class SearchReads:
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
                        layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
                        revision.pinned_url
-                {_LIVE}
-                JOIN layout ON layout.doc = document.id AND layout.died IS NULL
+                {self._standing}
+                JOIN layout ON layout.doc = document.id AND {self._valid("layout")}
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
                 WHERE chunk.id = :chunk {"AND " if shown else ""}{shown}
                 """,
@@ -225,8 +231,11 @@ class SearchReads:
     def length(self, document: DocId, reader: Reader) -> int:
         return len(self._spots(document)) if self.passages(document, 0, 1, reader) else 0
 
+    def shelf(self, source: str, after: str, count: int, reader: Reader) -> Sequence[Shelved]:
+        return shelf(self._db, source, after, count, reader)
+
     def sources(self, reader: Reader) -> Sequence[str]:
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         rows = self._db.read(
             "SELECT name FROM source WHERE removed_at IS NULL"
             + (
@@ -240,17 +249,31 @@ class SearchReads:
         )
         return [name for (name,) in rows]
 
-    def _spots(self, document: DocId) -> Sequence[Spot]:
+    def documents(self, reader: Reader, filters: Filters) -> Sequence[tuple[DocId, str]]:
+        """(id, title) of every document with text that the reader may see, by source and place."""
+        shown, parameters = self._visible(reader, filters)
         rows = self._db.read(
-            "SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND layout.died IS NULL"
-            " WHERE document.doc_id = ?",
-            (document,),
+            "SELECT document.doc_id, binding.title, binding.name FROM document"
+            " JOIN source ON source.id = document.source AND source.removed_at IS NULL"
+            f" JOIN binding ON binding.doc = document.id AND {self._valid('binding')}"
+            f" JOIN layout ON layout.doc = document.id AND {self._valid('layout')}"
+            f"{' WHERE ' if shown else ''}{shown} ORDER BY source.name, binding.item_id",
+            parameters,
+        )
+        return [(DocId(doc_id), shown_title(title, name)) for doc_id, title, name in rows]
+
+    def _spots(self, document: DocId) -> Sequence[Spot]:
+        _, moment = self._visible(_OWNER, _EVERYTHING)
+        rows = self._db.read(
+            f"SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND {self._valid('layout')}"
+            " WHERE document.doc_id = :document",
+            {"document": document, **moment},
         )
         return unpack_layout(rows[0][0]) if rows else ()
 
     def _parent(self, source: int, item_id: str, reader: Reader) -> Parent | None:
         """The document at that id, where there is one (and no mere folder) and the reader may see it (R7)."""
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         rows = self._db.read(
             f"""
             SELECT source.name, binding.item_id, binding.title, binding.name FROM item
@@ -263,37 +286,3 @@ class SearchReads:
         return next(
             (Parent(uri=item_uri(at, item), title=shown_title(title, name)) for at, item, title, name in rows), None
         )
-
-    def _sought(self, words: str) -> list[_Sought]:
-        """What to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): what is common in texts left
-        out while rarer terms remain, and none sought in context where it stands above many chunks."""
-        distinct = list(dict.fromkeys(_terms(words)))
-        rare = [term for term in distinct if term.strip('"') not in _STOPWORDS] or distinct
-        total = self._about_how_many()
-        if total >= _COUNT_FROM:
-            cap = int(total * _COMMON)
-            counted = sorted(
-                ((self._frequency("text", term, cap + 1), term) for term in rare), key=lambda pair: pair[0]
-            )
-            rare = [term for count, term in counted if count <= cap][:_MOST_WORDS] or [term for _, term in counted[:1]]
-            return [_Sought(term, self._frequency("context", term, cap + 1) <= cap) for term in rare]
-        return [_Sought(term, True) for term in rare]
-
-    def _frequency(self, column: str, term: str, cap: int) -> int:
-        (row,) = self._db.read(
-            "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)",
-            (f"{column} : {term}", cap),
-        )
-        return int(row[0])
-
-
-def _terms(words: str) -> Iterator[str]:
-    for found in _TERM.finditer(words.lower()):
-        said = " ".join(_WORD.findall(found["phrase"])) if found["phrase"] else found["word"]
-        if said:
-            yield f'"{said}"{"*" if found["open"] or found["prefix"] else ""}'
-
-
-def _rarity(count: int, total: int) -> float:
-    """The inverse document frequency of BM25, in the form that stays above 0 for the commonest word."""
-    return math.log1p((max(total - count, 0) + 0.5) / (count + 0.5))

@@ -102,7 +102,8 @@ class Sources:
         out, and with ``purge`` erased, by ``Ledger.finish_removals``."""
         row = self.row_id(name)
         with self._db.write() as tx:
-            tx.execute("UPDATE source SET removed_at = ? WHERE id = ?", (time.time(), row))
+            # A commit with a number, like all that changes what may be shown.
+            tx.execute("UPDATE source SET removed_at = ? WHERE id = ?", (tx.at, row))
             tx.execute("DELETE FROM held_plan WHERE source = ?", (row,))
             if purge:
                 # On record with the removal: a process that dies now has a next one that knows of it.

@@ -61,13 +61,18 @@ class Vectors:
     def get(self, units: Sequence[UnitId]) -> NDArray[np.float32]:
         import numpy as np
 
-        found: dict[int, bytes] = {}
-        for part in _parts(list(dict.fromkeys(units))):
-            found.update(self._db.read(f"SELECT unit, v FROM vector WHERE unit IN ({_marks(part)})", tuple(part)))
         if not units:
             return np.zeros((0, 0), dtype=np.float32)
-        joined = b"".join(found[unit] for unit in units)
-        return np.frombuffer(joined, dtype="<f2").reshape(len(units), -1).astype(np.float32)
+        distinct, places = np.unique(np.fromiter(units, dtype=np.int64, count=len(units)), return_inverse=True)
+        found: list[tuple[int, bytes]] = []
+        for part in _parts(distinct.tolist()):
+            found += self._db.read(
+                f"SELECT unit, v FROM vector WHERE unit IN ({_marks(part)}) ORDER BY unit", tuple(part)
+            )
+        if len(found) < len(distinct):
+            raise KeyError(min(set(distinct.tolist()).difference(unit for unit, _ in found)))
+        half = np.frombuffer(b"".join([v for _, v in found]), dtype="<f2").reshape(len(distinct), -1)
+        return half.astype(np.float32)[places]
 
     def remove(self, units: Sequence[UnitId]) -> None:
         with self._db.write() as tx:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexFailure, UserError
-from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId, is_whole
 from ingestor.pooling import own_units
-from ingestor.ports import Embedder, SearchLedger, VectorStore
+from ingestor.ports import Embedder, Reranker, SearchLedger, VectorStore
 from ingestor.search.citations import cite
-from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
+from ingestor.search.exact import EXACT_LIMIT, PAST_LIMIT, ExactScan, nearest_of_all, unit_vectors
 from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
-from ingestor.search.scoring import dense_scores, hybrid_scores, ranked, unit_scores, word_shares
+from ingestor.search.reranking import reranked
+from ingestor.search.scoring import (
+    Fusion,
+    Ranking,
+    dense_scores,
+    fused_scores,
+    hybrid_scores,
+    ranked,
+    unit_scores,
+    word_shares,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,11 +36,18 @@ CANDIDATES = 300
 FEW = 2 * CANDIDATES
 """Chunks that are all compared where the index gives fewer than it was asked for."""
 
+_AT_ONCE = 8  # threads that look for words; a search that finds none waits for its turn
+
 TOP_LIMIT = 200
 CONTEXT_LIMIT = 10
 
 _PLACES = 10
 """Other places of a text that are listed with a hit."""
+
+_SHOWN_WHOLE = (
+    'The model embeds passages whole (vectors = "whole") and does not tell which sentence of one is nearest; they are'
+    " shown whole."
+)
 
 _EVERYTHING = Filters()
 
@@ -61,13 +79,35 @@ class Searcher:
         ledger: SearchLedger,
         lens: Callable[[], Lens],
         unit_texts: Callable[[Sequence[UnitId]], Sequence[str]],
+        ranking: Ranking | None = None,
+        reranker: Reranker | None = None,
+        past: bool = False,
+        beside: Executor | None = None,
     ) -> None:
         """``lens`` is asked at the start of each search, and gives what serves then. ``unit_texts`` is asked for the
-        units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone."""
+        units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone.
+        ``reranker`` reads the best hits again. ``past``: the ledger shows an earlier moment. ``beside``: threads that
+        look for words meanwhile; its own where none are given."""
         self._ledger = ledger
         self._lens = lens
         self._unit_texts = unit_texts
+        self._ranking = ranking or Ranking()
+        self._reranker = reranker
         self._exact = ExactScan()
+        self._past = past
+        self._beside = beside or ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="search")
+
+    def of_past(self, ledger: SearchLedger) -> Searcher:
+        """The same over what ``ledger`` knew at an earlier time. No index has that, so that all of it is compared."""
+        return Searcher(
+            ledger=ledger,
+            lens=self._lens,
+            unit_texts=self._unit_texts,
+            ranking=self._ranking,
+            reranker=self._reranker,
+            past=True,
+            beside=self._beside,
+        )
 
     def search(
         self,
@@ -98,28 +138,79 @@ class Searcher:
                 "Passages are made around what is near in meaning, in the modes hybrid and dense, and are not merged.",
                 hint="Leave out --passage, or --merge and --mode keyword.",
             )
-        keyword: dict[int, float] = {}
-        if mode is not SearchMode.DENSE:
-            keyword = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
+        reranker = self._reranker if lens is None else None  # which must not hide how good a model is by itself
+        found = self._search(
+            query,
+            mode=mode,
+            top=max(top, self._ranking.rerank_top) if reranker else top,
+            reader=reader,
+            filters=filters,
+            lens=lens,
+            merge=merge,
+            passage=passage,
+            context=context,
+        )
+        if reranker is None:
+            return found
+        hits, note = reranked(found.hits, query, reranker, self._ranking.rerank_top)
+        return Found(hits=tuple(hits[:top]), note=f"{found.note} {note}".strip())
+
+    def _search(
+        self,
+        query: str,
+        *,
+        mode: SearchMode,
+        top: int,
+        reader: Reader,
+        filters: Filters,
+        lens: Lens | None,
+        merge: bool,
+        passage: int | None,
+        context: int,
+    ) -> Found:
         if mode is SearchMode.KEYWORD:
-            worded = self._ledger.candidates(keyword, reader, filters)
-            return self._found(keyword, top, worded, reader, "", merge=merge, context=context)
+            scores, worded = self._worded(query, reader, filters)
+            return self._found(scores, top, worded, reader, "", merge=merge, context=context)
+        # By words and by meaning at once: each waits half of its time for SQLite or the model. By words for a search by
+        # meaning too, whose order they have no part in: one sentence of a chunk may be near to the question where the
+        # whole is not, and is then not among the nearest chunks. Of the past all chunks are compared.
+        hybrid = mode is SearchMode.HYBRID
+        by_word = hybrid or not self._past
+        wording = self._beside.submit(self._worded, query, reader, filters) if by_word else None
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
-        near, note = self._dense_candidates(lens, vector, top, reader, filters)
+        near, note = (
+            self._all_candidates(lens, vector, reader, filters, mode)
+            if self._past
+            else self._dense_candidates(lens, vector, top, reader, filters)
+        )
         candidates = {candidate.chunk: candidate for candidate in near}
-        lacking = [chunk for chunk in keyword if chunk not in candidates]
-        candidates |= {found.chunk: found for found in self._ledger.candidates(lacking, reader, filters)}
+        by_words: Mapping[int, float] = {}
+        if wording is not None:
+            by_words, worded = wording.result()
+            named = self._embedded(lens, [one for one in worded if one.chunk not in candidates])
+            candidates |= {candidate.chunk: candidate for candidate in named}
+        ranking = self._ranking
+        weighted = hybrid and ranking.fusion is Fusion.WEIGHTED
+        holding = self._beside.submit(self._ledger.held, query, list(candidates)) if weighted else None
         units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
-        scores = dense_scores(vector, list(candidates.values()), *units)
-        if mode is SearchMode.HYBRID:
-            shares = word_shares(self._ledger.held(query, candidates.keys()))
-            scores = hybrid_scores(candidates, scores, shares)
+        scores = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
+        if holding is not None:
+            scores = hybrid_scores(candidates, scores, word_shares(holding.result()), ranking.keyword_weight)
+        elif hybrid:
+            scores = fused_scores(candidates, scores, by_words, ranking.keyword_weight)
         if passage is not None:
+            if is_whole(lens.vectors.model):
+                note = f"{note} {_SHOWN_WHOLE}".strip()
             nearness = unit_scores(vector, list(candidates.values()), *units)
             parts = grown(scores, candidates.values(), nearness, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
         return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
+
+    def _worded(self, query: str, reader: Reader, filters: Filters) -> tuple[Mapping[int, float], Sequence[Candidate]]:
+        """Candidates by their words, and BM25 of each chunk row."""
+        scores = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
+        return scores, self._ledger.candidates(scores, reader, filters)
 
     def _dense_candidates(
         self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, filters: Filters
@@ -130,7 +221,7 @@ class Searcher:
         note = ""
         try:
             nearest = lens.nearest(vector, CANDIDATES)
-            near = self._ledger.candidates(nearest, reader, filters)
+            near = self._embedded(lens, self._ledger.candidates(nearest, reader, filters))
         except IndexFailure as failure:
             near, note = (
                 (),
@@ -141,7 +232,7 @@ class Searcher:
             if len(exact) > EXACT_LIMIT:
                 exact = exact[:EXACT_LIMIT]
                 note = f"{note} Only {EXACT_LIMIT:,} of the passages were compared by meaning.".strip()
-            exact = self._exact.nearest(vector, exact, lens.vectors, CANDIDATES)
+            exact = self._exact.nearest(vector, self._embedded(lens, exact), lens.vectors, CANDIDATES)
             # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
             near = list({found.chunk: found for found in (*near, *exact)}.values())
         elif len(nearest) < CANDIDATES:
@@ -149,8 +240,31 @@ class Searcher:
             # loses some. To compare all of few costs nothing.
             few = self._ledger.all_candidates(reader, filters, FEW + 1)
             if len(near) < len(few) <= FEW:
-                near = self._exact.nearest(vector, few, lens.vectors, CANDIDATES)
+                near = self._exact.nearest(vector, self._embedded(lens, few), lens.vectors, CANDIDATES)
         return near, note
+
+    def _embedded(self, lens: Lens, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """With the units that their vectors are made of, for the model that is searched by."""
+        if not is_whole(lens.vectors.model):
+            return candidates
+        units = self._ledger.text_units(candidate.text_hash for candidate in candidates)
+        return [
+            replace(one, units=((units[one.text_hash], 1),) if one.text_hash in units else ()) for one in candidates
+        ]
+
+    def _all_candidates(
+        self, lens: Lens, vector: NDArray[np.float32], reader: Reader, filters: Filters, mode: SearchMode
+    ) -> tuple[Sequence[Candidate], str]:
+        """The nearest of everything; where that is too much, only what the words of the query name is compared."""
+        everything = self._ledger.all_candidates(reader, filters, PAST_LIMIT + 1)
+        if len(everything) > PAST_LIMIT:
+            too_many = f"More than {PAST_LIMIT:,} passages stood then, too many to be compared by meaning"
+            if mode is SearchMode.DENSE:
+                raise UserError(f"{too_many}.", hint="Name a source or a folder, or search by words: --mode keyword.")
+            return (), f"{too_many}: only those that hold words of the question were. Name a source or a folder."
+        near, compared = nearest_of_all(vector, self._embedded(lens, everything), lens.vectors, CANDIDATES)
+        lacking = len(everything) - compared
+        return near, f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
 
     def _found(
         self,

@@ -41,6 +41,17 @@ def test_finds_the_sentence_that_answers(embedder):
     assert int(np.argmax(vectors @ question)) == 0
 
 
+def test_a_question_is_computed_by_one_thread(embedder):
+    """On a busy machine two that wait for one another take twenty times as long; documents have all there are, also
+    after a question."""
+    import torch
+
+    embedder.embed_query("how long until I get my money back")
+    assert torch.get_num_threads() == 1
+    embedder.embed(SENTENCES)
+    assert torch.get_num_threads() == 2
+
+
 def test_rows_have_length_one_and_belong_to_their_texts(embedder):
     """Sorting and batching by length does not show; nor does the batch a text stands in."""
     texts = [" ".join(SENTENCES[: 1 + number % 6]) + f" {number}" for number in range(90)]

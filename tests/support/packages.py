@@ -30,6 +30,7 @@ WANTED = {
     "systemd-nspawn": ("systemd-container",),
     "mmdebstrap": ("mmdebstrap",),
     "promtool": ("prometheus",),
+    "chromium": ("chromium", "fonts-dejavu-core"),
 }
 # What only long forms need: `python -m tests.support.packages --long`.
 WANTED_LONG = {

@@ -75,6 +75,8 @@ def commands() -> dict[str, Any]:
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
         found |= {f"{name} {below}": one for below, one in inner.items()} if inner else {name: command}
+        if (usual := getattr(command, "default", None)) is not None:
+            found[name] = found.pop(f"{name} {usual}")  # what the group's name alone calls
     return found
 
 

@@ -10,7 +10,8 @@ import pytest
 from connectors.base import ItemId
 from ingestor.ledger.database import Database
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Filters, Reader, Regrant, Remove
+from ingestor.ledger.search import SearchReads
+from ingestor.model import Candidate, Filters, Reader, Regrant, Remove
 from tests.support.ledger_rows import RUN, put
 
 
@@ -172,8 +173,8 @@ def test_an_edited_heading_rewrites_no_passage(ledger: Ledger) -> None:
 
 def test_a_word_above_many_passages_is_not_looked_for_there(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The title of a long document stands above all of it, and says of none of its passages that it answers."""
-    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
-    monkeypatch.setattr("ingestor.ledger.search._COMMON", 0.5)
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.queries._COMMON", 0.5)
     put(ledger, "a", "The harbour has a quay.", section=("Harbour",))
     for name in "bcd":
         put(ledger, name, f"Text {name} of another thing.", section=("Harbour",))
@@ -232,14 +233,72 @@ def test_nothing_is_held_where_nothing_is_asked(ledger: Ledger) -> None:
 
 def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """While rarer ones remain; a query of common words alone keeps one of them."""
-    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
-    monkeypatch.setattr("ingestor.ledger.search._COMMON", 0.5)
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.queries._COMMON", 0.5)
     put(ledger, "a", "pump harbour")
     put(ledger, "b", "harbour quay north")
     put(ledger, "c", "harbour quay")
     row = rows_of(ledger)
     assert [list(word.chunks) for word in ledger.search.held("harbour pump", list(row.values()))] == [[row["a"]]]
     assert len(ledger.search.held("harbour quay", list(row.values()))) == 1
+
+
+def test_the_rarest_words_are_ranked_as_far_as_it_takes_no_longer(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the corpus: of words that are all rare enough the commoner ones are left out when all of them
+    together stand in too many passages."""
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.queries._COMMON", 1.0)
+    monkeypatch.setattr("ingestor.ledger.queries._MOST_MATCHES", 3)
+    put(ledger, "a", "pump harbour")
+    put(ledger, "b", "harbour quay")
+    put(ledger, "c", "quay")
+    assert found(ledger, "harbour quay pump") == {"s/a", "s/b"}
+    assert found(ledger, "quay") == {"s/b", "s/c"}
+
+
+def test_how_common_a_word_is_is_counted_once_a_minute(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in a tenth of all passages takes long to count, and stands in every other question."""
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
+    put(ledger, "a", "pump harbour")
+    counted: list[object] = []
+    read = Database.read
+
+    def watched(db: Database, sql: str, parameters: tuple[object, ...] | dict[str, object] = ()) -> list[tuple[object]]:
+        if "SELECT count(*) FROM (SELECT 1 FROM keyword" in sql:
+            counted.append(parameters)
+        return read(db, sql, parameters)
+
+    monkeypatch.setattr(Database, "read", watched)
+    for _ in range(2):
+        ledger.search.keyword("pump harbour", 9, Reader(), Filters())
+    assert len(counted) == len(set(counted)) > 0
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_KEPT_S", 0.0)
+    ledger.search.keyword("pump harbour", 9, Reader(), Filters())
+    assert len(counted) == 2 * len(set(counted))
+
+
+@pytest.mark.parametrize("few", [0, 20_000], ids=["asked of each match", "listed"])
+@pytest.mark.parametrize("over", [1, 4], ids=["ranked again", "best of all"])
+def test_each_reader_gets_his_best(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, over: int, few: int) -> None:
+    """In whatever way it is found out what he sees, as many as he asked for and the same ones, in the same order."""
+    monkeypatch.setattr("ingestor.ledger.search._OVER", over)
+    monkeypatch.setattr("ingestor.ledger.search._FEW", few)
+    for number in range(12):
+        readers = ("public", "user:ana") if number % 3 == 2 else ("user:ana",) if number % 3 else ()
+        put(ledger, f"{number:02}", "harbour " * (number + 1) + "with other words of the quay", readers=readers)
+    every = [row for row, _ in ledger.search.keyword("harbour", 99, Reader(), Filters())]
+    names = {row: name for name, row in rows_of(ledger).items()}
+    for principals, modulo in ((("public",), (2,)), (("user:ana",), (1, 2)), ((), ())):
+        wanted = [row for row in every if int(names[row]) % 3 in modulo]
+        reader = Reader(principals=frozenset(principals))
+        for limit in (1, 3, 99):
+            rows = [row for row, _ in ledger.search.keyword("harbour", limit, reader, Filters())]
+            assert rows == wanted[:limit]
+            named = Filters(paths=tuple(f"{n:02}" for n in range(6)))
+            below = [row for row in wanted if int(names[row]) < 6]
+            assert [row for row, _ in ledger.search.keyword("harbour", limit, reader, named)] == below[:limit]
 
 
 def test_all_that_a_reader_sees(ledger: Ledger) -> None:
@@ -259,6 +318,37 @@ def test_all_that_a_reader_sees(ledger: Ledger) -> None:
         assert sorted(walked) == sorted(row[name] for name in seen)
         assert sorted(one.chunk for one in ledger.search.candidates(row.values(), reader, Filters())) == sorted(walked)
         assert ledger.search.all_candidates(reader, Filters(sources=("t",)), 100) == []
+
+
+def test_a_walk_is_taken_again_when_anything_was_committed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And not before: an edit, a grant that changes, a source that is removed show at once, to each reader his own."""
+    put(ledger, "a", "words of all")
+    put(ledger, "b", "words of some", readers=("group:staff",))
+    put(ledger, "c", "words of t", source="t")
+    public, staff = (Reader(principals=frozenset({name})) for name in ("public", "group:staff"))
+    walks: list[str] = []
+    walk = SearchReads._candidates
+
+    def watched(reads: SearchReads, where: str, parameters: dict[str, object]) -> list[Candidate]:
+        walks.append(where)
+        return walk(reads, where, parameters)
+
+    monkeypatch.setattr(SearchReads, "_candidates", watched)
+
+    def seen(reader: Reader) -> int:
+        return len(ledger.search.all_candidates(reader, Filters(), 100))
+
+    assert [seen(public), seen(staff), seen(public), seen(staff)] == [2, 1, 2, 1]
+    assert len(walks) == 2
+    ledger.sync.apply("s", RUN, [Regrant(place="place of b", principals=frozenset({"public"}))])
+    assert [seen(public), seen(staff)] == [3, 0]
+    ledger.sources.remove("t")
+    assert [seen(public), seen(staff)] == [2, 0]
+    put(ledger, "d", "more", readers=("group:staff",))
+    assert [seen(public), seen(staff), len(walks)] == [2, 1, 8]
+    for number in range(9):
+        ledger.search.all_candidates(public, Filters(), number)
+    assert len(ledger.search._walked) == 3
 
 
 @pytest.mark.parametrize("question", ["held", "walk"])

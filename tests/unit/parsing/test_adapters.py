@@ -293,7 +293,7 @@ def test_email_digests_and_broken_charsets_are_read(parsed: Parsed) -> None:
         b"Subject: Inner\n\nInner words.\n",
     )
     odd = b"Subject: S\nContent-Type: text/plain; charset=x-unknown\n\nGr\xfc\xdfe an alle hier.\n\n> old\n"
-    assert shapes(parsed("o.eml", odd))[1:] == [("paragraph", "Grüße an alle hier."), ("quote", "> old")]
+    assert shapes(parsed("o.eml", odd))[1:] == [("paragraph", "Grüße an alle hier."), ("history", "> old")]
 
 
 def test_converted_formats_have_headings_and_titles(parsed: Parsed, samples: dict[str, bytes]) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from ingestor.errors import IndexUnavailable, UserError
 from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Reader, SearchMode, UnitId
+from ingestor.pooling import CONTEXT_SHARE, normalised, pool_vectors
 from ingestor.search.citations import cite
 from ingestor.search.scoring import (
     BESIDE,
-    CHUNK_SHARE,
     CONTEXT_WORDS,
     KEYWORD_WEIGHT,
     UNIT_SHARE,
@@ -59,7 +59,7 @@ def test_a_chunk_is_itself_and_its_best_unit() -> None:
     every = [candidate(1, (1, 1)), candidate(2, (1, 1), (2, 1)), candidate(3, (2, 1))]
     scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
     assert scores[1] == pytest.approx(1.0)
-    assert scores[2] == pytest.approx(CHUNK_SHARE * np.sqrt(0.5) + UNIT_SHARE / np.hypot(1, BESIDE))
+    assert scores[2] == pytest.approx((1 - UNIT_SHARE) * np.sqrt(0.5) + UNIT_SHARE / np.hypot(1, BESIDE))
     assert scores[3] == pytest.approx(0.0)
 
 
@@ -134,6 +134,33 @@ def test_what_stands_above_a_chunk_turns_it_a_little() -> None:
     scores = dense_scores(X, every, BOTH, np.stack([X, Y]))
     assert 0 == scores[1] < scores[2] < 0.3 < 0.9 < scores[3]
     assert unit_scores(X, every, BOTH, np.stack([X, Y])) == {1: [0.0], 2: [0.0], 3: [1.0]}
+
+
+def test_a_score_is_what_the_mixed_vectors_give() -> None:
+    """Nothing is mixed to get it, and it is the same: a third the chunk's vector as the index has it, two thirds the
+    best of its units, each with its neighbours and with the context."""
+    rng = np.random.default_rng(5)
+    units, vectors = [UnitId(n) for n in range(60)], normalised(rng.standard_normal((60, 8), dtype=np.float32))
+    query = normalised(rng.standard_normal((1, 8), dtype=np.float32))[0]
+    every = []
+    for row in range(30):
+        own = [(int(unit), int(rng.integers(0, 90))) for unit in rng.integers(0, 60, rng.integers(1, 6))]
+        context = [(int(unit), -place) for place, unit in enumerate(rng.integers(0, 60, rng.integers(0, 3)), 1)]
+        every.append(candidate(row, *own, *context))
+    scores = dense_scores(query, every, units, vectors)
+    for one in every:
+        own = [(vectors[unit] * max(weight, 1)) for unit, weight in one.units if weight >= 0]
+        context = sum((vectors[unit] * -weight for unit, weight in one.units if weight < 0), np.zeros(8, np.float32))
+        context = normalised(context[None])[0]
+        best = -1.0
+        for place, vector in enumerate(own):
+            beside = sum((own[n] for n in (place - 1, place + 1) if 0 <= n < len(own)), np.zeros(8, np.float32))
+            read = normalised((vector + BESIDE * beside)[None])[0]
+            best = max(best, float(normalised((read + CONTEXT_SHARE * context)[None])[0] @ query))
+        (pooled,) = pool_vectors([one.units], units, vectors)
+        assert scores[one.chunk] == pytest.approx(
+            (1 - UNIT_SHARE) * float(pooled @ query) + UNIT_SHARE * best, abs=1e-5
+        )
 
 
 def test_a_heading_that_is_not_embedded_yet_hides_nothing() -> None:
