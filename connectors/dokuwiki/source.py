@@ -178,7 +178,7 @@ class DokuSource:
         # Meanwhile pages came and went in what the listing had walked through already.
         window = since(self._api, began)
         refused = set[tuple[Kind, str]]()
-        for key in window.touched if window is not None else ():
+        for key in self._ours(window) if window is not None else ():
             facts.pop(key, None)
             if (fact := self._known(*key, refused)) is not None:
                 facts[key] = fact
@@ -197,12 +197,16 @@ class DokuSource:
 
     def _changes(self, window: Window) -> Iterator[Change | Checkpoint]:
         refused = set[tuple[Kind, str]]()
-        for kind, name in sorted(window.touched):
+        for kind, name in sorted(self._ours(window)):
             fact = self._known(kind, name, refused)
             ref = self._items.of(fact, self._owning(fact)) if fact is not None else None
             # The engine looks once more at what is gone, and at what is shut (R5, R7).
             yield Upserted(ref=ref) if isinstance(ref, ItemRef) else Deleted(item_id=item_of(kind, name))
         yield Checkpoint(cursor=window.cursor.without(refused).write())
+
+    def _ours(self, window: Window) -> frozenset[tuple[Kind, str]]:
+        """What happened to in the namespaces that are read; of others the wiki is asked nothing."""
+        return frozenset((kind, name) for kind, name in window.touched if not self._config.left_out(name))
 
     def _part(self, scope: Scope) -> Iterator[Change | Checkpoint]:
         """A page, a file, or what is in a namespace: a page and a namespace may have one name."""
