@@ -11,7 +11,7 @@ READERS := .cache/readers-venv
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench bench-retrieval faults fuzz soak realfiles readers deploy-test clean install install-dev
+.PHONY: help demo test check bench bench-retrieval bench-crowd faults fuzz soak realfiles readers deploy-test clean install install-dev
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -37,6 +37,9 @@ bench: $(VENV)/.installed-dev  ## Measure: ledger, cutting, embedding, first and
 
 bench-retrieval: $(VENV)/.installed-dev $(CHUNKERS)/.installed  ## What is found on a public benchmark, beside other chunkers; data by INGESTOR_BENCH_DATA
 	$(BIN)/python -m tests.benchmarks.retrieval --chunkers $(CHUNKERS)/bin/python
+
+bench-crowd: $(VENV)/.installed-dev  ## What is found among a million other passages, against comparing all of them; DISTRACTORS=N for another number. Long
+	$(BIN)/python -m tests.benchmarks.retrieval.crowd --distractors $(or $(DISTRACTORS),1000000)
 
 faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
 	$(BIN)/python -m tests.support.packages

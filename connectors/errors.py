@@ -52,7 +52,12 @@ class ListingIncomplete(ConnectorError):
 
 
 class ItemUnreadable(ConnectorError):
-    """The item exists, but its content cannot be read. Never a delete."""
+    """The item exists, or may exist, but cannot be read. Never a delete. ``hides``: because the source does not let us
+    any more, so that nobody is shown what was read of it until it does."""
+
+    def __init__(self, message: str, *, place: str = "", hint: str = "", hides: bool = False) -> None:
+        super().__init__(message, place=place, hint=hint)
+        self.hides = hides
 
 
 class ItemVanished(ConnectorError):

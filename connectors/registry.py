@@ -9,6 +9,12 @@ A connector is a module or package with four functions::
     place(settings) -> str                 where a person would look: a path or a URL
     item_at(settings, where) -> ItemId     the item a path or URL names here, or None; asks no source
 
+and perhaps two more, for the connection check::
+
+    way(name, settings, cache) -> Iterator[Finding]    what is looked at before the source itself is asked: the way
+                                                       to its server, its login, its version
+    group_of(ref) -> str                               what its items are counted by; else their folders
+
 Third parties bring theirs by an entry point of the group ``ingestor.connectors``, whose name is the kind
 and whose value is the module. A built-in kind cannot be replaced.
 """
@@ -16,17 +22,23 @@ and whose value is the module. A built-in kind cannot be replaced.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol, cast
 
-from connectors.base import ItemId, Source
+from connectors.base import Fetched, ItemId, Source
+from connectors.examining import Finding, Level, container, examined
 
 GROUP = "ingestor.connectors"
 
-_BUILT_IN = {"files": "connectors.files", "gitwiki": "connectors.gitwiki", "mediawiki": "connectors.mediawiki"}
+_BUILT_IN = {
+    "files": "connectors.files",
+    "gitwiki": "connectors.gitwiki",
+    "mediawiki": "connectors.mediawiki",
+    "dokuwiki": "connectors.dokuwiki",
+}
 
 
 class Connector(Protocol):
@@ -73,6 +85,30 @@ def item_at(kind: str, settings: Mapping[str, object], where: str) -> ItemId | N
     """The id that a path or URL has, or would have, in a source; None when it lies outside it. Raises
     ``UnknownKind``."""
     return _connector(kind).item_at(settings, where)
+
+
+def examine(kind: str, name: str, settings: Mapping[str, object], cache: Path) -> Iterator[Finding | Fetched]:
+    """The connection check: findings in the order in which one needs the other, until the first without which nothing
+    more can be asked; among them the item that was read."""
+    if problems := check(kind, name, settings):
+        for problem in problems:
+            yield Finding(name="settings", level=Level.FAIL, message=problem, hint="Mend the configuration.")
+        return
+    connector = _connector(kind)
+    yield Finding(name="settings", message=f"{kind}, {connector.place(settings)}")
+    for finding in getattr(connector, "way", _no_way)(name, settings, cache):
+        yield finding
+        if finding.level is Level.FAIL:
+            return
+    source = connector.make(name, settings, cache)
+    try:
+        yield from examined(source, group_of=getattr(connector, "group_of", container))
+    finally:
+        source.close()
+
+
+def _no_way(_name: str, _settings: Mapping[str, object], _cache: Path) -> Iterator[Finding]:
+    return iter(())
 
 
 def _connector(kind: str) -> Connector:

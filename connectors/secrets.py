@@ -67,6 +67,20 @@ def secret_path(secret: Secret, what: str) -> Path:
     return Path(folder) / secret.credential
 
 
+def values_of(settings: Mapping[str, object]) -> tuple[str, ...]:
+    """Every secret that settings name and that can be read now: what must not stand in an answer."""
+    found = []
+    for key, value in settings.items():
+        what, _, kind = key.rpartition("_")
+        if not what or kind not in {"file", "env", "credential"} or not isinstance(value, str) or not value:
+            continue
+        try:
+            found.append(read_secret(Secret(**{kind: value}), what))
+        except AuthRejected:
+            continue  # none, or no secret of one line: nobody has it either
+    return tuple(found)
+
+
 def read_secret(secret: Secret, what: str) -> str:
     """Its value, without the line's end. Raises ``AuthRejected``; no message says what it is."""
     if secret.env:

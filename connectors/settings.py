@@ -4,8 +4,9 @@ and returns something harmless, so that a person gets every problem at once."""
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 MIB = 1024 * 1024
 DEFAULT_MAX_SIZE = 100 * MIB
@@ -21,6 +22,28 @@ class SettingsError(ValueError):
     def __init__(self, name: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__(f'source "{name}": ' + "; ".join(problems))
+
+
+def problems_of(
+    parse: Callable[[str, Mapping[str, object]], object], name: str, settings: Mapping[str, object]
+) -> list[str]:
+    """What ``parse`` finds wrong, in words; empty when the settings will do."""
+    try:
+        parse(name, settings)
+    except SettingsError as error:
+        return list(error.problems)
+    return []
+
+
+def address(settings: Mapping[str, object]) -> str:
+    """The key ``url``, which holds no secret; empty where there is none."""
+    url = settings.get("url")
+    return url if isinstance(url, str) else ""
+
+
+def digest(*facts: object) -> str:
+    """Of what a listing depends on beside the content: a cursor that was made with others says nothing."""
+    return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def unknown(settings: Mapping[str, object], keys: Sequence[str], problems: list[str]) -> None:
@@ -70,6 +93,14 @@ def size(key: str, value: object, problems: list[str]) -> int:
             return found
     problems.append(f'{key} must be a number of bytes or a size like "20 MB", not {value!r}')
     return 0
+
+
+def rate(value: object, problems: list[str]) -> float:
+    """Requests a second."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0.01 <= value <= 1000:
+        return float(value)
+    problems.append("rate must be a number of requests a second, from 0.01 to 1000")
+    return 1.0
 
 
 def principals(value: object, problems: list[str], *, otherwise: str = "") -> tuple[str, ...]:

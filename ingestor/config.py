@@ -19,6 +19,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from ingestor.config_sections import (
+    Answers,
     Chunking,
     Embedding,
     Health,
@@ -73,6 +74,7 @@ _SECTIONS: Mapping[str, type[Section]] = {
     "index": Index,
     "search": Search,
     "retention": Retention,
+    "answers": Answers,
     "parsing": Parsing,
     "chunking": Chunking,
     "log": Log,
@@ -93,6 +95,7 @@ class Config:
     index: Index = field(default_factory=Index)
     search: Search = field(default_factory=Search)
     retention: Retention = field(default_factory=Retention)
+    answers: Answers = field(default_factory=Answers)
     parsing: Parsing = field(default_factory=Parsing)
     chunking: Chunking = field(default_factory=Chunking)
     log: Log = field(default_factory=Log)

@@ -49,8 +49,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+Vectors = Literal["pooled", "whole"]
+
+
 class Embedding(Section):
+    """``vectors``: a passage has the mean of its sentences' vectors, or that of its text as a whole."""
+
     model: Annotated[str, StringConstraints(min_length=1)] = "builtin:all-MiniLM-L6-v2"
+    vectors: Vectors = "pooled"
 
 
 class Index(Section):
@@ -71,6 +77,14 @@ class Search(Section):
 
 
 class Retention(Section):
+    days: Annotated[int, Field(ge=1)] = 30
+
+
+class Answers(Section):
+    """Whether answers to programs and assistants are kept, with their questions, and for how many days."""
+
+    keep: bool = False
+    questions: bool = False
     days: Annotated[int, Field(ge=1)] = 30
 
 

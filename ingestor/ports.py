@@ -22,6 +22,7 @@ from ingestor.model import (
     Generation,
     GenerationId,
     GenerationState,
+    Hash,
     HeldWord,
     Hit,
     KnownItem,
@@ -279,6 +280,10 @@ class SearchLedger(Protocol):
 
     def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         """Every live visible chunk up to ``limit``, for the exact scan."""
+
+    def text_units(self, hashes: Iterable[Hash]) -> Mapping[Hash, UnitId]:
+        """The units that have these texts, for models that embed passages whole; those that are not made yet are left
+        out. ``hashes`` are those of candidates."""
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
         """Citations of these chunk rows, in order; what died or was hidden meanwhile is left out."""

@@ -104,10 +104,13 @@ class Tokens:
         prefix, _, rest = text.partition("_")
         key, _, secret = rest.partition("_")
         digest = _digest(secret)
-        token = next((token for token in self.all() if prefix == _PREFIX and token.id == key), None)
-        if token is None or not hmac.compare_digest(token.digest, digest):
-            return None
-        return token if token.expires_at is None or time.time() < token.expires_at else None
+        token = self.live(key) if prefix == _PREFIX else None
+        return token if token is not None and hmac.compare_digest(token.digest, digest) else None
+
+    def live(self, key: str) -> Token | None:
+        """The token of this id, while it is neither revoked nor expired."""
+        token = next((token for token in self.all() if token.id == key), None)
+        return token if token is None or token.expires_at is None or time.time() < token.expires_at else None
 
     # -- the file ------------------------------------------------------------------------------------------
 

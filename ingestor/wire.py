@@ -31,10 +31,17 @@ class SyncRequest(Wire):
     sources: tuple[str, ...] = ()
 
 
+class Kept(Wire):
+    """What of an answer is kept: all hits, or what a context of ``budget`` tokens (with ``ids``) holds of them."""
+
+    budget: int | None = None
+    ids: bool = False
+
+
 class SearchRequest(Wire):
-    """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, as an
-    absolute path or address, or as the ``uri`` of a hit. ``since`` and ``until``: when the content changed, in
-    seconds since the epoch. ``context``: so many passages before and after each hit come with it."""
+    """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, absolute,
+    an address, or the ``uri`` of a hit. ``since``, ``until``: when its content changed, ``as_of``: as known then, in
+    seconds since the epoch. ``context``: so many passages around each hit come with it. ``kept`` None: nothing is."""
 
     query: str
     top: int = 10
@@ -48,6 +55,8 @@ class SearchRequest(Wire):
     since: float | None = None
     until: float | None = None
     context: int = 0
+    as_of: float | None = None
+    kept: Kept | None = None
 
 
 class VerifyRequest(Wire):
@@ -55,22 +64,16 @@ class VerifyRequest(Wire):
     details: bool = False
 
 
-class BackupRequest(Wire):
-    """``path`` is absolute. ``overwrite``: a file of that name may go, once the new one is whole."""
-
-    path: str
-    overwrite: bool = False
-
-
 class RebuildRequest(Wire):
     pass
 
 
 class ModelSwitchRequest(Wire):
-    """``name`` as in the configuration, a folder absolute. ``questions`` is the text of an evaluation set; ``margin``
-    is how much less may be found, of 1. ``keep_s``: how long what served is kept for a rollback."""
+    """``name`` and ``vectors`` as in the configuration, a folder absolute. ``questions`` is the text of an evaluation
+    set; ``margin`` is how much less may be found, of 1. ``keep_s``: how long what served is kept for a rollback."""
 
     name: str
+    vectors: Literal["pooled", "whole"] = "pooled"
     keep_s: float
     questions: str | None = None
     margin: float = 0.02
@@ -197,6 +200,7 @@ class SearchReply(Wire):
     took_ms: float
     hits: tuple[SearchHit, ...]
     note: str = ""
+    answer_id: str = ""  # what it is kept under
 
 
 class Pending(Wire):
@@ -279,7 +283,9 @@ class ModelReply(Wire):
     outcome: str
     name: str
     model: str
+    vectors: str = "pooled"
     previous: str = ""
+    previous_vectors: str = "pooled"
     evaluation: Evaluation | None = None
     duration_s: float = 0.0
 
@@ -289,6 +295,7 @@ class ModelFacts(Wire):
     write until its index is complete."""
 
     name: str
+    vectors: str
     model: str
     state: str
     configured: bool = False
@@ -309,26 +316,6 @@ class VerifyReply(Wire):
     stale: int
     repaired: int = 0
     details: tuple[str, ...] = ()
-
-
-class BackupReply(Wire):
-    """``made_at`` is after the moment that the backup shows: what was committed later is not in it."""
-
-    path: str
-    bytes: int
-    files: tuple[str, ...]
-    made_at: float
-    duration_s: float
-
-
-class RestoreReply(Wire):
-    """``made_at`` and ``program``: when and by which version the backup was made."""
-
-    state_dir: str
-    made_at: float
-    program: str
-    sources: int
-    documents: int
 
 
 class RebuildReply(Wire):

@@ -24,6 +24,44 @@ class DocumentReply(Wire):
     passages: tuple[Neighbour, ...]
 
 
+class Shelved(Wire):
+    """A document as a list shows it: ``path`` is its item, ``chunks`` how many passages it has."""
+
+    document_id: str
+    path: str
+    title: str
+    url: str
+    kind: str
+    revision: int
+    chunks: int
+    changed_at: float
+
+
+class ShelfReply(Wire):
+    """Documents of a source in the order of their paths; ``more``: whether others follow."""
+
+    source: str
+    documents: tuple[Shelved, ...]
+    more: bool
+
+
+class Slot(Wire):
+    """A part of the time: how many documents were changed, and the lags of the edits that became searchable then."""
+
+    changed: float = 0.0
+    edits: int = 0
+    p50: float | None = None
+    p95: float | None = None
+
+
+class ActivityReply(Wire):
+    """``slots`` of ``step_s`` seconds, from ``since`` on."""
+
+    since: float
+    step_s: float
+    slots: tuple[Slot, ...]
+
+
 class Freshness(Wire):
     """``checked_at``: when the source was last looked at as a whole, or as far as it could be; ``complete``: whether
     nothing was left out then."""
@@ -58,6 +96,7 @@ class ContextReply(Wire):
     citations: tuple[Citation, ...]
     left_out: int = 0
     note: str = ""
+    answer_id: str = ""
 
 
 class TraceReply(Wire):
@@ -81,6 +120,33 @@ class TraceReply(Wire):
     lines: tuple[int, int] | None
     ingested_at: float
     pinned_url: str = ""
+
+
+class AnswerPassage(Wire):
+    """A passage that was shown in ``revision``. ``now`` is the document's present revision; there is none where the
+    passage is deleted or unavailable."""
+
+    chunk_id: str
+    document_id: str
+    revision: int
+    standing: Literal["current", "changed", "deleted", "unavailable"]
+    now: int | None
+    source: str
+    title: str
+    uri: str
+    url: str
+
+
+class AnswerReply(Wire):
+    """``current``: whether every passage stands as it was shown. ``asked_as`` and ``question`` are for the owner of the
+    state folder; else empty, and so is a question that was not kept."""
+
+    answer_id: str
+    at: float
+    current: bool
+    passages: tuple[AnswerPassage, ...]
+    asked_as: str = ""
+    question: str = ""
 
 
 class HistoryEvent(Wire):

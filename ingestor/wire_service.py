@@ -1,4 +1,4 @@
-"""Requests and replies about the service itself: pausing, reloading, health. The rest is in ``ingestor.wire``."""
+"""Requests and replies about the service itself: pause, reload, health, backups. The rest is in ``ingestor.wire``."""
 
 from __future__ import annotations
 
@@ -59,3 +59,30 @@ class TokenReply(Wire):
 
 class TokensReply(Wire):
     tokens: tuple[TokenReply, ...]
+
+
+class BackupRequest(Wire):
+    """``path`` is absolute. ``overwrite``: a file of that name may go, once the new one is whole."""
+
+    path: str
+    overwrite: bool = False
+
+
+class BackupReply(Wire):
+    """``made_at`` is after the moment that the backup shows: what was committed later is not in it."""
+
+    path: str
+    bytes: int
+    files: tuple[str, ...]
+    made_at: float
+    duration_s: float
+
+
+class RestoreReply(Wire):
+    """``made_at`` and ``program``: when and by which version the backup was made."""
+
+    state_dir: str
+    made_at: float
+    program: str
+    sources: int
+    documents: int

@@ -11,10 +11,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from connectors import registry
@@ -24,26 +24,19 @@ from ingestor.errors import ConfigError, LedgerError
 from ingestor.holding import await_room, health_port, http_port, own_lock, served
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.sources import SourceRow
-from ingestor.model import SourceState
 from ingestor.space import NoSpace
-from ingestor.timing import is_cron, parse_duration, parse_windows
+from ingestor.wiring_config import configured, cutter_of, reread, wanted
 
 if TYPE_CHECKING:
-    from ingestor import wire
+    from connectors.examining import Finding
+    from ingestor import wire, wire_service
     from ingestor.config import Config
-    from ingestor.config import Source as ConfiguredSource
-    from ingestor.config_sections import Chunking
-    from ingestor.config_sections import Schedule as ScheduleSection
     from ingestor.context import Context
     from ingestor.index.generations import GenerationManager
-    from ingestor.ports import Cutter
-    from ingestor.service.configured import Wanted
     from ingestor.service.core import Service
-    from ingestor.service.jobs import Plan
     from ingestor.service.notify import Notifier
     from ingestor.service.pump import Pump
     from ingestor.service.reading import LedgerReading
-    from ingestor.service.schedule import Timing
     from ingestor.web.api import Operations
 
 _ANSWER_S = 5.0
@@ -89,17 +82,21 @@ def running_service(context: Context) -> Operations:
 def run_service(context: Context) -> int:
     """Serve until SIGTERM or Ctrl-C; the exit code. SIGHUP reads the configuration again, or ends a service whose
     terminal was closed."""
+    from ingestor.service import spans
     from ingestor.service.notify import Notifier
 
     faulthandler.enable()  # systemd ends a frozen service by SIGABRT: then the log says where its threads were
-    reload, notifier = threading.Event(), Notifier()
+    reload, notifier, end_traces = threading.Event(), Notifier(), spans.begin()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: context.stop.set())
     signal.signal(signal.SIGHUP, lambda *_: (context.stop if sys.stderr.isatty() else reload).set())
-    with own_lock(context):
-        _upgrade(context)
-        if await_room(context):
-            _serve_until_stopped(context, reload, notifier)
+    try:
+        with own_lock(context):
+            _upgrade(context)
+            if await_room(context):
+                _serve_until_stopped(context, reload, notifier)
+    finally:
+        end_traces()
     _log.info("service_stopped")
     return 0
 
@@ -112,9 +109,9 @@ def _serve_until_stopped(context: Context, reload: threading.Event, notifier: No
         from ingestor.tokens import Tokens
         from ingestor.web.api import Api
 
-        operations, keeper = ServiceOperations(service, reread=lambda: _reread(context)), Keeper(service, notifier)
+        operations, keeper = ServiceOperations(service, reread=lambda: reread(context)), Keeper(service, notifier)
         metrics = Metrics(service, keeper.health).render
-        api = Api(reads=read_only(context), tokens=Tokens(context.state.root))
+        api = Api(reads=read_only(context), tokens=Tokens(context.state.root), under_way=operations.under_way)
         with (
             served(context, service, operations, as_service=True, health=keeper.health, metrics=metrics, api=api),
             health_port(context, keeper.health, metrics),
@@ -151,7 +148,7 @@ def loops_still_run() -> bool:
     return bool(_restless)
 
 
-def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire.RestoreReply:
+def restore(context: Context, archive: Path, progress: Callable[[wire.Progress], None]) -> wire_service.RestoreReply:
     """Fill the state folder, which must hold no ledger, from a backup; the service must not run."""
     from ingestor.index.place import new_location
     from ingestor.service.restore import restore as fill
@@ -170,10 +167,24 @@ def read_only(context: Context) -> LedgerReading:
     return LedgerReading(
         state_dir=context.state.root,
         holder=f"running, process {holder.pid}" if holder is not None else "",
-        configured=lambda: _configured(context.config),
+        configured=lambda: configured(context.config),
         make_source=lambda row: _make_source(row, caches.of(row.name)),
         item_at=lambda row, where: registry.item_at(row.kind, row.settings, where),
     )
+
+
+def examine_source(context: Context, name: str) -> Iterator[Finding]:
+    """The connection check of one source. Raises ``UnknownId``."""
+    from ingestor.service.caches import Caches
+    from ingestor.service.examining import told
+
+    row = read_only(context).source(name)
+    with TemporaryDirectory(prefix="ingestor-doctor-") as scratch:
+        # What the service fetches into must not be fetched into by two.
+        running = context.state.holder() is not None
+        cache = Path(scratch) / "cache" if running else Caches(context.state.root / _CACHE).of(name)
+        found = registry.examine(row.kind, row.name, row.settings, cache)
+        yield from told(found, row.settings, seconds=context.config.parsing.timeout_s, scratch=Path(scratch))
 
 
 # -- parts -----------------------------------------------------------------------------------------------
@@ -201,6 +212,7 @@ def _build(context: Context) -> Service:
     from ingestor.parsing.pool import ParserPool
     from ingestor.search.scoring import Fusion, Ranking
     from ingestor.search.searcher import Searcher
+    from ingestor.service.answers import AnswerLog
     from ingestor.service.caches import Caches
     from ingestor.service.core import Parts, Service
     from ingestor.service.languages import CorpusLanguages
@@ -213,19 +225,24 @@ def _build(context: Context) -> Service:
 
     config = context.config
     _upgrade(context)
-    ledger = Ledger(context.state.root, retention_s=config.retention.days * 86_400.0)
+    ledger = Ledger(
+        context.state.root,
+        retention_s=config.retention.days * 86_400.0,
+        answers_s=config.answers.days * 86_400.0,
+    )
     try:
         _ensure_sound(ledger)
         _register_configured(ledger, config)
-        embedder = SentenceEmbedder(config.embedding.model)
+        embedder = SentenceEmbedder(config.embedding.model, whole=config.embedding.vectors == "whole")
         with suppress(NoSpace):  # noted at the next start that has room
             if ledger.models.configure(embedder.model, config.embedding.model, keep_s=DEFAULT_KEEP_S):
-                _log.info("model_switch_begun", model=config.embedding.model)
+                _log.info("model_switch_begun", model=config.embedding.model, vectors=config.embedding.vectors)
     except BaseException:
         ledger.close()
         raise
-    ledger.search.languages = CorpusLanguages(ledger.search.sample)
-    models, life, meter = ModelRegistry(ledger, embedder, SentenceEmbedder), Life(), Meter()
+    ledger.queries.languages = CorpusLanguages(ledger.search.sample)
+    models = ModelRegistry(ledger, embedder, lambda name, whole: SentenceEmbedder(name, whole=whole))
+    life, meter = Life(), Meter()
     index = GenerationManager(
         folder=context.state.root / "chroma",
         ledger=ledger.index,
@@ -273,9 +290,10 @@ def _build(context: Context) -> Service:
             index=index,
             models=models,
             searcher=searcher,
+            answers=AnswerLog(ledger.answers.record, keeps=config.answers.keep, questions=config.answers.questions),
             make_source=lambda row: make(row, caches.of(row.name)),
             caches=caches,
-            wanted=_wanted(config),
+            wanted=wanted(config),
             life=life,
             meter=meter,
             stop=context.stop,
@@ -313,79 +331,8 @@ def _make_source(row: SourceRow, cache: Path) -> Source:
         raise ConfigError([str(error)], where=f"of the source {row.name!r}") from error
 
 
-def cutter_of(chunking: Chunking) -> Cutter:
-    """The cutter that a configuration asks for."""
-    from ingestor.chunking import FixedCutter, SemanticCutter, Settings
-
-    settings = Settings(target=chunking.target, limit=chunking.limit)
-    return FixedCutter(settings) if chunking.strategy == "fixed" else SemanticCutter(settings)
-
-
-def _configured(config: Config) -> Sequence[SourceRow]:
-    return [
-        SourceRow(
-            name=source.name,
-            kind=source.kind,
-            settings=source.settings,
-            origin="configured",
-            state=SourceState.IDLE,
-            note="",
-            paused=False,
-            next_run=None,
-        )
-        for source in config.sources
-    ]
-
-
-def _wanted(config: Config) -> Wanted:
-    from ingestor.service.configured import Wanted
-    from ingestor.service.schedule import Timing
-
-    return Wanted(
-        rows=_configured(config),
-        timings={source.name: _timing(source, config.schedule) for source in config.sources},
-        otherwise=Timing(quiet=parse_windows(config.schedule.quiet)),
-        maintenance=_maintenance(config),
-        where=str(config.file),
-    )
-
-
-def _timing(source: ConfiguredSource, schedule: ScheduleSection) -> Timing:
-    from ingestor.service.schedule import Timing
-
-    quiet = schedule.quiet if source.quiet is None else source.quiet
-    return Timing(interval_s=source.interval_s, cron=source.cron, quiet=parse_windows(quiet))
-
-
-def _maintenance(config: Config) -> Plan:
-    from ingestor.service.jobs import Job, Plan
-    from ingestor.service.schedule import Timing
-
-    settings, timings, quiet = config.maintenance, {}, parse_windows(config.schedule.quiet)
-    for job in Job:
-        if text := getattr(settings, job):
-            cron, seconds = (text, 0.0) if is_cron(text) else (None, parse_duration(text))
-            timings[job] = Timing(interval_s=seconds, cron=cron, quiet=quiet)
-    folder = Path(settings.backup_folder) if settings.backup_folder else None
-    return Plan(timings=timings, backup_folder=folder, backup_keep=settings.backup_keep)
-
-
 def _register_configured(ledger: Ledger, config: Config) -> None:
     """The configuration's sources stand in the ledger as it says now."""
     from ingestor.service.configured import compare, record
 
-    record(ledger, compare(ledger.sources.all(), _wanted(config)))
-
-
-def _reread(context: Context) -> Wanted:
-    """The configuration as its file is now, compared with what the process began with."""
-    from ingestor.config import load
-
-    began, now = context.config, load(context.config_file)
-    if now.file is None and began.file is not None:
-        raise ConfigError(["the file is gone"], where=str(began.file))
-    return replace(
-        _wanted(now),
-        adopt=lambda: log.configure(level=now.log.level, form=now.log.format),
-        restart=tuple(began.lasting(now)),
-    )
+    record(ledger, compare(ledger.sources.all(), wanted(config)))

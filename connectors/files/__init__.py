@@ -10,26 +10,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from connectors.base import ItemId
 from connectors.files.config import parse_settings
 from connectors.paths import display, item_id
-from connectors.settings import SettingsError
+from connectors.settings import problems_of
 
 if TYPE_CHECKING:
     from connectors.base import Source
+    from connectors.examining import Finding
 
 
 def check(name: str, settings: Mapping[str, object]) -> list[str]:
     """Every problem of the settings, in words; empty when they will do. Touches no file."""
-    try:
-        parse_settings(name, settings)
-    except SettingsError as error:
-        return list(error.problems)
-    return []
+    return problems_of(parse_settings, name, settings)
 
 
 def make(name: str, settings: Mapping[str, object], cache: Path) -> Source:  # noqa: ARG001 - a folder is at hand
@@ -57,3 +54,25 @@ def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
         if below.startswith(above.rstrip(b"/") + b"/"):
             return item_id(below[len(above.rstrip(b"/")) + 1 :])
     return None
+
+
+def way(name: str, settings: Mapping[str, object], _cache: Path) -> Iterator[Finding]:
+    """Where the folder is mounted, and whether its changes are heard of."""
+    from connectors.errors import SourceUnavailable
+    from connectors.examining import Finding, Level, failed
+    from connectors.files.mount import mount_of
+    from connectors.files.tree import opened
+
+    config = parse_settings(name, settings)
+    try:
+        with opened(config.path) as tree:
+            mount = mount_of(tree.fd)
+    except SourceUnavailable as error:
+        yield failed("folder", error)
+        return
+    message = f"{display(mount.fstype)}, {display(mount.source)} at {display(mount.point)}"
+    if mount.remote:
+        hint = "What others change there is found by the schedule only: make it short."
+        yield Finding(name="mount", level=Level.WARN, message=message, hint=hint)
+    else:
+        yield Finding(name="mount", message=message)

@@ -9,25 +9,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from connectors.base import ItemId
 from connectors.gitwiki.config import parse_settings
-from connectors.settings import SettingsError
+from connectors.settings import SettingsError, address, problems_of
 
 if TYPE_CHECKING:
     from connectors.base import Source
+    from connectors.examining import Finding
 
 
 def check(name: str, settings: Mapping[str, object]) -> list[str]:
     """Every problem of the settings, in words; empty when they will do. Asks nobody."""
-    try:
-        parse_settings(name, settings)
-    except SettingsError as error:
-        return list(error.problems)
-    return []
+    return problems_of(parse_settings, name, settings)
 
 
 def make(name: str, settings: Mapping[str, object], cache: Path) -> Source:
@@ -39,8 +37,7 @@ def make(name: str, settings: Mapping[str, object], cache: Path) -> Source:
 
 def place(settings: Mapping[str, object]) -> str:
     """The address, which holds no secret."""
-    url = settings.get("url")
-    return url if isinstance(url, str) else ""
+    return address(settings)
 
 
 def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
@@ -56,3 +53,28 @@ def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
         if where.startswith(root.rstrip("/") + "/") and path_of(where[len(root.rstrip("/")) + 1 :]):
             return ItemId(where[len(root.rstrip("/")) + 1 :])
     return None
+
+
+def way(name: str, settings: Mapping[str, object], _cache: Path) -> Iterator[Finding]:
+    """The program, and the way to the server; the repository itself is asked as ever."""
+    import shutil
+    import subprocess
+
+    from connectors.examining import Finding, Level
+    from connectors.gitwiki.config import Transport
+    from connectors.web.examining import reached, way_to
+
+    if (program := shutil.which("git")) is None:
+        yield Finding(name="git", level=Level.FAIL, message="It is not installed.", hint="Install git.")
+        return
+    told = subprocess.run([program, "--version"], capture_output=True, check=False, timeout=30)
+    yield Finding(name="git", message=told.stdout.decode("utf-8", "replace").strip())
+    config = parse_settings(name, settings)
+    parts = urlsplit(config.url)
+    match config.transport:
+        case Transport.HTTPS | Transport.HTTP:
+            yield from way_to(config.url, ca_file=config.ca_file)
+        case Transport.SSH:
+            yield from reached(parts.hostname or "", parts.port or 22)
+        case Transport.FILE:
+            return

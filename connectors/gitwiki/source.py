@@ -11,7 +11,6 @@ and so does the ``identity`` after the listing, while it is fresh. ``fetch`` and
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -41,6 +40,7 @@ from connectors.gitwiki.rules import Rules, is_pointer, may_be_pointer
 from connectors.gitwiki.snapshot import Blobs, Entry, Snapshot
 from connectors.gitwiki.trouble import Broken
 from connectors.paths import display, item_id, parent_of, path_of
+from connectors.settings import digest
 
 FRESH_S = 5.0
 """So long an answer of the server is fresh."""
@@ -160,11 +160,10 @@ class GitSource:
         """What a listing depends on beside the commit: under other settings a comparison of commits says nothing
         of the items that came in or left by them."""
         config = self._config
-        facts = (
+        return digest(
             *(_FORM, branch, config.folder, config.include, config.exclude, config.hidden, config.max_size),
             *(sorted(config.permissions), config.links),
         )
-        return hashlib.blake2b(repr(facts).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
     def _since(self, cursor: str | None, snapshot: Snapshot) -> str | None:
         """The commit of a cursor from which the changes tell everything."""

@@ -8,27 +8,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 from connectors.base import ItemId
-from connectors.settings import SettingsError
+from connectors.settings import address, problems_of
 
 if TYPE_CHECKING:
-    from connectors.base import Source
+    from connectors.base import ItemRef, Source
+    from connectors.examining import Finding
 
 
 def check(name: str, settings: Mapping[str, object]) -> list[str]:
     """Every problem of the settings, in words; empty when they will do. Asks nobody."""
     from connectors.mediawiki.config import parse_settings
 
-    try:
-        parse_settings(name, settings)
-    except SettingsError as error:
-        return list(error.problems)
-    return []
+    return problems_of(parse_settings, name, settings)
 
 
 def make(name: str, settings: Mapping[str, object], _cache: Path) -> Source:
@@ -41,8 +38,7 @@ def make(name: str, settings: Mapping[str, object], _cache: Path) -> Source:
 
 def place(settings: Mapping[str, object]) -> str:
     """The address, which holds no secret."""
-    url = settings.get("url")
-    return url if isinstance(url, str) else ""
+    return address(settings)
 
 
 def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
@@ -55,3 +51,21 @@ def item_at(settings: Mapping[str, object], where: str) -> ItemId | None:
         return None
     number = parse_qs(parts.query).get("curid", [""])[0]
     return ItemId(number) if parse_item(number) is not None else None
+
+
+def way(name: str, settings: Mapping[str, object], _cache: Path) -> Iterator[Finding]:
+    """The way to the server, the wiki's release and namespaces, who we are there and how often we may ask."""
+    from connectors.mediawiki.config import parse_settings
+    from connectors.mediawiki.examining import asked
+    from connectors.web.examining import way_to
+
+    config = parse_settings(name, settings)
+    yield from way_to(config.api, ca_file=config.web.ca_file)
+    yield from asked(config)
+
+
+def group_of(ref: ItemRef) -> str:
+    """The namespace that a page's title names; files are counted by themselves."""
+    if ref.item_id.endswith("/file"):
+        return "files"
+    return ref.name.partition(":")[0] if ":" in ref.name else "(articles)"

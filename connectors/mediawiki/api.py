@@ -56,7 +56,7 @@ class Api:
     def __init__(self, config: WikiConfig, *, anonymous: bool = False, pace: Pace = PACE) -> None:
         self._config = config
         self._anonymous = anonymous
-        self._web = Client(config.web, authorize=None if anonymous else self._bearer, pace=pace)
+        self._web = Client(config.web, authorize=None if anonymous else config.login.headers, pace=pace)
         self._session = 0  # counts logins: a thread that was refused knows whether another logged in meanwhile
         self._in = False
         self._lock = threading.Lock()
@@ -77,7 +77,7 @@ class Api:
         try:
             return self._call(action, params)
         except Denied:
-            if not self._logs_in or self._config.token:
+            if not self._logs_in or self._config.login.token:
                 raise
         # The session may have ended: a wiki forgets them. Once more with a new one.
         self._log_in(instead_of=session)
@@ -130,27 +130,22 @@ class Api:
 
     @property
     def _logs_in(self) -> bool:
-        return self._config.logs_in and not self._anonymous
-
-    def _bearer(self) -> Mapping[str, str]:
-        if not self._config.token:
-            return {}
-        return {"Authorization": f"Bearer {read_secret(self._config.token, 'token')}"}
+        return bool(self._config.login) and not self._anonymous
 
     def _log_in(self, *, instead_of: int | None = None) -> int:
         """Make sure that there is a session, another than ``instead_of``; its number."""
         with self._lock:
-            if self._anonymous or not self._config.username or (self._in and self._session != instead_of):
+            if self._anonymous or not self._config.login.username or (self._in and self._session != instead_of):
                 return self._session
             self._in = False
             self._web.forget()
-            self._start_session(read_secret(self._config.password, "password"))
+            self._start_session(read_secret(self._config.login.password, "password"))
             self._session += 1
             self._in = True
             return self._session
 
     def _start_session(self, password: str) -> None:
-        username = self._config.username
+        username = self._config.login.username
         answer = self._call("query", {"meta": "tokens", "type": "login"}, plain=True)
         token = str(answer.get("query", {}).get("tokens", {}).get("logintoken", ""))
         if "@" in username:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from connectors.secrets import NO_SECRET, Secret, secret
-from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, size, text, unknown
+from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, rate, size, text, unknown
 from connectors.web.client import WebConfig
+from connectors.web.login import KEYS as LOGIN_KEYS
+from connectors.web.login import NOBODY, Login, parse_login
 from connectors.web.origins import other_hosts, web_address
 
 Namespace = int | str
@@ -20,7 +21,7 @@ _EXAMPLE = "https://wiki.example/w/api.php"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WikiConfig:
-    """``api`` is the address of ``api.php``. Empty ``namespaces`` are those that hold pages for readers. ``username``
+    """``api`` is the address of ``api.php``. Empty ``namespaces`` are those that hold pages for readers. A user name
     with an ``@`` is that of a bot password, any other that of an account. ``max_size`` (of a file, or of a page as it
     is shown) is in bytes, ``maxlag`` in seconds."""
 
@@ -33,20 +34,13 @@ class WikiConfig:
     files: bool = True
     max_size: int = DEFAULT_MAX_SIZE
     permissions: tuple[str, ...] = ()
-    username: str = ""
-    password: Secret = NO_SECRET
-    token: Secret = NO_SECRET
+    login: Login = NOBODY
     maxlag: int = 5
-
-    @property
-    def logs_in(self) -> bool:
-        """Whether what is read may be more than everybody sees."""
-        return bool(self.username or self.token)
 
 
 KEYS = (
-    *("url", "namespaces", "exclude_namespaces", "talk", "files", "max_size", "permissions", "username"),
-    *("password_file", "password_env", "password_credential", "token_file", "token_env", "token_credential"),
+    *("url", "namespaces", "exclude_namespaces", "talk", "files", "max_size", "permissions"),
+    *LOGIN_KEYS,
     *("ca_file", "allow_http", "hosts", "allow_private", "rate", "maxlag"),
 )
 
@@ -65,7 +59,7 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> WikiConfig:
             hosts=other_hosts(settings, problems),
             allow_private=flag("allow_private", settings.get("allow_private", False), problems),
             ca_file=text("ca_file", settings, problems),
-            rate=_rate(settings.get("rate", 20), problems),
+            rate=rate(settings.get("rate", 20), problems),
         ),
         namespaces=_namespaces("namespaces", settings, problems),
         exclude_namespaces=_namespaces("exclude_namespaces", settings, problems),
@@ -73,17 +67,9 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> WikiConfig:
         files=flag("files", settings.get("files", True), problems),
         max_size=size("max_size", settings.get("max_size", DEFAULT_MAX_SIZE), problems),
         permissions=principals(settings.get("permissions", []), problems),
-        username=text("username", settings, problems),
-        password=secret("password", settings, problems),
-        token=secret("token", settings, problems),
+        login=parse_login(settings, problems, example='that of a bot password looks like "Name@bot"'),
         maxlag=_maxlag(settings.get("maxlag", 5), problems),
     )
-    if config.username and not config.password:
-        problems.append("username needs password_file, the file that holds its password")
-    if config.password and not config.username:
-        problems.append('a password needs username: that of a bot password looks like "Name@bot"')
-    if config.token and (config.username or config.password):
-        problems.append("a token and a password exclude each other; keep one")
     if problems:
         raise SettingsError(name, problems)
     return config
@@ -109,13 +95,6 @@ def _namespaces(key: str, settings: Mapping[str, object], problems: list[str]) -
         problems.append(f'{key} must be a list of names or numbers, like ["", "Help", 100]; "" is that of articles')
         return ()
     return tuple(value)
-
-
-def _rate(value: object, problems: list[str]) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0.01 <= value <= 1000:
-        return float(value)
-    problems.append("rate must be a number of requests a second, from 0.01 to 1000")
-    return 1.0
 
 
 def _maxlag(value: object, problems: list[str]) -> int:

@@ -32,7 +32,7 @@ class Files:
         if reason := self._api.web.may_ask(url):
             return reason
         # A bot password is good for the API; whether for files as well is found out with the first of them.
-        if "@" not in self._config.username or not self._config.password:
+        if "@" not in self._config.login.username or not self._config.login.password:
             return ""
         with self._lock:
             if time.monotonic() - self._tried_at >= _BELIEVED_S:

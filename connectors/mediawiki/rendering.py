@@ -1,12 +1,12 @@
 """What a page shows, as the wiki renders it, and whether that is of today.
 
 A wiki keeps what it rendered and makes it anew some time after a template changed, by jobs that may wait. Text that
-is older than what the page transcludes is taken as what it is, under a version of its own, and looked at again.
+is older than what the page transcludes, or may be, is taken as what it is, under a version of its own, and looked at
+again.
 """
 
 from __future__ import annotations
 
-import html
 import re
 import threading
 import time
@@ -18,12 +18,15 @@ from connectors.base import ItemRef, Version
 from connectors.errors import ItemUnreadable
 from connectors.mediawiki.api import Answer
 from connectors.mediawiki.pages import Left, Page, seconds
+from connectors.web.rendered import document
 
 _MADE = "cachereport-timestamp"
-_SAME_SECOND_S = 60.0
+SAVING_S = 10.0
+"""A revision bears the time at which its saving began. So long after it others may still be shown what was before."""
+
 _PAUSE_MOST_S = 300.0
 _PATIENCE_S = 3600.0  # a template that was only protected makes no page anew
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_DOUBT_S = 300.0  # what was rendered while a template was saved is mostly of today
 _TOP = re.compile(r"<(/?)h1\b", re.IGNORECASE)
 
 
@@ -69,14 +72,8 @@ def html_of(answer: Answer, most: int, name: str) -> bytes:
     text = said.get("text")
     if not isinstance(text, str):
         raise ItemUnreadable("The wiki gives the page without its text.", place=name, hint="The next run tries again.")
-    title = html.escape(str(said.get("title", "")))
     # The title is the page's heading of the first level, whatever its writers used in the text.
-    body = _TOP.sub(r"<\1h2", _COMMENT.sub("", text))
-    head = f'<head><meta charset="utf-8"><title data-named>{title}</title></head>'
-    content = f"<!DOCTYPE html>\n<html>{head}\n<body>{body}</body></html>\n".encode("utf-8", "replace")
-    if len(content) > most:
-        raise ItemUnreadable("The page is larger than max_size.", place=name, hint="Raise max_size.")
-    return content
+    return document(str(said.get("title", "")), _TOP.sub(r"<\1h2", text), most=most, name=name)
 
 
 def _late(answer: Answer, changed: float) -> float | None:
@@ -91,6 +88,5 @@ def _late(answer: Answer, changed: float) -> float | None:
         late = max(0.0, seconds(answer["curtimestamp"]) - changed)
     except (ValueError, KeyError):
         return None
-    # Of two things in one second nobody can say which was first: then the jobs have a minute.
-    patience = _PATIENCE_S if rendered < changed else _SAME_SECOND_S if rendered == changed else 0.0
+    patience = _PATIENCE_S if rendered < changed else _DOUBT_S if rendered <= changed + SAVING_S else 0.0
     return late if late < patience else None

@@ -7,7 +7,6 @@ lacks counts as gone only when the wiki, asked for that page, says so (``Checkpo
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +21,6 @@ from connectors.base import (
     ItemId,
     ItemRef,
     Scope,
-    Unreadable,
     Upserted,
     Watcher,
     within,
@@ -35,7 +33,9 @@ from connectors.mediawiki.files import Files
 from connectors.mediawiki.pages import Left, Page, Pages, items, parse_item, revision_of
 from connectors.mediawiki.rendering import Rendered, html_of
 from connectors.mediawiki.site import Site, ask_site
+from connectors.settings import digest
 from connectors.web.client import TooLarge
+from connectors.web.closed import hidden
 from connectors.web.pace import PACE, Pace
 
 FRESH_S = 5.0
@@ -75,14 +75,14 @@ class WikiSource:
                 return self._ask().identity
             except Denied:
                 # That it is the same wiki is all that is left to say, and enough to hide what it held.
-                if self._site is None or self._config.logs_in or "public" not in self._config.permissions:
+                if self._site is None or self._config.login or "public" not in self._config.permissions:
                     raise
                 self._shut = True
                 return self._site.identity
 
     def list(self, scope: Scope, cursor: str | None) -> Iterator[Change | Checkpoint]:
         if self._shut:
-            yield from _hidden(scope)
+            yield from hidden(scope)
             return
         site = self._ask()
         self._grant = self._granted()
@@ -148,7 +148,7 @@ class WikiSource:
         """R7: ``public`` is not granted on our word alone where we log in: not while the wiki itself is closed to
         everybody."""
         principals = frozenset(self._config.permissions)
-        if "public" in principals and self._config.logs_in and not self._is_public():
+        if "public" in principals and self._config.login and not self._is_public():
             principals -= {"public"}
         return Grant(place="source", principals=principals)
 
@@ -163,11 +163,10 @@ class WikiSource:
     def _settings(self, site: Site, grant: Grant) -> str:
         """What a listing depends on beside the wiki's content."""
         config = self._config
-        facts = (
+        return digest(
             *(_FORM, site.identity, site.script, sorted(site.namespaces), config.files, config.max_size),
-            *(sorted(grant.principals), config.web.hosts, config.web.allow_private, config.username),
+            *(sorted(grant.principals), config.web.hosts, config.web.allow_private, config.login.username),
         )
-        return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
     # -- listings ----------------------------------------------------------------------------------
 
@@ -282,9 +281,3 @@ class WikiSource:
             place=ref.name,
             hint="The next run tries again; if it stays, the wiki's own store of files is damaged.",
         )
-
-
-def _hidden(scope: Scope) -> Iterator[Change | Checkpoint]:
-    """R7: what everybody could read and nobody can now is shown to nobody."""
-    yield Unreadable(item_id=ItemId(scope), reason="The wiki does not let everybody read any more.", hides=True)
-    yield Checkpoint(scope=scope, unproven=(scope,))

@@ -66,6 +66,15 @@ class Reply:
     content: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Body:
+    """What is sent in another form than that of a web page."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+
+
+Form = Mapping[str, str] | Body
 Judge = Callable[[Reply], None]
 
 
@@ -87,7 +96,7 @@ class Client:
         ``Hiccup`` and a short ``RateLimited`` are tried again like those of the wire."""
         return self._ask("GET", url, params, None, most, judge)
 
-    def post(self, url: str, form: Mapping[str, str], *, most: int, judge: Judge | None = None) -> Reply:
+    def post(self, url: str, form: Form, *, most: int, judge: Judge | None = None) -> Reply:
         """As ``get``. Only to the source's own origin, and not after a redirect."""
         return self._ask("POST", url, None, form, most, judge)
 
@@ -116,7 +125,7 @@ class Client:
         method: str,
         url: str,
         params: Mapping[str, str] | None,
-        form: Mapping[str, str] | None,
+        form: Form | None,
         most: int,
         judge: Judge | None,
     ) -> Reply:
@@ -136,9 +145,7 @@ class Client:
                 return reply
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _followed(
-        self, method: str, url: str, params: Mapping[str, str] | None, form: Mapping[str, str] | None, most: int
-    ) -> Reply:
+    def _followed(self, method: str, url: str, params: Mapping[str, str] | None, form: Form | None, most: int) -> Reply:
         """The answer behind redirects, each of which has to be allowed."""
         deadline = time.monotonic() + self._config.most_s
         for _ in range(_REDIRECTS + 1):
@@ -168,7 +175,7 @@ class Client:
         method: str,
         url: str,
         params: Mapping[str, str] | None,
-        form: Mapping[str, str] | None,
+        form: Form | None,
         most: int,
         deadline: float,
     ) -> Reply:
@@ -179,9 +186,12 @@ class Client:
             raise _limited(url, pause)
         time.sleep(max(pause, bucket.take()))
         headers = dict(self._authorize()) if own and self._authorize is not None else {}
+        raw, data = (form.content, None) if isinstance(form, Body) else (None, form)
+        if isinstance(form, Body):
+            headers["Content-Type"] = form.media_type
         client = self._client(own=own)
         try:
-            with client.stream(method, url, params=params, data=form, headers=headers) as answer:
+            with client.stream(method, url, params=params, data=data, content=raw, headers=headers) as answer:
                 self._judge(answer, url)
                 content = self._read(answer, url, most, deadline)
         except httpx.TimeoutException as error:

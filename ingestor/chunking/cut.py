@@ -74,6 +74,7 @@ _GAPS = {
     Joint.PAGE: Gap.OPENS,
     Joint.HEADING: Gap.HEADING,
     Joint.SHORT_PAGE: Gap.HEADING,
+    Joint.TURN: Gap.HEADING,
 }
 
 

@@ -20,6 +20,7 @@ _REASONS = {
     Joint.PAGE: "page",
     Joint.HEADING: "heading",
     Joint.SHORT_PAGE: "page",
+    Joint.TURN: "turn",
 }
 
 

@@ -19,6 +19,9 @@ _HAN = re.compile("[\u2e80-\u2fdf\u3005-\u3007\u3400-\u9fff\uf900-\ufaff\U000200
 # Kana, bopomofo and Hangul: about half.
 _SYLLABLE = re.compile("[\u1100-\u11ff\u3041-\u318f\u31a0-\u31bf\u31f0-\u31ff\ua960-\ua97f\uac00-\ud7ff]")
 
+LONGEST = 3
+"""What a character counts at most."""
+
 
 def length(text: str) -> int:
     """How long ``text`` is, in characters of English."""

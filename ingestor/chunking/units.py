@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from zlib import crc32
 
-from ingestor.chunking.length import length
+from ingestor.chunking.length import LONGEST, length
 from ingestor.chunking.lines import lines
 from ingestor.chunking.pieces import cells, clauses, code_lines, split
 from ingestor.chunking.sentences import sentences
@@ -42,7 +42,6 @@ _ITEM_MARK = re.compile(r"^[ \t]*(?:[-*+•‣◦][ \t]+|\(?\d{1,3}[.)][ \t]+)+(
 _QUOTE_MARK = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*(?:\([^()\s]*\)[^()\s]*)*(?:\s+\"[^\"]*\")?\)")
 _RULE = re.compile(r"^[ \t|]*+:?-{2,}+[-:| \t+]*+$", re.MULTILINE)
-_BAR = re.compile(r"\s*\|\s*")
 _FENCE = re.compile(r"^[ \t>]*(?:```+|~~~+)[^\n]*$", re.MULTILINE)
 _TITLE_END = re.compile(r"[.!?,;…。！？，；।]\W*$")
 
@@ -57,9 +56,10 @@ class Joint(IntEnum):
     PAGE = 4
     HEADING = 5
     SHORT_PAGE = 6  # one that is not full has ended
+    TURN = 7  # of a mail: somebody else speaks, or only signs
 
 
-_APART = frozenset({Joint.CLAUSE, Joint.PAGE, Joint.HEADING, Joint.SHORT_PAGE})
+_APART = frozenset({Joint.CLAUSE, Joint.PAGE, Joint.HEADING, Joint.SHORT_PAGE, Joint.TURN})
 """What tiny pieces are never joined across."""
 
 
@@ -72,9 +72,9 @@ class Lead(IntEnum):
     HEADING = 3
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)  # frozen, making these took a third of the time of cutting a table
 class Piece:
-    """A unit and how it stands in the text: all that the cutter needs to know.
+    """A unit and how it stands in the text: all that the cutter needs to know. Nobody changes one.
 
     ``size`` is the length of its text with markup, ``gap`` that of what stands before it. ``level`` is that
     of a heading, else 0.
@@ -142,7 +142,15 @@ def _atoms(document: Document, most: int) -> Iterator[_Atom]:
         rest = Joint.LINE if element.kind is ElementKind.CODE else Joint.CLAUSE
         for start, end, inner in _parts(text, element):
             first = True
-            for a, b in split(text, start, end, most, places):
+            if (
+                start < end
+                and (end - start) * LONGEST <= most
+                and not (text[start].isspace() or text[end - 1].isspace())
+            ):
+                spans: Iterable[tuple[int, int]] = ((start, end),)  # as nearly all are: nothing to split or to trim
+            else:
+                spans = split(text, start, end, most, places)
+            for a, b in spans:
                 own = inner if some else joint
                 yield _Atom(start=a, end=b, joint=own if first else rest, element=index)
                 some, first = True, False
@@ -164,6 +172,8 @@ _PLACES = {ElementKind.TABLE: cells, ElementKind.CODE: code_lines}
 def _joint(before: Element | None, element: Element, page_joint: Joint) -> Joint:
     if element.kind is ElementKind.HEADING:
         return Joint.HEADING
+    if before is not None and before.kind is not element.kind and _is_turn(before.kind, element.kind):
+        return Joint.TURN
     if before is not None and before.page != element.page:
         return page_joint
     if before is not None and before.kind is element.kind is ElementKind.LIST_ITEM:
@@ -171,15 +181,24 @@ def _joint(before: Element | None, element: Element, page_joint: Joint) -> Joint
     return Joint.PARAGRAPH
 
 
+def _is_turn(before: ElementKind, kind: ElementKind) -> bool:
+    """Whether another voice begins: a turn goes with what it announces, and everything else of a mail stays apart."""
+    return kind is ElementKind.TURN or (before is not ElementKind.TURN and not _VOICES.isdisjoint((before, kind)))
+
+
+_VOICES = frozenset({ElementKind.HISTORY, ElementKind.SIGNATURE})
+_QUOTED = frozenset({ElementKind.QUOTE, ElementKind.HISTORY, ElementKind.TURN, ElementKind.SIGNATURE})
+
+
 def _parts(text: str, element: Element) -> Iterator[tuple[int, int, Joint]]:
     """(start, end, joint to the part before) of what the element is made of."""
     start, end = element.start, element.end
     match element.kind:
-        case ElementKind.HEADING | ElementKind.CODE:
+        case ElementKind.HEADING | ElementKind.CODE | ElementKind.SIGNATURE:
             yield start, end, Joint.LINE
         case ElementKind.TABLE:
             yield from _rows(text, start, end)
-        case ElementKind.PARAGRAPH | ElementKind.LIST_ITEM | ElementKind.QUOTE:
+        case ElementKind.PARAGRAPH | ElementKind.LIST_ITEM | ElementKind.QUOTE | ElementKind.TURN | ElementKind.HISTORY:
             if text.find("\n", start, end) < 0:
                 for a, b in sentences(text, start, end):
                     yield a, b, Joint.SENTENCE
@@ -202,7 +221,7 @@ def _rows(text: str, start: int, end: int) -> Iterator[tuple[int, int, Joint]]:
         while stop < end:
             following = text.find("\n", stop + 1, end)
             following = end if following < 0 else following
-            if not _RULE.fullmatch(text, stop + 1, following):
+            if text.find("--", stop + 1, following) < 0 or not _RULE.fullmatch(text, stop + 1, following):
                 break
             stop = following
         yield begin, stop, Joint.LINE
@@ -237,7 +256,7 @@ def _may_join(text: str, elements: Sequence[Element], group: _Atom, atom: _Atom,
     kind = elements[group.element].kind
     if kind in (ElementKind.HEADING, ElementKind.CODE) or atom.joint in _APART:
         return False
-    if kind is ElementKind.QUOTE and group.element == atom.element and _says_nothing(text, atom):
+    if kind in _QUOTED and group.element == atom.element and _says_nothing(text, atom):
         return True  # the empty line of a quoted mail
     if atom.joint is Joint.SENTENCE:
         if not tiny and atom.end < elements[atom.element].end:
@@ -259,11 +278,11 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
             string = _HEADING_MARK.sub("", raw)
         case ElementKind.LIST_ITEM:
             string = _ITEM_MARK.sub("", text[atom.start : atom.end])
-        case ElementKind.QUOTE:
+        case ElementKind.QUOTE | ElementKind.HISTORY | ElementKind.TURN | ElementKind.SIGNATURE:
             string = _QUOTE_MARK.sub("", text[atom.start : atom.end])
         case ElementKind.TABLE:
-            if "|" in raw:
-                string = row_text(text[atom.start : atom.end])
+            if "|" in raw:  # a rule can only be told by its line
+                string = row_text(text[atom.start : atom.end]) if "--" in raw else _cells(raw)
         case ElementKind.PARAGRAPH:
             if raw[0] in "-*+•‣◦(0123456789" and atom.joint is not Joint.SENTENCE:
                 string = _ITEM_MARK.sub("", raw, count=1)
@@ -276,13 +295,19 @@ def _embedded(text: str, atom: _Atom, kind: ElementKind, raw: str) -> str:
         string = _LINK.sub(r"\1", string)
     if string is raw:
         return raw
-    string = " ".join(string.split())
+    if kind is not ElementKind.TABLE or "  " in string:
+        string = " ".join(string.split())
     return string if string and string != raw else raw
 
 
 def row_text(text: str) -> str:
     """Rows of a table without rules and outer borders."""
-    return _BAR.sub(" | ", " ".join(_RULE.sub("", text).split())).strip(" |")
+    return _cells(" ".join((_RULE.sub("", text) if "--" in text else text).split()))
+
+
+def _cells(line: str) -> str:
+    """A row whose white space is single spaces, without outer borders."""
+    return " | ".join(map(str.strip, line.split("|"))).strip(" |")
 
 
 def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
@@ -290,7 +315,9 @@ def _lead(text: str, element: Element, atom: _Atom, raw: str) -> Lead:
         return Lead.HEADING
     if element.kind in (ElementKind.TABLE, ElementKind.CODE):
         return Lead.NONE
-    if raw[-1] in ":：" or (element.kind is ElementKind.QUOTE and raw.rstrip("> ").endswith((":", "："))):
+    if element.kind is ElementKind.TURN:
+        return Lead.INTRODUCES
+    if raw[-1] in ":：" or (element.kind in _QUOTED and raw.rstrip("> ").endswith((":", "："))):
         return Lead.INTRODUCES
     if (
         element.kind is ElementKind.PARAGRAPH

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ingestor import wire, wire_reading
+    from connectors.examining import Finding
+    from ingestor import wire, wire_reading, wire_service
     from ingestor.context import Context
+    from ingestor.evaluation.generate import Generated
     from ingestor.web.api import Operations, Report
 
 
@@ -52,6 +54,14 @@ class Reading(Protocol):
     def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire_reading.TraceReply:
         """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
 
+    def answer(self, answer_id: str, principals: Sequence[str] | None) -> wire_reading.AnswerReply:
+        """``principals`` None: the owner of the state folder. Raises ``UnknownId``."""
+
+    def generate(
+        self, count: int, seed: int, sources: Sequence[str], principals: Sequence[str] | None
+    ) -> Sequence[Generated]:
+        """Questions out of headings and titles of documents that may be seen."""
+
     def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         """A document's id or uri, else the document at ``path``, which is absolute. Raises ``UnknownId``."""
 
@@ -64,7 +74,10 @@ class Backend(Protocol):
 
     def read_only(self, context: Context, /) -> Reading: ...
 
-    def restore(self, context: Context, archive: Path, progress: Report, /) -> wire.RestoreReply:
+    def examine_source(self, context: Context, name: str, /) -> Iterator[Finding]:
+        """The connection check of one source. Raises ``UnknownId``."""
+
+    def restore(self, context: Context, archive: Path, progress: Report, /) -> wire_service.RestoreReply:
         """Fill the state folder, which nobody may hold, from a backup."""
 
     def running_service(self, context: Context, /) -> Operations:

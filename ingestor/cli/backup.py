@@ -31,9 +31,9 @@ def command(
       ingestor backup /backup/ingestor.tar
       ingestor backup --force /backup/ingestor-$(date +%A).tar
     """
-    from ingestor import wire
+    from ingestor import wire_service
 
-    request = wire.BackupRequest(path=os.path.abspath(file), overwrite=force)  # noqa: PTH100 - no resolving of links
+    request = wire_service.BackupRequest(path=os.path.abspath(file), overwrite=force)  # noqa: PTH100 - no resolving of links
     with operations(ctx) as opened, opened.working() as report:
         reply = opened.operations.backup(request, report)
     if json:

@@ -46,7 +46,7 @@ def command(
     """
     from ingestor import wire_reading
     from ingestor.errors import UserError
-    from ingestor.wiring import cutter_of
+    from ingestor.wiring_config import cutter_of
 
     config = context_of(ctx).config
     chunking = _chunking(config, source)

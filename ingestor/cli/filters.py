@@ -44,8 +44,8 @@ def filters_of(
         "sources": tuple(sources or ()),
         "paths": tuple(map(_path, paths or ())),
         "kinds": tuple(kind.lower().removeprefix(".") for kind in kinds or ()),
-        "since": _moment(since, "--since"),
-        "until": _moment(until, "--until", end=True),
+        "since": moment_of(since, "--since"),
+        "until": moment_of(until, "--until", end=True),
     }
 
 
@@ -55,7 +55,8 @@ def _path(text: str) -> str:
     return os.path.normpath(path) if path.startswith("/") else path
 
 
-def _moment(text: str | None, option: str, *, end: bool = False) -> float | None:
+def moment_of(text: str | None, option: str, *, end: bool = False) -> float | None:
+    """The time that an option names. Raises ``UserError``."""
     from ingestor.errors import UserError
     from ingestor.moments import moment
 

@@ -17,6 +17,9 @@ TEMPLATE = """\
 [embedding]
 # The built-in model needs no download. Else a sentence-transformers name, or a folder that holds one.
 model = "builtin:all-MiniLM-L6-v2"
+# "pooled": a passage has the mean of its sentences' vectors, and an edited sentence embeds itself. "whole": the text of
+# each passage is embedded, as most systems do; for models that were trained on passages. `ingestor eval` compares.
+vectors = "pooled"
 
 [index]
 # Empty: Chroma embedded in the state folder. Else a Chroma server, like "http://127.0.0.1:8000"
@@ -35,6 +38,13 @@ rerank_top = 20
 
 [retention]
 # For so long past revisions can be looked up, and a document that returns keeps its identity.
+days = 30
+
+[answers]
+# What programs and assistants were shown (over HTTP, by MCP) can be kept under an answer_id, so that `ingestor trace`
+# says what of it still stands: chunks, revisions and who asked, and the text of the question only if you say so.
+keep = false
+questions = false
 days = 30
 
 [parsing]
@@ -83,8 +93,8 @@ backup_keep = 7
 backup_before_upgrade = true
 
 [http]
-# The HTTP API, for programs; port 0 is none. Tokens say who asks (`ingestor token add`); an address that others can
-# reach needs one. hosts are names of this server besides its address, like "docs.example.org".
+# The HTTP API for programs and, at /, the status page; port 0 is none. Tokens say who asks (`ingestor token add`); an
+# address that others can reach needs one. hosts are names of this server besides its address, like "docs.example.org".
 port = 0
 address = "127.0.0.1"
 hosts = []
@@ -124,6 +134,16 @@ per_minute = 600
 # password_file = "company-wiki.password"
 # exclude_namespaces = ["User"]       # talk pages are off anyway (talk = false)
 # schedule = "30s"                    # two questions to the wiki each time
+# permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
+#
+# [[source]]
+# name = "handbook-wiki"
+# kind = "dokuwiki"                   # DokuWiki, by JSON-RPC or XML-RPC ("DokuWiki" in README.md)
+# url = "https://wiki.example/dokuwiki"     # the folder that doku.php is in
+# username = "reader"                 # an account that may use the API (remoteuser); or token_file
+# password_file = "handbook-wiki.password"
+# namespaces = ["handbook", "it"]     # with those in them; without a list all of them
+# schedule = "30s"                    # three questions to the wiki each time
 # permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
 """
 

@@ -22,8 +22,8 @@ from ingestor.cli import (
     config,
     cost,
     doctor,
-    evaluate,
     formats,
+    generate,
     health,
     history,
     init,
@@ -97,7 +97,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sync": sync.command,
     "mcp": mcp.command,
     "search": search.command,
-    "eval": evaluate.command,
     "status": status.command,
     "runs": runs.command,
     "cost": cost.command,
@@ -121,6 +120,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in _COMMANDS.items():
     app.command(_name, help=help_of(_command))(_command)
+app.add_typer(generate.app, name="eval")
 app.add_typer(source.app, name="source")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(model.app, name="model")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +11,20 @@ import typer
 
 from ingestor.cli.help import help_of
 from ingestor.cli.output import ago, clean, emit_json, emit_line, print_table, span
-from ingestor.cli.session import Json, operations, reading
+from ingestor.cli.session import Json, context_of, operations, reading
 
 if TYPE_CHECKING:
     from ingestor.wire import ModelReply
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List the embedding models, switch between them.")
+
+
+class Vectors(StrEnum):
+    """What the vector of a passage is made of."""
+
+    POOLED = "pooled"
+    WHOLE = "whole"
+
 
 _DAY_S = 86_400.0
 _KEEP_DAYS = 7.0
@@ -41,18 +50,23 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
         rows = [
             (
                 model.name,
+                model.vectors,
                 model.state + (", configured" if model.configured else ""),
                 f"{model.waiting:,}" if model.state != "unused" else "-",
                 ago(model.kept_until),
             )
             for model in reply.models
         ]
-        print_table(("model", "state", "waiting", "kept until"), rows, numbers=(2,))
+        print_table(("model", "vectors", "state", "waiting", "kept until"), rows, numbers=(3,))
 
 
 def switch(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A sentence-transformers model or folder.")],
+    vectors: Annotated[
+        Vectors | None,
+        typer.Option("--vectors", help="Of sentences, pooled, or of whole passages. As configured by default."),
+    ] = None,
     questions: Annotated[
         Path | None,
         typer.Option("--eval", metavar="FILE", help="Questions with answers; refuse a model that finds less."),
@@ -77,7 +91,7 @@ def switch(
     Examples:
       ingestor model switch BAAI/bge-small-en-v1.5
       ingestor model switch ~/models/ours --eval questions.jsonl --margin 0.01
-      ingestor model switch builtin:all-MiniLM-L6-v2 --keep-old 30
+      ingestor model switch builtin:all-MiniLM-L6-v2 --vectors whole --keep-old 30
     """
     from ingestor import wire
     from ingestor.cli.outcome import SUSPENDED_EXIT
@@ -85,6 +99,7 @@ def switch(
 
     request = wire.ModelSwitchRequest(
         name=_anywhere(name),
+        vectors=vectors.value if vectors is not None else context_of(ctx).config.embedding.vectors,
         keep_s=keep_old * _DAY_S,
         questions=_read(questions) if questions is not None else None,
         margin=margin,
@@ -111,15 +126,17 @@ def rollback(ctx: typer.Context, json: Json = False) -> None:
 
     with operations(ctx) as opened:
         reply = opened.operations.model_rollback(wire.ModelRollbackRequest())
+    name, previous = _called(reply.name, reply.vectors), _called(reply.previous, reply.previous_vectors)
     if json:
         emit_json(reply)
     elif reply.outcome == "cancelled":
-        emit_line(f"The switch to {clean(reply.name)} is given up; {clean(reply.previous)} goes on serving.")
+        emit_line(f"The switch to {name} is given up; {previous} goes on serving.")
     else:
-        emit_line(f"{clean(reply.name)} serves again, instead of {clean(reply.previous)}.")
+        emit_line(f"{name} serves again, instead of {previous}.")
 
 
 def _show(reply: ModelReply) -> None:
+    name, previous = _called(reply.name, reply.vectors), _called(reply.previous, reply.previous_vectors)
     if (found := reply.evaluation) is not None:
         emit_line(f"{found.modes[0].after.questions:,} questions, before and now:")
         rows = [
@@ -135,17 +152,21 @@ def _show(reply: ModelReply) -> None:
         print_table(("mode", "answers found", "now", "reciprocal rank", "now"), rows, numbers=(1, 2, 3, 4))
     match reply.outcome:
         case "done":
-            emit_line(f"{clean(reply.name)} serves now, instead of {clean(reply.previous)}; {span(reply.duration_s)}")
+            emit_line(f"{name} serves now, instead of {previous}; {span(reply.duration_s)}")
             emit_line("Take it back with: ingestor model rollback")
         case "unchanged":
-            emit_line(f"{clean(reply.name)} serves already.")
+            emit_line(f"{name} serves already.")
         case "refused":
-            emit_line(f"{clean(reply.name)} finds less than the margin allows.")
-            emit_line(f"{clean(reply.previous)} goes on serving.")
+            emit_line(f"{name} finds less than the margin allows.")
+            emit_line(f"{previous} goes on serving.")
         case "cancelled":
-            emit_line(f"The switch to {clean(reply.name)} was given up.")
+            emit_line(f"The switch to {name} was given up.")
         case _:
             emit_line("Suspended; the service or the next command goes on with it.")
+
+
+def _called(name: str, vectors: str) -> str:
+    return f"{clean(name)} ({vectors})" if vectors != "pooled" else clean(name)
 
 
 def _read(file: Path) -> str:

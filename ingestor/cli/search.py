@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Until, filters_of
+from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Until, filters_of, moment_of
 from ingestor.cli.output import clean, emit_json, emit_line
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
@@ -38,6 +38,12 @@ def command(
     kind: Kinds = None,
     since: Since = None,
     until: Until = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of", metavar="TIME", help="As the ledger knew it then: 2026-11-20 (its end), 2026-11-20T14:30 or 7d."
+        ),
+    ] = None,
     principals: As = None,
     queries: Annotated[
         Path | None,
@@ -79,6 +85,7 @@ def command(
       ingestor search "who approves a purchase" --format context --budget 2000
       ingestor search --queries questions.txt > answers.jsonl
       ingestor search "salary bands" --as user:ana,group:staff
+      ingestor search "salary bands" --as-of 2026-11-01
     """
     from ingestor.cli.hits import show
     from ingestor.errors import UserError
@@ -97,6 +104,7 @@ def command(
             merge=merge or (for_model and passage is None and merges(budget)),
             passage=passage,
             context=context,
+            as_of=moment_of(as_of, "--as-of", end=True),
             **filters_of(source, path, kind, since, until),
         )
         for text in _queries(query, queries)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ingestor.embedding.models import LocalModel, check_weights, resolve_model
 from ingestor.embedding.windows import Window, readable, windows
 from ingestor.errors import EmbedderError
-from ingestor.model import ModelId
+from ingestor.model import ModelId, whole_model
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,8 +51,13 @@ class Precision(StrEnum):
 class SentenceEmbedder:
     """The ``Embedder`` port. Calls from several threads are made one at a time."""
 
-    def __init__(self, name: str, *, threads: int | None = None, precision: Precision = Precision.AUTO) -> None:
+    def __init__(
+        self, name: str, *, whole: bool = False, threads: int | None = None, precision: Precision = Precision.AUTO
+    ) -> None:
+        """``whole`` is for what is given passages and not their units: other vectors of other texts, so another
+        model."""
         self._name = name
+        self._whole = whole
         self._threads = threads
         self._precision = precision
         self._lock = threading.RLock()
@@ -61,7 +66,8 @@ class SentenceEmbedder:
 
     @property
     def model(self) -> ModelId:
-        return self._resolved().model
+        model = self._resolved().model
+        return whole_model(model) if self._whole else model
 
     @property
     def dimensions(self) -> int:

@@ -19,6 +19,12 @@ HITS = 10
 DEEP = 200
 """Hits that are looked through for an answer that is not among the first."""
 
+TEXT = 4_000
+"""Characters that different cuts and models are compared by: about what a language model is given."""
+
+TEXT_HITS = 60
+"""Asked for where the first ten hits hold less text."""
+
 _HALF = 0.5
 _DRAWS = 2_000
 
@@ -30,11 +36,13 @@ Texts = Sequence[str]
 class Marks:
     """Of one question, each from 0 to 1. ``recall_N``: share of the answers in the first N hits; ``ndcg_10``: each
     answer counts where it is first held; ``mrr``: one over the place of the first hit that holds one; ``iou_5``: words
-    of the answers in the first five, against all words of these and those that were missed."""
+    of the answers in the first five, against all words of these and those that were missed; ``recall_text``: share of
+    the answers in the first ``TEXT`` characters of the hits, so that long passages have no advantage."""
 
     recall_1: float
     recall_5: float
     recall_10: float
+    recall_text: float
     ndcg_10: float
     mrr: float
     iou_5: float
@@ -42,11 +50,19 @@ class Marks:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """Mean over the questions, and the ends of its interval of 95 %."""
+    """Mean over the questions, or of a difference, and the ends of its interval of 95 %."""
 
     mean: float
     low: float
     high: float
+
+
+class Better(StrEnum):
+    """Which of two searches finds more; neither, where the difference may be chance."""
+
+    THIS = "this"
+    OTHER = "other"
+    NEITHER = "neither"
 
 
 class Miss(StrEnum):
@@ -82,6 +98,7 @@ def marks(answers: Sequence[str], texts: Texts) -> Marks:
         recall_1=covered(answers, texts[:1]),
         recall_5=covered(answers, texts[:5]),
         recall_10=covered(answers, texts[:HITS]),
+        recall_text=covered(answers, _first_text(texts)),
         ndcg_10=min(1.0, sum(1 / math.log2(place + 2) for place in places) / ideal),
         mrr=1 / (min(places) + 1) if places else 0.0,
         iou_5=found / (fetched + wanted - found) if fetched or wanted else 0.0,
@@ -91,6 +108,24 @@ def marks(answers: Sequence[str], texts: Texts) -> Marks:
 def means(all_marks: Sequence[Marks], seed: int = 0) -> Mapping[str, Interval]:
     """Of each mark, by bootstrap over questions."""
     return {field.name: interval([getattr(one, field.name) for one in all_marks], seed) for field in fields(Marks)}
+
+
+def differences(these: Sequence[Marks], others: Sequence[Marks]) -> Mapping[str, Interval]:
+    """Of each mark, how much higher it is in ``these``; both have the marks of the same questions in the same order.
+    Paired: what makes a question hard for both is in neither interval."""
+    pairs = list(zip(these, others, strict=True))
+    return {
+        field.name: interval([getattr(this, field.name) - getattr(other, field.name) for this, other in pairs])
+        for field in fields(Marks)
+    }
+
+
+def better(found: Mapping[str, Interval]) -> Better:
+    """By ``recall_text``: what ``differences`` found is believed where its interval of 95 % leaves zero out."""
+    by = found["recall_text"]
+    if by.low > 0:
+        return Better.THIS
+    return Better.OTHER if by.high < 0 else Better.NEITHER
 
 
 def interval(values: Sequence[float], seed: int = 0) -> Interval:
@@ -118,6 +153,17 @@ def why_missed(question: Question, probes: Probes) -> Miss:
         return Miss.BADLY_RANKED
     owner = probes.owner(question.question)
     return Miss.HIDDEN if any(_holds(answer, owner) for answer in beyond) else Miss.NOT_RETRIEVED
+
+
+def _first_text(texts: Texts) -> Texts:
+    """The hits' texts, cut off after ``TEXT`` characters in all."""
+    left, found = TEXT, list[str]()
+    for text in texts:
+        found.append(text[:left])
+        left -= len(found[-1])
+        if not left:
+            break
+    return found
 
 
 def _holds(answer: str, texts: Texts) -> bool:

@@ -15,5 +15,7 @@ if TYPE_CHECKING:
 
 def chunk_vectors(store: VectorStore, chunks: Sequence[Weighted]) -> NDArray[np.float32]:
     """``(len(chunks), dimensions)``, rows of length 1. Each unit is read once; ``KeyError`` names a missing one."""
+    if not all(chunks):
+        raise KeyError("that is its text")
     distinct = sorted({unit for chunk in chunks for unit, _ in chunk})
     return pool_vectors(chunks, distinct, store.get(distinct))

@@ -8,7 +8,7 @@ an absolute path or an address (``/srv/handbook/hr``, ``https://wiki.example.org
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -16,26 +16,30 @@ from ingestor.model import Filters, Reader
 
 Values: TypeAlias = dict[str, object]
 
+Valid: TypeAlias = Callable[[str], str]
+"""``lives`` or ``lived``."""
+
 _URI = "ingestor:"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+def lives(table: str) -> str:
+    """The condition of the rows of ``table`` that are valid now."""
+    return f"{table}.died IS NULL"
+
+
+def lived(table: str) -> str:
+    """The condition of those that were valid as of commit ``:seq``."""
+    return f"{table}.born <= :seq AND ({table}.died IS NULL OR {table}.died > :seq)"
 
 
 def visible(reader: Reader, filters: Filters, *, walk: bool = False) -> tuple[str, Values]:
     """A condition and its parameters; empty where nothing is left out. To ``walk`` all that is visible starts at the
     grants; otherwise it is asked of each row."""
-    terms: list[str] = []
-    values: Values = {}
-    if filters:
-        for term, more in _filtered(filters):
-            terms.append(term)
-            values |= more
+    terms, values = _all_of(filters, lives)
     if reader.principals is not None:
-        names = sorted(reader.principals)
-        values |= {f"principal{n}": name for n, name in enumerate(names)}
-        granted = (
-            "FROM acl_principal JOIN principal ON principal.id = acl_principal.principal"
-            f" WHERE acl_principal.died IS NULL AND principal.name IN ({_marks('principal', len(names))})"
-        )
+        granted, more = _granted(reader.principals, lives)
+        values |= more
         terms.append(
             f"binding.acl IN (SELECT acl_principal.acl {granted})"
             if walk
@@ -44,7 +48,41 @@ def visible(reader: Reader, filters: Filters, *, walk: bool = False) -> tuple[st
     return " AND ".join(terms), values
 
 
-def _filtered(filters: Filters) -> Iterator[tuple[str, Values]]:
+def visible_then(reader: Reader, filters: Filters) -> tuple[str, Values]:
+    """The same as of commit ``:seq``, for rows of ``binding`` that were valid then: who may see the document now as
+    well (R7), so that a narrowing, and a deletion, also hide the past from readers."""
+    terms, values = _all_of(filters, lived)
+    if reader.principals is not None:
+        then, more = _granted(reader.principals, lived)
+        now, _ = _granted(reader.principals, lives)
+        values |= more
+        terms.append(f"EXISTS (SELECT 1 {then} AND acl_principal.acl = binding.acl)")
+        terms.append(
+            "EXISTS (SELECT 1 FROM binding AS present WHERE present.doc = document.id AND present.died IS NULL"
+            f" AND EXISTS (SELECT 1 {now} AND acl_principal.acl = present.acl))"
+        )
+    return " AND ".join(terms), values
+
+
+def _granted(principals: frozenset[str], valid: Valid) -> tuple[str, Values]:
+    names = sorted(principals)
+    rows = (
+        "FROM acl_principal JOIN principal ON principal.id = acl_principal.principal"
+        f" WHERE {valid('acl_principal')} AND principal.name IN ({_marks('principal', len(names))})"
+    )
+    return rows, {f"principal{n}": name for n, name in enumerate(names)}
+
+
+def _all_of(filters: Filters, valid: Valid) -> tuple[list[str], Values]:
+    terms, values = list[str](), Values()
+    if filters:
+        for term, more in _filtered(filters, valid):
+            terms.append(term)
+            values |= more
+    return terms, values
+
+
+def _filtered(filters: Filters, valid: Valid) -> Iterator[tuple[str, Values]]:
     if filters.sources:
         yield (
             f"source.name IN ({_marks('source', len(filters.sources))})",
@@ -59,14 +97,14 @@ def _filtered(filters: Filters) -> Iterator[tuple[str, Values]]:
         yield f"({' OR '.join(terms)})", values
     if filters.kinds:
         yield (
-            _now(f"layout.kind IN ({_marks('kind', len(filters.kinds))})"),
+            _content(f"layout.kind IN ({_marks('kind', len(filters.kinds))})", valid),
             {f"kind{n}": kind for n, kind in enumerate(filters.kinds)},
         )
     changed = "coalesce(revision.modified_at, revision.committed_at)"
     if filters.since is not None:
-        yield _now(f"{changed} >= :since"), {"since": filters.since}
+        yield _content(f"{changed} >= :since", valid), {"since": filters.since}
     if filters.until is not None:
-        yield _now(f"{changed} <= :until"), {"until": filters.until}
+        yield _content(f"{changed} <= :until", valid), {"until": filters.until}
 
 
 def _beneath(path: str, n: int) -> tuple[str, Values]:
@@ -93,11 +131,11 @@ def _quoted(path: str) -> str:
     return quote(path.encode("utf-8", "surrogateescape"), safe="/")
 
 
-def _now(condition: str) -> str:
-    """Of the document's present content."""
+def _content(condition: str, valid: Valid) -> str:
+    """Of the document's content at that time."""
     return (
         "EXISTS (SELECT 1 FROM layout JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision"
-        f" WHERE layout.doc = document.id AND layout.died IS NULL AND {condition})"
+        f" WHERE layout.doc = document.id AND {valid('layout')} AND {condition})"
     )
 
 

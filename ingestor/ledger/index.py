@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ingestor.ledger import texts
 from ingestor.ledger.database import Database
 from ingestor.ledger.milestones import note_embedded, note_searchable
 from ingestor.ledger.packing import DocumentFacts, metadata, unpack_units, wanted
@@ -21,13 +22,15 @@ from ingestor.model import (
     ModelId,
     PendingRow,
     UnitId,
+    is_whole,
 )
 
 _PAGE = 500  # rows a statement; below SQLite's bound on parameters, and short beside an edit
 
 _COLUMNS = """
 SELECT chunk.chunk_id, index_state.wanted, chunk.text, cut.units, cut.section, cut.page,
-       document.doc_id, source.name, binding.item_id, binding.name, binding.title, binding.url, binding.acl, layout.kind
+       document.doc_id, source.name, binding.item_id, binding.name, binding.title, binding.url, binding.acl,
+       layout.kind, chunk.text_hash
 """
 
 _DETAILS = """
@@ -174,6 +177,8 @@ class IndexStates:
     def unembedded(self, generation: GenerationId, limit: int) -> Sequence[tuple[int, tuple[UnitId, ...]]]:
         """The row is that of the cut, not of the chunk: where the units change while these are embedded,
         the cut dies, and marking it ready marks nothing."""
+        if is_whole(self._model(generation)):
+            return texts.unembedded(self._db, generation, limit)
         rows = self._db.read(
             """
             SELECT cut.id, cut.units FROM index_state INDEXED BY index_state_embed
@@ -185,11 +190,11 @@ class IndexStates:
         return [(cut, tuple(unit for unit, _ in unpack_units(units))) for cut, units in rows]
 
     def unit_texts(self, units: Sequence[UnitId]) -> Sequence[str]:
-        texts: dict[int, str] = {}
+        found: dict[int, str] = {}
         for start in range(0, len(units), _PAGE):
             part = units[start : start + _PAGE]
-            texts.update(self._db.read(f"SELECT id, text FROM unit WHERE id IN ({_marks(part)})", tuple(part)))
-        return [texts[unit] for unit in units]
+            found.update(self._db.read(f"SELECT id, text FROM unit WHERE id IN ({_marks(part)})", tuple(part)))
+        return [found[unit] for unit in units]
 
     def sources_of(self, chunks: Sequence[int]) -> Mapping[int, str]:
         found: dict[int, str] = {}
@@ -239,7 +244,7 @@ class IndexStates:
         )
         if rows:
             model = self._model(generation)
-            return [_digested(_pending(row), model, row[3]) for row in rows]
+            return [_digested(row, model, packed[3]) for row, packed in zip(self._rows(model, rows), rows, strict=True)]
         strays = self._db.read("SELECT chunk_id FROM stray WHERE generation = :generation LIMIT :limit", parameters)
         return [*self._tombstones(parameters, "index_state_dead"), *(_tombstone(key) for (key,) in strays)][:limit]
 
@@ -283,7 +288,11 @@ class IndexStates:
             " ORDER BY chunk.chunk_id LIMIT :limit",
             {"generation": generation, "after": after, "limit": limit},
         )
-        return [_pending(row) for row in rows]
+        return self._rows(self._model(generation), rows) if rows else []
+
+    def _rows(self, model: ModelId, rows: Sequence[tuple[Any, ...]]) -> list[PendingRow]:
+        units = texts.embedded_units(self._db, model, [(row[3], row[14]) for row in rows])
+        return [_pending(row, made_of) for row, made_of in zip(rows, units, strict=True)]
 
     def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None) -> None:
         with self._db.write() as tx:
@@ -357,7 +366,7 @@ class IndexStates:
         return int(counts[0]), int(counts[1])
 
 
-def _pending(row: tuple[Any, ...]) -> PendingRow:
+def _pending(row: tuple[Any, ...], units: tuple[tuple[UnitId, int], ...]) -> PendingRow:
     return PendingRow(
         chunk_id=ChunkId(row[0]),
         wanted=row[1],
@@ -365,7 +374,7 @@ def _pending(row: tuple[Any, ...]) -> PendingRow:
         source=row[7],
         text=row[2],
         metadata=_metadata(row),
-        units=unpack_units(row[3]),
+        units=units,
     )
 
 

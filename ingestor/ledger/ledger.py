@@ -9,14 +9,17 @@ from pathlib import Path
 
 from ingestor import space
 from ingestor.errors import LedgerError
+from ingestor.ledger.answers import ANSWERS_S, Answers
 from ingestor.ledger.copying import Copied, Copy, copy_closed, copy_files
 from ingestor.ledger.database import Database, LedgerDamaged, newest_schema, schema_of
 from ingestor.ledger.index import IndexStates
 from ingestor.ledger.measures import Measures
 from ingestor.ledger.models import Models
+from ingestor.ledger.past import PastReads, seq_at
 from ingestor.ledger.quarantine import Quarantine
+from ingestor.ledger.queries import WORDS, Queries
 from ingestor.ledger.runs import Runs
-from ingestor.ledger.search import WORDS, SearchReads
+from ingestor.ledger.search import SearchReads
 from ingestor.ledger.sources import PURGE, Sources
 from ingestor.ledger.sync import SyncWrites
 from ingestor.ledger.traces import Traces
@@ -35,11 +38,19 @@ _CLEAN = "closed_cleanly"
 class Ledger:
     """The ledger in one state folder. ``read_only`` needs no lock and sees what a writer commits."""
 
-    def __init__(self, state_dir: Path, *, read_only: bool = False, retention_s: float = RETENTION_S) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        read_only: bool = False,
+        retention_s: float = RETENTION_S,
+        answers_s: float = ANSWERS_S,
+    ) -> None:
         self._dir = state_dir
         if not read_only and not self.exists(state_dir):
             self.remove_orphans(state_dir)
         self._db = Database(state_dir / LEDGER_FILE, "migrations", read_only=read_only, each=WORDS)
+        self._retention_s = retention_s
         self._vectors: dict[ModelId, Vectors] = {}
         self._opening = threading.Lock()
         self.sources = Sources(self._db)
@@ -50,8 +61,10 @@ class Ledger:
         self.measures = Measures(self._db)
         self.usage = Usage(self._db)
         self.quarantine = Quarantine(self._db)
-        self.search = SearchReads(self._db)
+        self.queries = Queries(self._db)
+        self.search = SearchReads(self._db, self.queries)
         self.traces = Traces(self._db)
+        self.answers = Answers(self._db, keep_s=answers_s)
         self.upkeep = Upkeep(self._db, retention_s=retention_s)
 
     @staticmethod
@@ -87,6 +100,10 @@ class Ledger:
         other texts."""
         for path in state_dir.glob(_VECTOR_FILES):
             _unlink(path)
+
+    def past(self, at: float) -> PastReads:
+        """What search could show at that time. Raises ``UserError`` for a time that is past retention."""
+        return PastReads(self._db, self.queries, seq_at(self._db, at, retention_s=self._retention_s))
 
     def vectors(self, model: ModelId) -> Vectors:
         """The vector file of a model; made when it is not there."""
@@ -162,7 +179,7 @@ class Ledger:
         for vectors in self._every_vectors():
             for start in range(0, len(dropped), 500):
                 vectors.remove(dropped[start : start + 500])
-        return removed + len(dropped)
+        return removed + len(dropped) + self.answers.forget_expired()
 
     def retire_models(self, keep: Collection[ModelId]) -> int:
         """Delete the vectors of models that no generation follows and that are not among ``keep``; files deleted.

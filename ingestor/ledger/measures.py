@@ -49,6 +49,28 @@ SELECT source.name, revision.doc, number, edited_at, seen_at, committed_at, embe
 FROM revision CROSS JOIN document ON document.id = revision.doc CROSS JOIN source ON source.id = document.source
 WHERE searchable_at >= ? AND edited_at IS NOT NULL AND source.removed_at IS NULL ORDER BY searchable_at
 """
+# By nearest rank, as ``sync.lag`` takes its percentiles. Slots without an edit have no row.
+_LAG_OVER_TIME = """
+SELECT slot, max(position),
+    max(lag) FILTER (WHERE position = (most + 1) / 2), max(lag) FILTER (WHERE position = (most * 19 + 19) / 20)
+FROM (
+    SELECT slot, lag, row_number() OVER (PARTITION BY slot ORDER BY lag) AS position,
+        count(*) OVER (PARTITION BY slot) AS most
+    FROM (
+        SELECT cast((searchable_at - :since) / :step AS INTEGER) AS slot, max(0.0, searchable_at - edited_at) AS lag
+        FROM revision CROSS JOIN document ON document.id = revision.doc CROSS JOIN source ON source.id = document.source
+        WHERE searchable_at >= :since AND edited_at IS NOT NULL AND source.removed_at IS NULL
+            AND (:source IS NULL OR source.name = :source)
+    )
+) GROUP BY slot
+"""
+_WORK = """
+SELECT started_at, ended_at,
+    json_extract(counts, '$.added') + json_extract(counts, '$.updated') + json_extract(counts, '$.moved')
+        + json_extract(counts, '$.deleted')
+FROM run JOIN source ON source.id = run.source AND source.removed_at IS NULL
+WHERE ended_at >= :since AND (:source IS NULL OR source.name = :source)
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +98,25 @@ class Edit:
     committed_at: float
     embedded_at: float | None
     searchable_at: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SlotLag:
+    """The lags of the edits that became searchable in one slot of time, in seconds."""
+
+    slot: int
+    edits: int
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """One run that ended: how many documents it added, updated, moved or deleted, from when to when."""
+
+    started_at: float
+    ended_at: float
+    changed: int
 
 
 class Measures:
@@ -119,3 +160,13 @@ class Measures:
             for source, doc, number, edited, seen, committed, embedded, searchable in self._db.read(_LAGS, (since,))
             if (doc, number) not in without
         ]
+
+    def lag_over_time(self, since: float, step_s: float, source: str | None) -> Sequence[SlotLag]:
+        """By slots of ``step_s`` from ``since`` on, without those in which nothing became searchable."""
+        rows = self._db.read(_LAG_OVER_TIME, {"since": since, "step": step_s, "source": source})
+        return [SlotLag(slot=slot, edits=edits, p50=p50, p95=p95) for slot, edits, p50, p95 in rows]
+
+    def work(self, since: float, source: str | None) -> Sequence[Work]:
+        """The runs that ended ``since`` then, as far as they are kept."""
+        rows = self._db.read(_WORK, {"since": since, "source": source})
+        return [Work(started_at=start, ended_at=end, changed=changed) for start, end, changed in rows]

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingestor.model import DocId, Hash, ModelId, UnitId, blake
+from ingestor.model import DocId, Hash, ModelId, UnitId, blake, is_whole
 from ingestor.naming import name_title
 
 POOLING = b"length-weighted mean of unit vectors, 1"
@@ -126,5 +126,7 @@ def metadata(facts: DocumentFacts, section: str, page: int | None) -> dict[str, 
 
 
 def wanted(model: ModelId, units: bytes, row_metadata: dict[str, str | int]) -> Hash:
-    """Digest of everything a row of a vector index should hold; its text is fixed by the chunk id."""
-    return blake(POOLING, model.encode(), units, json.dumps(row_metadata, sort_keys=True).encode())
+    """Digest of everything a row of a vector index should hold; its text is fixed by the chunk id, and with it the
+    vector that a model makes of the whole text."""
+    made_of = b"" if is_whole(model) else units
+    return blake(POOLING, model.encode(), made_of, json.dumps(row_metadata, sort_keys=True).encode())

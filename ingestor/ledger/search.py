@@ -3,111 +3,85 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import accumulate
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
+from ingestor.ledger.browsing import Shelved, shelf
 from ingestor.ledger.database import Database
-from ingestor.ledger.filters import visible
+from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
-from ingestor.ledger.stems import LEAST, MOST_FORMS, beginning, forms, stemmed
-from ingestor.model import Candidate, ChunkId, DocId, Filters, HeldWord, Hit, Parent, Reader
+from ingestor.ledger.queries import Queries
+from ingestor.ledger.texts import text_units
+from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
 
 _PAGE = 500
-_COMMON = 0.10  # a word in more than this share of chunks is left out while rarer ones remain (FACTS)
-_COUNT_FROM = 2_000  # below so many chunks ranking every match is cheap anyway
-_COUNT_KEPT_S = 60.0
-_MOST_WORDS = 32  # of a question, the rarest first: a pasted page of 1,000 words took 2.4 s at 100,000 chunks
-_MOST_MATCHES = 60_000  # that are ranked for one question, the rarest words first: 10 to 15 ms however large the corpus
-_FREQUENCIES_KEPT = 20_000
 _WALKS_KEPT = 3  # of at most 20,000 candidates, which take 25 MB
 _FEW = 20_000  # chunks that are listed in 15 ms; above it each match is asked about
 _OVER = 4  # times as many as asked for are ranked before it is looked which of them a reader may see
 
 # BM25 of a word that stands in the context of a chunk, its text being 1. From 0.35 to 1 alike.
-_RANK = "bm25(keyword, 1.0, 0.5)"
-
-_WORD = re.compile(r"[^\W_]+(?:[-_.:/'’][^\W_]+)*")
-# What stands in quotation marks is one term; a star behind a term, and nothing behind it, means what begins so.
-_TERM = re.compile(
-    rf"""["“„](?P<phrase>[^"“”„]+)["”“](?P<open>\*?)|(?P<word>{_WORD.pattern})(?P<prefix>\*(?![\w*]))?"""
-)
-# What questions are made of whatever they are about; none of them is a name or a unit.
-_STOPWORDS = frozenset(
-    "a about also am an and any are as at be because been before being but by can could did do does doing done few for"
-    " from get gets got had has have he her here him his how i if in into is it its just me might more most much must"
-    " my of on only or other our own s same shall she should so some such than that the their them then there these"
-    " they this those through to too under until up very was we were what when where which while who whom whose why"
-    " will with would you your".split()
-)
+RANK = "bm25(keyword, 1.0, 0.5)"
 
 _EVERYTHING = Filters()
+_OWNER = Reader()
 
-WORDS = "CREATE VIRTUAL TABLE temp.keyword_words USING fts5vocab (main, keyword, row)"
-"""The words of the keyword index, in order; a view of it that every connection has of its own."""
 
-_MOST_WORDS_ALIKE = 2_000  # that begin as a word does and are looked at for its other forms
-
-_LIVE = """
+def standing(valid: Valid) -> str:
+    """Chunks with what they need to be shown, each once."""
+    return f"""
 FROM chunk
-JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
+JOIN cut ON cut.chunk = chunk.id AND {valid("cut")}
 JOIN document ON document.id = chunk.doc
 JOIN source ON source.id = document.source AND source.removed_at IS NULL
-JOIN binding ON binding.doc = document.id AND binding.died IS NULL
+JOIN binding ON binding.doc = document.id AND {valid("binding")}
 """
 
 
-# The same for all that is visible: documents are judged before their chunks, of which there are ten times as many.
-_WALK = """
+def walking(valid: Valid) -> str:
+    """The same for all that is visible: documents are judged before their chunks, of which there are ten times as
+    many."""
+    return f"""
 FROM binding
 JOIN document ON document.id = binding.doc
 JOIN source ON source.id = document.source AND source.removed_at IS NULL
 CROSS JOIN chunk ON chunk.doc = document.id
-CROSS JOIN cut ON cut.chunk = chunk.id AND cut.died IS NULL
-WHERE binding.died IS NULL AND
+CROSS JOIN cut ON cut.chunk = chunk.id AND {valid("cut")}
+WHERE {valid("binding")} AND
 """
 
 
-class _Sought(NamedTuple):
-    """What to look for, as FTS5 writes it. ``in_context``: also where it stands above chunks, because few do there."""
-
-    term: str
-    in_context: bool
-
-    def __str__(self) -> str:
-        return self.term if self.in_context else f"text : {self.term}"
-
-
 class SearchReads:
-    """Implements ``ports.SearchLedger``."""
+    """Implements ``ports.SearchLedger``. What it shows stands now; ``past.py`` has the same of an earlier moment."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, queries: Queries) -> None:
         self._db = db
-        self._size = (0, float("-inf"))  # live chunks, and when they were counted
-        self._frequencies: dict[tuple[str, str], int] = {}  # counted since then
-        self._forms: dict[str, str] = {}  # likewise
+        self._queries = queries
         self._walked: dict[tuple[Reader, Filters, int, int | None], Sequence[Candidate]] = {}
-        self.languages: Callable[[], Collection[str]] = frozenset
-        """What the documents are written in; words of these languages are found in all their forms."""
+        self._standing = standing(self._valid)
+        self._walking = walking(self._valid)
+
+    def _valid(self, table: str) -> str:
+        return lives(table)
+
+    def _visible(self, reader: Reader, filters: Filters, *, walk: bool = False) -> tuple[str, Values]:
+        """A condition over what ``standing`` has, and the parameters of both."""
+        return visible(reader, filters, walk=walk)
 
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
-        match = " OR ".join(map(str, self._sought(words)))
+        match = " OR ".join(map(str, self._queries.sought(words)))
         if not match:
             return []
-        shown, parameters = visible(reader, filters)
+        shown, parameters = self._visible(reader, filters)
         asked = {"match": match, "limit": limit, "over": _OVER * limit, **parameters}
-        ranking = f"SELECT rowid, -{_RANK} FROM keyword WHERE keyword MATCH :match"
-        order = f"ORDER BY {_RANK} LIMIT"
+        ranking = f"SELECT rowid, -{RANK} FROM keyword WHERE keyword MATCH :match"
+        order = f"ORDER BY {RANK} LIMIT"
         if not shown:
             return self._db.read(f"{ranking} {order} :limit", asked)
         # To ask of every match whether it may be shown costs three times what ranking does. A reader of a quarter of
         # the corpus or more sees enough of the best; and where these are all there are, they are all he can see.
         rows = self._db.read(f"{ranking} {order} :over", asked)
         best = {**asked, "best": json.dumps([row for row, _ in rows])}
-        may = f"EXISTS (SELECT 1 {_LIVE} WHERE chunk.id = {{row}} AND {shown})"
+        may = f"EXISTS (SELECT 1 {self._standing} WHERE chunk.id = {{row}} AND {shown})"
         seen = self._db.read(f"SELECT value FROM json_each(:best) WHERE {may.format(row='value')}", best)
         shown_rows = {row for (row,) in seen}
         found = [(row, score) for row, score in rows if row in shown_rows][:limit]
@@ -115,16 +89,16 @@ class SearchReads:
             return found
         # The filter inside the ranking, so that he gets the full number. Where he sees little, what that is stands
         # ready (and the plus keeps FTS5 from running the whole query again for each of it).
-        if len(seen) * self._about_how_many() <= _FEW * len(rows):
-            condition, _ = visible(reader, filters, walk=True)
-            inside = f"+keyword.rowid IN (SELECT chunk.id {_WALK} {condition})"
+        if len(seen) * self._queries.about_how_many() <= _FEW * len(rows):
+            condition, _ = self._visible(reader, filters, walk=True)
+            inside = f"+keyword.rowid IN (SELECT chunk.id {self._walking} {condition})"
         else:
             inside = may.format(row="keyword.rowid")
         return self._db.read(f"{ranking} AND {inside} {order} :limit", asked)
 
     def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
         asked, found = json.dumps(list(chunks)), list[HeldWord]()
-        for sought in self._sought(words):
+        for sought in self._queries.sought(words):
             rarity, holders = self._holders("text", sought.term, asked)
             if not sought.in_context:
                 found.append(HeldWord(rarity=rarity, chunks=holders))
@@ -142,11 +116,11 @@ class SearchReads:
             " FROM keyword WHERE keyword MATCH :word",
             {"word": f"{column} : {term}", "chunks": asked},
         )
-        return _rarity(count, self._about_how_many()), json.loads(rows)
+        return self._queries.rarity(count), json.loads(rows)
 
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         keys = list(dict.fromkeys(chunks))
-        shown, parameters = visible(reader, filters)
+        shown, parameters = self._visible(reader, filters)
         found: list[Candidate] = []
         for column, part in (
             ("chunk.id", [key for key in keys if isinstance(key, int)]),
@@ -156,7 +130,7 @@ class SearchReads:
                 page = {f"k{n}": key for n, key in enumerate(part[start : start + _PAGE])}
                 marks = ",".join(f":{name}" for name in page)
                 also = f" AND {shown}" if shown else ""
-                found += self._candidates(f"{_LIVE} WHERE {column} IN ({marks}){also}", {**page, **parameters})
+                found += self._candidates(f"{self._standing} WHERE {column} IN ({marks}){also}", {**page, **parameters})
         return list({candidate.chunk: candidate for candidate in found}.values())
 
     def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
@@ -166,8 +140,9 @@ class SearchReads:
         asked = (reader, filters, limit, last)
         known = self._walked
         if asked not in known:
-            condition, parameters = visible(reader, filters, walk=True)
-            walked = self._candidates(f"{_WALK} {condition or '1'} LIMIT :limit", {"limit": limit, **parameters})
+            condition, parameters = self._visible(reader, filters, walk=True)
+            found = f"{self._walking} {condition or '1'} LIMIT :limit"
+            walked = self._candidates(found, {"limit": limit, **parameters})
             kept = [(key, value) for key, value in known.items() if key[3] == last][1 - _WALKS_KEPT :]
             self._walked = dict([*kept, (asked, walked)])
             return walked
@@ -186,28 +161,18 @@ class SearchReads:
         )
         return [text for (text,) in rows if text]
 
-    def _about_how_many(self) -> int:
-        """Live chunks, as of the last minute: what is common does not change faster, and counting 100,000
-        costs more than the search."""
-        count, at = self._size
-        if count < _COUNT_FROM or time.monotonic() - at > _COUNT_KEPT_S:
-            count = self.live_chunks()
-            self._size = (count, time.monotonic())
-            self._frequencies, self._forms = {}, {}
-        return count
-
-    def live_chunks(self) -> int:
-        return int(self._db.read("SELECT count(*) FROM cut WHERE died IS NULL")[0][0])
-
-    def _candidates(self, where: str, parameters: dict[str, object]) -> list[Candidate]:
+    def _candidates(self, where: str, parameters: dict[str, Any]) -> list[Candidate]:
         rows = self._db.read(f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {where}", parameters)
         return [
             Candidate(chunk=row, chunk_id=ChunkId(key), text_hash=digest, units=unpack_units(units))
             for row, key, digest, units in rows
         ]
 
+    def text_units(self, hashes: Iterable[Hash]) -> Mapping[Hash, UnitId]:
+        return text_units(self._db, hashes)
+
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         spots: dict[int, dict[int, tuple[int, Spot]]] = {}
         found: list[Hit] = []
         for chunk, score in scored:
@@ -217,8 +182,8 @@ class SearchReads:
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
                        layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
                        revision.pinned_url
-                {_LIVE}
-                JOIN layout ON layout.doc = document.id AND layout.died IS NULL
+                {self._standing}
+                JOIN layout ON layout.doc = document.id AND {self._valid("layout")}
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
                 WHERE chunk.id = :chunk {"AND " if shown else ""}{shown}
                 """,
@@ -266,8 +231,11 @@ class SearchReads:
     def length(self, document: DocId, reader: Reader) -> int:
         return len(self._spots(document)) if self.passages(document, 0, 1, reader) else 0
 
+    def shelf(self, source: str, after: str, count: int, reader: Reader) -> Sequence[Shelved]:
+        return shelf(self._db, source, after, count, reader)
+
     def sources(self, reader: Reader) -> Sequence[str]:
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         rows = self._db.read(
             "SELECT name FROM source WHERE removed_at IS NULL"
             + (
@@ -281,17 +249,31 @@ class SearchReads:
         )
         return [name for (name,) in rows]
 
-    def _spots(self, document: DocId) -> Sequence[Spot]:
+    def documents(self, reader: Reader, filters: Filters) -> Sequence[tuple[DocId, str]]:
+        """(id, title) of every document with text that the reader may see, by source and place."""
+        shown, parameters = self._visible(reader, filters)
         rows = self._db.read(
-            "SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND layout.died IS NULL"
-            " WHERE document.doc_id = ?",
-            (document,),
+            "SELECT document.doc_id, binding.title, binding.name FROM document"
+            " JOIN source ON source.id = document.source AND source.removed_at IS NULL"
+            f" JOIN binding ON binding.doc = document.id AND {self._valid('binding')}"
+            f" JOIN layout ON layout.doc = document.id AND {self._valid('layout')}"
+            f"{' WHERE ' if shown else ''}{shown} ORDER BY source.name, binding.item_id",
+            parameters,
+        )
+        return [(DocId(doc_id), shown_title(title, name)) for doc_id, title, name in rows]
+
+    def _spots(self, document: DocId) -> Sequence[Spot]:
+        _, moment = self._visible(_OWNER, _EVERYTHING)
+        rows = self._db.read(
+            f"SELECT layout.packed FROM document JOIN layout ON layout.doc = document.id AND {self._valid('layout')}"
+            " WHERE document.doc_id = :document",
+            {"document": document, **moment},
         )
         return unpack_layout(rows[0][0]) if rows else ()
 
     def _parent(self, source: int, item_id: str, reader: Reader) -> Parent | None:
         """The document at that id, where there is one (and no mere folder) and the reader may see it (R7)."""
-        shown, parameters = visible(reader, _EVERYTHING)
+        shown, parameters = self._visible(reader, _EVERYTHING)
         rows = self._db.read(
             f"""
             SELECT source.name, binding.item_id, binding.title, binding.name FROM item
@@ -304,71 +286,3 @@ class SearchReads:
         return next(
             (Parent(uri=item_uri(at, item), title=shown_title(title, name)) for at, item, title, name in rows), None
         )
-
-    def _sought(self, words: str) -> list[_Sought]:
-        """What to look for, each as FTS5 writes a phrase (so that ``ERR-4012`` is one): what is common in texts left
-        out while rarer terms remain, and none sought in context where it stands above many chunks."""
-        distinct = list(dict.fromkeys(_terms(words)))
-        telling = [(term, plain) for term, plain in distinct if term.strip('"') not in _STOPWORDS] or distinct
-        total, languages = self._about_how_many(), stemmed(self.languages())
-        rare = list(dict.fromkeys(self._in_all_forms(t, languages) if plain else t for t, plain in telling))
-        if total >= _COUNT_FROM:
-            cap = min(int(total * _COMMON), _MOST_MATCHES)
-            counted = sorted(
-                ((self._frequency("text", term, cap + 1), term) for term in rare), key=lambda pair: pair[0]
-            )
-            matches = accumulate(count for count, _ in counted)
-            kept = [
-                term
-                for (count, term), sum_ in zip(counted, matches, strict=True)
-                if count <= cap and sum_ <= _MOST_MATCHES
-            ]
-            rare = kept[:_MOST_WORDS] or [term for _, term in counted[:1]]
-            return [_Sought(term, self._frequency("context", term, cap + 1) <= cap) for term in rare]
-        return [_Sought(term, True) for term in rare]
-
-    def _in_all_forms(self, term: str, languages: Collection[str]) -> str:
-        """A word or any other form of it that stands in the index."""
-        if not languages:
-            return term
-        if term not in self._forms:
-            word, found = term.strip('"'), [term]
-            for language in sorted(languages):
-                begins = beginning(word, language)
-                alike = self._db.read(
-                    "SELECT term FROM keyword_words WHERE term >= ? AND term < ? LIMIT ?",
-                    (begins, f"{begins}\U0010ffff", _MOST_WORDS_ALIKE),
-                )
-                found += [f'"{form}"' for form in forms(word, language, [one for (one,) in alike])]
-            found = list(dict.fromkeys(found))[:MOST_FORMS]
-            self._forms[term] = f"({' OR '.join(found)})" if len(found) > 1 else term
-        return self._forms[term]
-
-    def _frequency(self, column: str, term: str, cap: int) -> int:
-        """In how many chunks a term stands, counted to ``cap``; as of the last minute. What stands in many takes long
-        to count, and is asked for again and again."""
-        known = self._frequencies
-        if (column, term) not in known:
-            (row,) = self._db.read(
-                "SELECT count(*) FROM (SELECT 1 FROM keyword WHERE keyword MATCH ? LIMIT ?)",
-                (f"{column} : {term}", cap),
-            )
-            if len(known) >= _FREQUENCIES_KEPT:
-                known.clear()
-            known[column, term] = int(row[0])
-        return known[column, term]
-
-
-def _terms(words: str) -> Iterator[tuple[str, bool]]:
-    """What is looked for, as FTS5 writes it; and whether it is a plain word, which may stand there in another form."""
-    for found in _TERM.finditer(words.lower()):
-        said = " ".join(_WORD.findall(found["phrase"])) if found["phrase"] else found["word"]
-        if said:
-            star = "*" if found["open"] or found["prefix"] else ""
-            plain = not star and not found["phrase"] and said.isalpha() and len(said) >= LEAST
-            yield f'"{said}"{star}', plain
-
-
-def _rarity(count: int, total: int) -> float:
-    """The inverse document frequency of BM25, in the form that stays above 0 for the commonest word."""
-    return math.log1p((max(total - count, 0) + 0.5) / (count + 0.5))

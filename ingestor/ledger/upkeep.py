@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
+from ingestor.ledger import texts
 from ingestor.ledger.checks import Checks
 from ingestor.ledger.database import Database
 from ingestor.ledger.packing import unpack_units
-from ingestor.model import UnitId
+from ingestor.model import GenerationId, Hash, UnitId
+
+FORGOTTEN = "forgotten_through"
+"""The setting that says up to which commit what died is forgotten: of an earlier moment not all is known any more."""
 
 _BATCH = 500
 
@@ -53,6 +58,10 @@ class Upkeep(Checks):
             # A tombstone names its chunk; the text goes now, the row when the index acknowledged the delete.
             tx.execute(f"UPDATE chunk SET text = '' WHERE doc IN ({docs})")
 
+    def settled_texts(self, generation: GenerationId) -> set[UnitId]:
+        """What ``settled_unit_ids`` is for a generation whose model embeds passages whole."""
+        return texts.settled(self._db, generation)
+
     # -- retention -----------------------------------------------------------------------------------
 
     def forget_expired(self, now: float | None = None) -> int:
@@ -63,6 +72,8 @@ class Upkeep(Checks):
         seq, removed = int(rows[0][0]), 0
         if seq == 0:
             return 0
+        if seq > int(self.setting(FORGOTTEN) or 0):
+            self.set_setting(FORGOTTEN, str(seq))  # before anything goes
         removed += self._forget_cuts(seq)
         for table in ("layout", "binding", "acl_principal"):
             removed += self._delete_in_batches(
@@ -101,22 +112,37 @@ class Upkeep(Checks):
         """Delete the units that no kept cut uses; their ids, so that their vectors can follow. A commit
         that takes up an old unit meanwhile keeps it: each batch looks again at what was cut since."""
         (row,) = self._db.read("SELECT coalesce(max(seq), 0) FROM commits")
-        began, after, used = row[0], -1, set[int]()
-        while rows := self._db.read("SELECT id, units FROM cut WHERE id > ? ORDER BY id LIMIT 5000", (after,)):
-            for _, blob in rows:
-                used.update(unit for unit, _ in unpack_units(blob))
+        began, after, used, whole = row[0], -1, set[int](), texts.some_whole(self._db)
+        # Before the cuts: a text that becomes a unit while these are walked is nobody's to drop.
+        units = [unit for (unit,) in self._db.read("SELECT id FROM unit")]
+        while rows := self._db.read(
+            "SELECT cut.id, cut.units, chunk.text_hash FROM cut JOIN chunk ON chunk.id = cut.chunk WHERE cut.id > ?"
+            " ORDER BY cut.id LIMIT 5000",
+            (after,),
+        ):
+            used |= self._used(rows, whole=whole)
             after = rows[-1][0]
-        unused = [unit for (unit,) in self._db.read("SELECT id FROM unit") if unit not in used]
+        unused = [unit for unit in units if unit not in used]
         dropped: list[UnitId] = []
         for start in range(0, len(unused), _BATCH):
             with self._db.write() as tx:
-                fresh = set[int]()
-                for (blob,) in tx.execute("SELECT units FROM cut WHERE born > ?", (began,)):
-                    fresh.update(unit for unit, _ in unpack_units(blob))
+                if texts.some_whole(self._db) != whole:
+                    break  # a switch began: the next time knows what it uses
+                since = tx.execute(
+                    "SELECT cut.id, cut.units, chunk.text_hash FROM cut JOIN chunk ON chunk.id = cut.chunk"
+                    " WHERE born > ?",
+                    (began,),
+                )
+                fresh = self._used(since.fetchall(), whole=whole)
                 batch = [unit for unit in unused[start : start + _BATCH] if unit not in fresh]
                 tx.executemany("DELETE FROM unit WHERE id = ?", [(unit,) for unit in batch])
             dropped += [UnitId(unit) for unit in batch]
         return dropped
+
+    def _used(self, cuts: Sequence[tuple[int, bytes, Hash]], *, whole: bool) -> set[int]:
+        """The units of these cuts, and their texts where some model embeds these."""
+        used: set[int] = {unit for _, packed, _ in cuts for unit, _ in unpack_units(packed)}
+        return used.union(texts.text_units(self._db, (digest for *_, digest in cuts)).values()) if whole else used
 
     def _delete_in_batches(self, sql: str, parameters: tuple[object, ...]) -> int:
         total = 0

@@ -3,6 +3,7 @@
 Times are seconds since the epoch, UTC. Spans are half-open character offsets in the canonical text.
 """
 
+from ingestor.model.answers import Answer, Shown, Standing, Traced
 from ingestor.model.ids import (
     ChunkId,
     DocId,
@@ -14,7 +15,10 @@ from ingestor.model.ids import (
     UnitId,
     blake,
     chunk_id,
+    is_whole,
     unit_hash,
+    vectors_of,
+    whole_model,
 )
 from ingestor.model.index import (
     Generation,
@@ -70,6 +74,7 @@ from ingestor.model.search import (
 
 __all__ = [
     "ATTACHED",
+    "Answer",
     "Applied",
     "Attachment",
     "AttachmentOp",
@@ -109,16 +114,22 @@ __all__ = [
     "RunId",
     "RunReport",
     "SearchMode",
+    "Shown",
     "SourceMemory",
     "SourceState",
+    "Standing",
     "SwitchOutcome",
     "Tally",
     "Touch",
+    "Traced",
     "Trigger",
     "Unit",
     "UnitId",
     "attachment_id",
     "blake",
     "chunk_id",
+    "is_whole",
     "unit_hash",
+    "vectors_of",
+    "whole_model",
 ]

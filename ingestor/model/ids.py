@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import NewType
+from typing import Literal, NewType
 
 DocId = NewType("DocId", str)
 ChunkId = NewType("ChunkId", str)
@@ -13,6 +13,9 @@ GenerationId = NewType("GenerationId", int)
 Recipe = NewType("Recipe", str)
 ModelId = NewType("ModelId", str)
 Hash = NewType("Hash", bytes)
+
+_WHOLE = "-whole"
+"""Ends the id of a model that embeds passages whole; that of any other ends with twelve digits of a digest."""
 
 
 def blake(*parts: bytes) -> Hash:
@@ -28,6 +31,20 @@ def blake(*parts: bytes) -> Hash:
 def unit_hash(text: str) -> Hash:
     """Over exactly the string that is embedded."""
     return blake(text.encode("utf-8", "surrogatepass"))
+
+
+def whole_model(model: ModelId) -> ModelId:
+    """The model with these files that gives a passage the vector of its text, and not that of its units."""
+    return ModelId(model + _WHOLE)
+
+
+def is_whole(model: ModelId) -> bool:
+    return model.endswith(_WHOLE)
+
+
+def vectors_of(model: ModelId) -> Literal["pooled", "whole"]:
+    """As the configuration says it."""
+    return "whole" if is_whole(model) else "pooled"
 
 
 def chunk_id(doc_id: DocId, text_hash: Hash, occurrence: int) -> ChunkId:

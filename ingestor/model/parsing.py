@@ -13,6 +13,10 @@ class ElementKind(StrEnum):
     TABLE = "table"
     CODE = "code"
     QUOTE = "quote"
+    # Of mails: who said what follows and when, what an earlier mail said, and a name with its address.
+    TURN = "turn"
+    HISTORY = "history"
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,7 +66,8 @@ class Hit:
     of them it is made of. ``url`` is that of the parent where the document has none of its own (an attachment of a
     mail). ``pinned_url`` opens the revision that was read, however the document looks by now; empty where the source
     has no such place. ``changed_at`` is when the source says that the content was changed, else when it was taken in.
-    ``also`` are hits of the same text in other places, ``before`` and ``after`` the chunks beside it, in order."""
+    ``joined`` are these chunks in order, where they are several. ``also`` are hits of the same text in other places,
+    ``before`` and ``after`` the chunks beside it, in order."""
 
     chunk_id: ChunkId
     document_id: DocId
@@ -89,6 +90,7 @@ class Hit:
     parent: Parent | None = None
     changed_at: float = 0.0
     chunks: int = 1
+    joined: tuple[ChunkId, ...] = ()
     also: tuple[Hit, ...] = ()
     before: tuple[Hit, ...] = ()
     after: tuple[Hit, ...] = ()

@@ -43,12 +43,17 @@ class Assembly:
         """What follows stands under no heading so far (a new slide, a new sheet)."""
         self._outline.clear()
 
+    @property
+    def text(self) -> str:
+        """The canonical text so far."""
+        return "".join(self._pieces)
+
     def document(
         self, *, title: str, kind: str, language: str | None = None, attachments: tuple[Attachment, ...] = ()
     ) -> Document:
         return Document(
-            text="".join(self._pieces),
-            elements=with_lead_ins(tuple(self.elements), "".join(self._pieces)),
+            text=self.text,
+            elements=with_lead_ins(tuple(self.elements), self.text),
             title=title,
             kind=kind,
             language=language,
@@ -57,7 +62,7 @@ class Assembly:
 
     def first_heading(self) -> str:
         """The text of the first heading of the top level, or an empty string."""
-        text = "".join(self._pieces)
+        text = self.text
         return next((text[e.start : e.end] for e in self.elements if e.level == 1), "")
 
     def _append(self, kind: ElementKind, text: str, *, level: int | None, page: int | None, context: str) -> None:

@@ -37,7 +37,7 @@ _IDS = frozenset(
 # Marks of the common generators: heading links, edit links, tables of contents, skip links.
 _CLASSES = re.compile(
     r"(?:^|\s)(?:headerlink|anchor-link|mw-editsection|mw-jump-link|toc|printfooter|catlinks|navbox"
-    r"|noprint|skip-link|sr-only|breadcrumbs?|sphinxsidebar|sectionedit\d*|secedit)(?:\s|$)"
+    r"|noprint|skip-link|sr-only|breadcrumbs?|sphinxsidebar|secedit)(?:\s|$)"
 )
 
 

@@ -20,6 +20,7 @@ from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.attachments import Attachments
 from ingestor.parsing.formats import Format
 from ingestor.parsing.html import add_html
+from ingestor.parsing.mail_parts import own_lines, recognised
 from ingestor.parsing.text import canonical, decode, paragraphs
 from ingestor.parsing.titles import best_title
 
@@ -41,6 +42,7 @@ def parse_email(request: ParseRequest) -> Document:
     assembly.heading(_header(message, "Subject"), 1)
     shown = [f"{name}: {value}" for name in _SHOWN if (value := _header(message, name))]
     assembly.block(ElementKind.PARAGRAPH, "\n".join(shown))
+    body = len(assembly.elements)
     pictures: set[str] = set()  # that the text shows where it mentions them
     # By now the message itself may be one that was attached, and all that its file holds.
     parts = [message] if message.get_content_type() == _MESSAGE else list(_parts(message))
@@ -57,6 +59,7 @@ def parse_email(request: ParseRequest) -> Document:
             add_html(assembly, markup)
         elif part.get_content_maintype() == "text":
             add_plain(assembly, _body(part))
+    assembly.elements[body:] = recognised(assembly.elements[body:], assembly.text)
     add_names(assembly, attachments)
     return assembly.document(
         title=best_title((_header(message, "Subject"),)), kind=Format.EMAIL.value, attachments=attachments.taken
@@ -116,10 +119,10 @@ def _parts(message: Message) -> Iterator[Message]:
 
 
 def add_plain(assembly: Assembly, text: str) -> None:
-    """A plain body by paragraphs; those that are quoted whole are quotes."""
+    """A plain body by paragraphs, quoted lines apart from others."""
     for start, end in paragraphs(text):
-        piece = text[start:end]
-        assembly.block(ElementKind.QUOTE if _QUOTED.match(piece) else ElementKind.PARAGRAPH, piece)
+        for piece in own_lines(text[start:end]):
+            assembly.block(ElementKind.QUOTE if _QUOTED.match(piece) else ElementKind.PARAGRAPH, piece)
 
 
 def _content(part: Message) -> bytes:

@@ -21,6 +21,7 @@ from ingestor.parsing.attachments import Attachments
 from ingestor.parsing.formats import Format
 from ingestor.parsing.html import add_html
 from ingestor.parsing.mail import add_names, add_plain, header_words, message_name
+from ingestor.parsing.mail_parts import recognised
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
 
@@ -53,6 +54,7 @@ def parse_msg(request: ParseRequest) -> Document:
         add_html(assembly, markup)
     if len(assembly.elements) == before:
         add_plain(assembly, _plain(message))
+    assembly.elements[before:] = recognised(assembly.elements[before:], assembly.text)
     attachments = Attachments()
     for attachment in message.attachments:
         _take(attachments, attachment, markup)

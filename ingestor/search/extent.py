@@ -70,6 +70,7 @@ def _joined(group: Sequence[Hit]) -> Hit:
         section=_common([part.section for part in parts]),
         place=first.place,
         chunks=len(parts),
+        joined=tuple(part.chunk_id for part in parts),
         also=(),  # where one part stands elsewhere, all of it need not
     )
 

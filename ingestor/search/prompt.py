@@ -14,7 +14,7 @@ from html import escape
 
 from ingestor.errors import UserError
 from ingestor.wire import SearchHit
-from ingestor.wire_reading import Citation, ContextReply, DocumentReply, FreshnessReply, TraceReply
+from ingestor.wire_reading import AnswerReply, Citation, ContextReply, DocumentReply, FreshnessReply, TraceReply
 
 CONTEXT_TOP = 40
 """Hits that a context is made of where nobody says how many: more than any usual budget holds."""
@@ -115,6 +115,27 @@ def trace_text(reply: TraceReply) -> str:
         ("document_id", reply.document_id),
     ]
     return _READ + _element("passage", facts, reply.text)
+
+
+def answer_text(reply: AnswerReply) -> str:
+    """What became of each passage of an answer."""
+    return _READ + "".join(
+        _element(
+            "passage",
+            [
+                ("standing", one.standing),
+                ("title", one.title),
+                ("shown_revision", str(one.revision)),
+                ("present_revision", "" if one.now is None else str(one.now)),
+                ("source", one.source),
+                ("url", one.url or one.uri),
+                ("document_id", one.document_id),
+                ("chunk_id", one.chunk_id),
+            ],
+            "",
+        )
+        for one in reply.passages
+    )
 
 
 def sources_text(reply: FreshnessReply, now: float) -> str:

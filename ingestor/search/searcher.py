@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ingestor.errors import IndexFailure, UserError
-from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId
+from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, SearchMode, UnitId, is_whole
 from ingestor.pooling import own_units
 from ingestor.ports import Embedder, Reranker, SearchLedger, VectorStore
 from ingestor.search.citations import cite
-from ingestor.search.exact import EXACT_LIMIT, ExactScan, unit_vectors
+from ingestor.search.exact import EXACT_LIMIT, PAST_LIMIT, ExactScan, nearest_of_all, unit_vectors
 from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
 from ingestor.search.reranking import reranked
 from ingestor.search.scoring import (
@@ -43,6 +43,11 @@ CONTEXT_LIMIT = 10
 
 _PLACES = 10
 """Other places of a text that are listed with a hit."""
+
+_SHOWN_WHOLE = (
+    'The model embeds passages whole (vectors = "whole") and does not tell which sentence of one is nearest; they are'
+    " shown whole."
+)
 
 _EVERYTHING = Filters()
 
@@ -76,17 +81,33 @@ class Searcher:
         unit_texts: Callable[[Sequence[UnitId]], Sequence[str]],
         ranking: Ranking | None = None,
         reranker: Reranker | None = None,
+        past: bool = False,
+        beside: Executor | None = None,
     ) -> None:
         """``lens`` is asked at the start of each search, and gives what serves then. ``unit_texts`` is asked for the
         units of hits only, that is of what the reader may see; it raises ``KeyError`` for one that is gone.
-        ``reranker`` reads the best hits again."""
+        ``reranker`` reads the best hits again. ``past``: the ledger shows an earlier moment. ``beside``: threads that
+        look for words meanwhile; its own where none are given."""
         self._ledger = ledger
         self._lens = lens
         self._unit_texts = unit_texts
         self._ranking = ranking or Ranking()
         self._reranker = reranker
         self._exact = ExactScan()
-        self._beside = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="search")
+        self._past = past
+        self._beside = beside or ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="search")
+
+    def of_past(self, ledger: SearchLedger) -> Searcher:
+        """The same over what ``ledger`` knew at an earlier time. No index has that, so that all of it is compared."""
+        return Searcher(
+            ledger=ledger,
+            lens=self._lens,
+            unit_texts=self._unit_texts,
+            ranking=self._ranking,
+            reranker=self._reranker,
+            past=True,
+            beside=self._beside,
+        )
 
     def search(
         self,
@@ -150,17 +171,25 @@ class Searcher:
         if mode is SearchMode.KEYWORD:
             scores, worded = self._worded(query, reader, filters)
             return self._found(scores, top, worded, reader, "", merge=merge, context=context)
-        # By words and by meaning at once: each waits half of its time for SQLite or the model.
+        # By words and by meaning at once: each waits half of its time for SQLite or the model. By words for a search by
+        # meaning too, whose order they have no part in: one sentence of a chunk may be near to the question where the
+        # whole is not, and is then not among the nearest chunks. Of the past all chunks are compared.
         hybrid = mode is SearchMode.HYBRID
-        wording = self._beside.submit(self._worded, query, reader, filters) if hybrid else None
+        by_word = hybrid or not self._past
+        wording = self._beside.submit(self._worded, query, reader, filters) if by_word else None
         lens = lens or self._lens()
         vector = lens.embedder.embed_query(query)
-        near, note = self._dense_candidates(lens, vector, top, reader, filters)
+        near, note = (
+            self._all_candidates(lens, vector, reader, filters, mode)
+            if self._past
+            else self._dense_candidates(lens, vector, top, reader, filters)
+        )
         candidates = {candidate.chunk: candidate for candidate in near}
         by_words: Mapping[int, float] = {}
         if wording is not None:
             by_words, worded = wording.result()
-            candidates |= {candidate.chunk: candidate for candidate in worded if candidate.chunk not in candidates}
+            named = self._embedded(lens, [one for one in worded if one.chunk not in candidates])
+            candidates |= {candidate.chunk: candidate for candidate in named}
         ranking = self._ranking
         weighted = hybrid and ranking.fusion is Fusion.WEIGHTED
         holding = self._beside.submit(self._ledger.held, query, list(candidates)) if weighted else None
@@ -171,6 +200,8 @@ class Searcher:
         elif hybrid:
             scores = fused_scores(candidates, scores, by_words, ranking.keyword_weight)
         if passage is not None:
+            if is_whole(lens.vectors.model):
+                note = f"{note} {_SHOWN_WHOLE}".strip()
             nearness = unit_scores(vector, list(candidates.values()), *units)
             parts = grown(scores, candidates.values(), nearness, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
@@ -190,7 +221,7 @@ class Searcher:
         note = ""
         try:
             nearest = lens.nearest(vector, CANDIDATES)
-            near = self._ledger.candidates(nearest, reader, filters)
+            near = self._embedded(lens, self._ledger.candidates(nearest, reader, filters))
         except IndexFailure as failure:
             near, note = (
                 (),
@@ -201,7 +232,7 @@ class Searcher:
             if len(exact) > EXACT_LIMIT:
                 exact = exact[:EXACT_LIMIT]
                 note = f"{note} Only {EXACT_LIMIT:,} of the passages were compared by meaning.".strip()
-            exact = self._exact.nearest(vector, exact, lens.vectors, CANDIDATES)
+            exact = self._exact.nearest(vector, self._embedded(lens, exact), lens.vectors, CANDIDATES)
             # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
             near = list({found.chunk: found for found in (*near, *exact)}.values())
         elif len(nearest) < CANDIDATES:
@@ -209,8 +240,31 @@ class Searcher:
             # loses some. To compare all of few costs nothing.
             few = self._ledger.all_candidates(reader, filters, FEW + 1)
             if len(near) < len(few) <= FEW:
-                near = self._exact.nearest(vector, few, lens.vectors, CANDIDATES)
+                near = self._exact.nearest(vector, self._embedded(lens, few), lens.vectors, CANDIDATES)
         return near, note
+
+    def _embedded(self, lens: Lens, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
+        """With the units that their vectors are made of, for the model that is searched by."""
+        if not is_whole(lens.vectors.model):
+            return candidates
+        units = self._ledger.text_units(candidate.text_hash for candidate in candidates)
+        return [
+            replace(one, units=((units[one.text_hash], 1),) if one.text_hash in units else ()) for one in candidates
+        ]
+
+    def _all_candidates(
+        self, lens: Lens, vector: NDArray[np.float32], reader: Reader, filters: Filters, mode: SearchMode
+    ) -> tuple[Sequence[Candidate], str]:
+        """The nearest of everything; where that is too much, only what the words of the query name is compared."""
+        everything = self._ledger.all_candidates(reader, filters, PAST_LIMIT + 1)
+        if len(everything) > PAST_LIMIT:
+            too_many = f"More than {PAST_LIMIT:,} passages stood then, too many to be compared by meaning"
+            if mode is SearchMode.DENSE:
+                raise UserError(f"{too_many}.", hint="Name a source or a folder, or search by words: --mode keyword.")
+            return (), f"{too_many}: only those that hold words of the question were. Name a source or a folder."
+        near, compared = nearest_of_all(vector, self._embedded(lens, everything), lens.vectors, CANDIDATES)
+        lacking = len(everything) - compared
+        return near, f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
 
     def _found(
         self,

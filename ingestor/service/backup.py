@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingestor import wire
+from ingestor import wire, wire_service
 from ingestor.errors import LedgerError, UserError
 from ingestor.faultpoint import reached
 from ingestor.ledger.copying import Copy
@@ -35,8 +35,8 @@ class NoRoom(LedgerError):
 
 
 def backup(
-    ledger: Ledger, request: wire.BackupRequest, progress: Report, stopping: Callable[[], bool] = lambda: False
-) -> wire.BackupReply:
+    ledger: Ledger, request: wire_service.BackupRequest, progress: Report, stopping: Callable[[], bool] = lambda: False
+) -> wire_service.BackupReply:
     """Write ``request.path``: whole under its name or not there at all; readable by this user alone.
 
     Needs twice the room of the files while it works, where the backup goes. Raises ``UserError`` where a file stands
@@ -44,7 +44,7 @@ def backup(
     began, target, steps = time.monotonic(), Path(request.path), _Steps(progress, stopping)
     _check(target, overwrite=request.overwrite)
     manifest = _write(target, lambda copies: ledger.copy(copies, steps.copied), steps, overwrite=request.overwrite)
-    return wire.BackupReply(
+    return wire_service.BackupReply(
         path=str(target),
         bytes=target.stat().st_size,
         files=tuple(file.name for file in manifest.files),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.base import WHOLE, Source, Upserted
@@ -21,6 +21,8 @@ from ingestor.ledger.sources import SourceRow
 from ingestor.model import RunCounts, SourceState, Tally, Trigger
 from ingestor.ports import Cutter, Parser, VectorStore
 from ingestor.search.searcher import Searcher
+from ingestor.service import spans
+from ingestor.service.answers import AnswerLog
 from ingestor.service.caches import Caches
 from ingestor.service.configured import Wanted
 from ingestor.service.jobs import Job, job_state
@@ -58,6 +60,7 @@ class Parts:
     index: GenerationManager
     models: ModelRegistry
     searcher: Searcher
+    answers: AnswerLog
     make_source: Callable[[SourceRow], Source]
     caches: Caches
     wanted: Wanted
@@ -134,6 +137,7 @@ class Service:
         self.parts.parser.close()
         quiet &= self.parts.pump.join(max(0.1, deadline - time.monotonic()))
         self.parts.index.close()
+        self.parts.answers.close(1.0)
         for runner in self._runners.values():
             runner.source.close()
         with contextlib.suppress(LedgerError):
@@ -191,6 +195,11 @@ class Service:
                 row = next(row for row in self.ledger.sources.all() if row.name == name)
                 self._runners[name] = self._start(row)
             return self._runners[name]
+
+    def progress(self) -> Mapping[str, tuple[str, Tally]]:
+        """Stage and counts of the present or the last run, by source."""
+        with self._lock:
+            return {name: runner.progress() for name, runner in self._runners.items()}
 
     def look_again(self, name: str) -> None:
         """Look at the source as if its time had come; nobody waits for it."""
@@ -262,12 +271,21 @@ class Service:
 
     def _start(self, row: SourceRow) -> Runner:
         source = self.parts.make_source(row)
-
-        def make_engine(pulse: RunnerPulse) -> SyncEngine:
-            return SyncEngine(
+        seams = spans.around(
+            spans.Seams(
                 source=Outside(source, self.life, f"source-{source.name}"),
                 ledger=self.ledger.sync,
                 parser=CountedParser(self.parts.parser, self.parts.meter, source.name),
+                runs=CountedRuns(self.ledger.runs, self.ledger.usage, self.parts.meter),
+                discard=self.ledger.runs.discard_run,
+            )
+        )
+
+        def make_engine(pulse: RunnerPulse) -> SyncEngine:
+            return SyncEngine(
+                source=seams.source,
+                ledger=seams.ledger,
+                parser=seams.parser,
                 cutter=self.parts.cutter(source.name),
                 pulse=pulse,
             )
@@ -275,8 +293,8 @@ class Service:
         runner = Runner(
             source=source,
             make_engine=make_engine,
-            runs=CountedRuns(self.ledger.runs, self.ledger.usage, self.parts.meter),
-            discard=self.ledger.runs.discard_run,
+            runs=seams.runs,
+            discard=seams.discard,
             pump=self.parts.pump,
             stop=self.stop,
             has_room=self.ledger.has_room,

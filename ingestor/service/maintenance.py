@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from connectors.errors import ConnectorError
-from ingestor import log, wire
+from ingestor import log, wire, wire_service
 from ingestor.errors import IngestorError, LedgerError, ParseReason
 from ingestor.service import quarantine
 from ingestor.service.backup import backup, require_room
@@ -156,7 +156,8 @@ class Maintenance:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         require_room(self._service.ledger.folder, folder)
         path = folder / time.strftime(_BACKUP_NAME, time.gmtime())
-        made = backup(self._service.ledger, wire.BackupRequest(path=str(path)), _unseen, self._service.stop.is_set)
+        request = wire_service.BackupRequest(path=str(path))
+        made = backup(self._service.ledger, request, _unseen, self._service.stop.is_set)
         for old in sorted(folder.glob(_BACKUP_GLOB))[: -self._plan.backup_keep]:
             old.unlink(missing_ok=True)
         return JobOutcome.OK, f"{made.path}, {made.bytes / 1024**2:,.0f} MiB."

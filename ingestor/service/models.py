@@ -8,7 +8,7 @@ from collections.abc import Callable
 from ingestor.embedding.worker import EmbedStep
 from ingestor.errors import EmbedderError
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Generation, ModelId
+from ingestor.model import Generation, ModelId, is_whole
 from ingestor.ports import Embedder, VectorStore
 
 DEFAULT_KEEP_S = 7 * 86_400.0
@@ -18,8 +18,8 @@ DEFAULT_KEEP_S = 7 * 86_400.0
 class ModelRegistry:
     """Implements ``index.models.Models``. Called from several threads at once."""
 
-    def __init__(self, ledger: Ledger, configured: Embedder, load: Callable[[str], Embedder]) -> None:
-        """``load`` makes an embedder of a name without loading its model."""
+    def __init__(self, ledger: Ledger, configured: Embedder, load: Callable[[str, bool], Embedder]) -> None:
+        """``load`` makes an embedder of a name, of one that embeds passages whole or not, without loading its model."""
         self._ledger = ledger
         self._first = configured.model
         self._load = load
@@ -54,7 +54,7 @@ class ModelRegistry:
         with self._lock:
             if model not in self._embedders:
                 name = self._ledger.models.names().get(model, "")
-                embedder = self._load(name)
+                embedder = self._load(name, is_whole(model))
                 if embedder.model != model:
                     raise EmbedderError(
                         f"The files of the model {name} have changed since the corpus was embedded with it.",
@@ -63,9 +63,9 @@ class ModelRegistry:
                 self._embedders[model] = embedder
             return self._embedders[model]
 
-    def offer(self, name: str) -> Embedder:
+    def offer(self, name: str, *, whole: bool) -> Embedder:
         """An embedder of a name that may be new. Raises ``EmbedderError``."""
-        embedder = self._load(name)
+        embedder = self._load(name, whole)
         with self._lock:
             return self._embedders.setdefault(embedder.model, embedder)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
@@ -124,6 +124,11 @@ class ServiceOperations:
             report = self._wait(runner.request(Trigger.SYNC, approve=plan, watch=watch))
         return wire.RunsReply(runs=(run_reply(report),), index_note=self._index_note())
 
+    def under_way(self, sources: Sequence[str]) -> Mapping[str, wire.Progress]:
+        """How far the present or the last run of these sources is, as far as there was one."""
+        known = self._service.progress()
+        return {name: _told(name, *known[name], self._service) for name in sources if name in known}
+
     # -- quarantine --------------------------------------------------------------------------------------
 
     def quarantine_retry(self, request: wire.QuarantineRequest, progress: Report, /) -> wire.RunsReply:
@@ -159,7 +164,7 @@ class ServiceOperations:
         with self._long():
             return roll_back(self._service)
 
-    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply:
+    def backup(self, request: wire_service.BackupRequest, progress: Report, /) -> wire_service.BackupReply:
         with self._long(), self._backing_up:  # two to one place would take each other's scratch
             return backup(self._ledger, request, progress, self._service.stop.is_set)
 
@@ -323,21 +328,23 @@ def _watch(source: str, progress: Report, service: Service) -> Callable[[str, Ta
         if now - last < 0.1:
             return
         last = now
-        to_embed, to_index = service.parts.pump.backlog()
-        progress(
-            wire.Progress(
-                source=source,
-                stage=stage,
-                expected=tally.expected,
-                documents=tally.added + tally.updated + tally.moved,
-                unchanged=tally.unchanged,
-                failed=tally.failed,
-                chunks=tally.chunks.chunks_added,
-                to_embed=to_embed,
-                to_index=to_index,
-                bytes_read=tally.bytes_read,
-                current=tally.current,
-            )
-        )
+        progress(_told(source, stage, tally, service))
 
     return seen
+
+
+def _told(source: str, stage: str, tally: Tally, service: Service) -> wire.Progress:
+    to_embed, to_index = service.parts.pump.backlog()
+    return wire.Progress(
+        source=source,
+        stage=stage,
+        expected=tally.expected,
+        documents=tally.added + tally.updated + tally.moved,
+        unchanged=tally.unchanged,
+        failed=tally.failed,
+        chunks=tally.chunks.chunks_added,
+        to_embed=to_embed,
+        to_index=to_index,
+        bytes_read=tally.bytes_read,
+        current=tally.current,
+    )

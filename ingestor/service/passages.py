@@ -48,6 +48,28 @@ def document(ledger: Ledger, document_id: str, first: int, count: int, reader: R
     )
 
 
+def shelf(ledger: Ledger | None, source: str, after: str, count: int, reader: Reader) -> wire_reading.ShelfReply:
+    """Of a source that is not there, or shows this reader nothing: no documents."""
+    rows = ledger.search.shelf(source, after, count + 1, reader) if ledger is not None else ()
+    return wire_reading.ShelfReply(
+        source=source,
+        more=len(rows) > count,
+        documents=tuple(
+            wire_reading.Shelved(
+                document_id=row.document_id,
+                path=row.item_id,
+                title=row.title,
+                url=row.url,
+                kind=row.kind,
+                revision=row.revision,
+                chunks=row.chunks,
+                changed_at=row.changed_at,
+            )
+            for row in rows[:count]
+        ),
+    )
+
+
 def fresh(ledger: Ledger, reader: Reader) -> tuple[wire_reading.Freshness, ...]:
     seen = set(ledger.search.sources(reader))
     return tuple(_fresh(ledger, row.name, row.kind) for row in ledger.sources.all() if row.name in seen)

@@ -19,6 +19,7 @@ from ingestor.errors import EmbedderError, IndexFailure, LedgerError, VectorsMis
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.index import IndexStates
 from ingestor.model import Generation, ModelId
+from ingestor.service import spans
 from ingestor.service.life import Life
 from ingestor.service.meter import BUSY_SECONDS, CPU_SECONDS, INDEX_WRITES, UNITS, Meter
 from ingestor.space import NoSpace
@@ -209,13 +210,14 @@ class Pump:
             self._life.turns("embed", outside=True)
         try:
             stopping = self._life.asking("embed", self._stop.is_set)
-            began = time.thread_time() + of_native_threads()
+            began, started = time.thread_time() + of_native_threads(), spans.now()
             outcome = step.step(generation.generation_id, _EMBED_CHUNKS, stopping)
             if outcome.ready or outcome.embedded:
                 took = time.thread_time() + of_native_threads() - began
                 self._meter.share(CPU_SECONDS, took, outcome.embedded_by_source or outcome.reused_by_source, "embed")
                 for how, units in (("embedded", outcome.embedded_by_source), ("reused", outcome.reused_by_source)):
                     self._meter.share(UNITS, sum(units.values()), units, how)
+                spans.record("embed", started, model=generation.model, units=outcome.embedded, chunks=outcome.ready)
             return outcome
         finally:
             if not loaded:
@@ -226,7 +228,7 @@ class Pump:
         return self._beside.get(model, "")
 
     def _index_once(self) -> bool:
-        before, began = self._generations(), time.thread_time() + self._index.cpu_s()
+        before, began, started = self._generations(), time.thread_time() + self._index.cpu_s(), spans.now()
         try:
             outcome = self._index.step(_INDEX_ROWS, self._life.asking("index", self._stop.is_set))
         except VectorsMissing:
@@ -242,6 +244,7 @@ class Pump:
             took = time.thread_time() + self._index.cpu_s() - began
             self._meter.share(CPU_SECONDS, took, outcome.sources, "index")
             self._meter.share(INDEX_WRITES, outcome.writes, outcome.sources)
+            spans.record("write", started, rows=outcome.writes)
         return outcome.writes > 0
 
     def _note(

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from connectors.base import ItemId, ItemRef, Source
-from connectors.errors import ConnectorError, ItemUnreadable
+from connectors.base import ItemId, Source
 from ingestor import wire, wire_reading
 from ingestor.errors import LedgerError, UnknownId
+from ingestor.evaluation.generate import Generated
 from ingestor.ledger.ledger import Ledger
-from ingestor.ledger.runs import ItemFacts
 from ingestor.ledger.sources import SourceRow
-from ingestor.model import Generation, GenerationState, ModelId
+from ingestor.model import Generation, GenerationState, ModelId, vectors_of
 from ingestor.parsing.sandbox_filter import trouble
+from ingestor.service.activity import activity
+from ingestor.service.generating import generated
 from ingestor.service.jobs import Job, JobState, job_states
-from ingestor.service.passages import document, fresh, passage
+from ingestor.service.passages import document, fresh, passage, shelf
 from ingestor.service.quarantine import found, listed, not_set_aside
 from ingestor.service.replies import run_reply, source_reply
-from ingestor.service.tracing import history, no_such_chunk, no_such_document, reader_of, traced
+from ingestor.service.tracing import (
+    answered,
+    history,
+    no_such_answer,
+    no_such_chunk,
+    no_such_document,
+    reader_of,
+    traced,
+)
+from ingestor.service.why import why
 from ingestor.space import free, is_full, sentence, sizes
 from ingestor.sync.lag import percentiles
 
@@ -77,6 +88,7 @@ class LedgerReading:
             facts = [
                 wire.ModelFacts(
                     name=name,
+                    vectors=vectors_of(model),
                     model=model,
                     state=state,
                     configured=model == configured,
@@ -99,6 +111,14 @@ class LedgerReading:
     def source_list(self) -> wire.SourcesReply:
         with self._ledger() as ledger:
             return wire.SourcesReply(sources=tuple(source_reply(row) for row in self._rows(ledger)))
+
+    def source(self, name: str) -> SourceRow:
+        """Configured or registered. Raises ``UnknownId``."""
+        with self._ledger() as ledger:
+            found = next((row for row in self._rows(ledger) if row.name == name), None)
+        if found is None:
+            raise UnknownId(f"There is no source named {name!r}.", hint="`ingestor source list` shows them.")
+        return found
 
     def cost(self, source: str | None) -> wire_reading.CostReply:
         with self._ledger() as ledger:
@@ -148,6 +168,18 @@ class LedgerReading:
                 raise no_such_chunk(chunk_id)
             return traced(ledger, chunk_id, reader_of(principals))
 
+    def answer(self, answer_id: str, principals: Sequence[str] | None) -> wire_reading.AnswerReply:
+        with self._ledger() as ledger:
+            if ledger is None:
+                raise no_such_answer(answer_id)
+            return answered(ledger, answer_id, reader_of(principals))
+
+    def generate(
+        self, count: int, seed: int, sources: Sequence[str], principals: Sequence[str] | None
+    ) -> Sequence[Generated]:
+        with self._ledger() as ledger:
+            return () if ledger is None else generated(ledger, count, seed, sources, reader_of(principals))
+
     def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply:
         with self._ledger() as ledger:
             if ledger is None:
@@ -173,6 +205,14 @@ class LedgerReading:
         with self._ledger() as ledger:
             return wire_reading.FreshnessReply(sources=() if ledger is None else fresh(ledger, reader_of(principals)))
 
+    def shelf(self, source: str, after: str, count: int, principals: Sequence[str] | None) -> wire_reading.ShelfReply:
+        with self._ledger() as ledger:
+            return shelf(ledger, source, after, count, reader_of(principals))
+
+    def activity(self, source: str | None) -> wire_reading.ActivityReply:
+        with self._ledger() as ledger:
+            return activity(ledger.measures if ledger is not None else None, source, time.time())
+
     def why(self, path: str) -> wire_reading.WhyReply:
         with self._ledger() as ledger:
             rows = self._rows(ledger)
@@ -194,7 +234,7 @@ class LedgerReading:
             facts = None
             if ledger is not None and row.name in {r.name for r in ledger.sources.all()}:
                 facts = ledger.runs.item(row.name, item_id)
-            return self._why(row, path, item_id, facts)
+            return why(self._make_source(row), row, path, item_id, facts, served=bool(self._holder))
 
     # -- helpers -----------------------------------------------------------------------------------------
 
@@ -265,72 +305,6 @@ class LedgerReading:
             next_run=state.next_run if self._holder else None,
         )
 
-    def _why(self, row: SourceRow, path: str, item_id: ItemId, facts: ItemFacts | None) -> wire_reading.WhyReply:
-        """The first thing that keeps the file from being found, in the order in which it would be met."""
-        rule, ref, trouble = self._ask_source(row, item_id)
-        reply = wire_reading.WhyReply(path=path, verdict="", source=row.name, included=rule is None, rule=rule)
-        if facts is not None:
-            stale = ref is not None and (ref.version != facts.version or facts.doubtful)
-            reply = reply.model_copy(update={**_facts(facts), "stale": stale})
-        if rule is not None:
-            gone = " Its passages leave with the next run." if facts is not None else ""
-            return _verdict(reply, f"{rule}{gone}")
-        if trouble:
-            return _verdict(reply, trouble, "Check that this user may read it: ingestor doctor")
-        if ref is None:
-            if facts is None:
-                return _verdict(reply, "There is no such file, and none is indexed.")
-            hint = f"Run `ingestor sync {row.name}`."
-            return _verdict(reply, "The file is gone; its passages leave with the next run.", hint)
-        if facts is None:
-            hint = f"Run `ingestor sync {row.name}`, or wait for the service's next scan."
-            return _verdict(reply, "The file is included, but no run has taken it in yet.", hint)
-        if facts.quarantine is not None:
-            reason, message, hint = facts.quarantine
-            how = ", and ignored as a person wished" if facts.ignored else ""
-            return _verdict(reply, f"The file is set aside ({reason}){how}: {message}", hint)
-        if reply.stale:
-            hint = f"Run `ingestor sync {row.name}`, or wait for the service's next scan."
-            return _verdict(reply, "The file has changed since it was taken in.", hint)
-        if facts.pending_embed or facts.pending_index:
-            hint = "" if self._holder else "Run `ingestor sync` to finish the work."
-            return _verdict(reply, "The file is found by its words; search by meaning follows in a moment.", hint)
-        if facts.chunks == 0:
-            return _verdict(reply, "The file was taken in, but holds no text.")
-        return _verdict(reply, f"The file is searchable: {facts.chunks} passage(s).")
-
-    def _ask_source(self, row: SourceRow, item_id: ItemId) -> tuple[str | None, ItemRef | None, str]:
-        """(the rule that excludes it, the item as it is now, what is wrong with asking)."""
-        source = self._make_source(row)
-        try:
-            rule = source.explain(item_id)
-            return rule, source.lookup(item_id) if rule is None else None, ""
-        except ItemUnreadable as error:
-            return None, None, f"The file cannot be read: {error}"
-        except ConnectorError as error:
-            return None, None, str(error)
-        finally:
-            source.close()
-
-
-def _facts(facts: ItemFacts) -> Mapping[str, object]:
-    lag = None
-    state = "pending" if facts.pending_embed + facts.pending_index else "ok" if facts.chunks else "no_text"
-    if facts.searchable_at is not None and facts.edited_at is not None:
-        lag = round(max(0.0, facts.searchable_at - facts.edited_at), 3)
-    return {
-        "document_id": facts.document_id,
-        "revision": facts.revision,
-        "chunks": facts.chunks,
-        "state": "quarantined" if facts.quarantine else state,
-        "quarantine": facts.quarantine[0] if facts.quarantine else None,
-        "pending_embed": facts.pending_embed,
-        "pending_index": facts.pending_index,
-        "committed_at": facts.committed_at,
-        "searchable_at": facts.searchable_at,
-        "lag_s": lag,
-    }
-
 
 def _use(model: ModelId, generations: Sequence[Generation]) -> tuple[str, Generation | None]:
     """The first use of a model in the order of ``_ORDER``, and its generation."""
@@ -339,10 +313,6 @@ def _use(model: ModelId, generations: Sequence[Generation]) -> tuple[str, Genera
             if generation.model == model and generation.state.value == state:
                 return state, generation
     return _ORDER[-1], None
-
-
-def _verdict(reply: wire_reading.WhyReply, verdict: str, hint: str = "") -> wire_reading.WhyReply:
-    return reply.model_copy(update={"verdict": verdict, "hint": hint})
 
 
 def _empty_status(row: SourceRow) -> wire.SourceStatus:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ingestor import wire
+from ingestor import wire, wire_service
 from ingestor.errors import UserError
 from ingestor.faultpoint import reached
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
@@ -25,7 +25,7 @@ _PARTIAL = "restore.partial"
 Report = Callable[[wire.Progress], None]
 
 
-def restore(state: Path, archive: Path, progress: Report, *, location: str) -> wire.RestoreReply:
+def restore(state: Path, archive: Path, progress: Report, *, location: str) -> wire_service.RestoreReply:
     """Make the state folder ``state``, whose lock the caller holds, hold what ``archive`` does.
 
     ``location`` names the store that is to be built. Raises ``UserError`` where a ledger is already, or for what is
@@ -64,7 +64,7 @@ def restore(state: Path, archive: Path, progress: Report, *, location: str) -> w
         raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return wire.RestoreReply(
+    return wire_service.RestoreReply(
         state_dir=str(state), made_at=manifest.made_at, program=manifest.program, sources=sources, documents=documents
     )
 

@@ -109,6 +109,10 @@ class Runner:
         # Without a future: a storm of hints during a long run would pile them up by the million.
         self._put(Request(trigger=Trigger.WATCH, scopes=[scope]))
 
+    def progress(self) -> tuple[str, Tally]:
+        """Stage and counts of the run at hand; between two runs those of the last one."""
+        return self._pulse.stage, self._pulse.tally
+
     def end(self, timeout: float) -> bool:
         """Suspend what runs and end this loop alone. True when it ended."""
         self._leaving.set()
@@ -340,13 +344,14 @@ class RunnerPulse:
         self._runner = runner
         self._yield_after_s: float | None = None
         self._began = 0.0
+        self.stage = ""
         self.tally = Tally()
 
     def began(self, *, yield_after_s: float | None) -> None:
         """A pass begins; a hint may interrupt it after so many seconds, or never."""
         self._yield_after_s = yield_after_s
         self._began = time.monotonic()
-        self.tally = Tally()
+        self.stage, self.tally = "", Tally()
 
     def stopping(self) -> bool:
         if self._runner.stopping():
@@ -356,7 +361,7 @@ class RunnerPulse:
         return time.monotonic() - self._began >= self._yield_after_s
 
     def progress(self, stage: str, tally: Tally) -> None:
-        self.tally = tally
+        self.stage, self.tally = stage, tally
         self._runner.seen(stage, tally)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from ingestor import wire
 from ingestor.errors import UnknownId, UserError
-from ingestor.model import Filters, Reader, SearchMode
+from ingestor.ledger.past import shown
+from ingestor.model import Filters, Hit, Reader, SearchMode
+from ingestor.search.prompt import build
+from ingestor.service import spans
 from ingestor.service.core import Service
 from ingestor.service.passages import hit_reply
 
@@ -15,12 +19,19 @@ _MOST_VALUES = 50
 
 def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
     """Raises ``UserError``."""
-    began = time.perf_counter()
+    began, started = time.perf_counter(), spans.now()
     reader = Reader(principals=None if request.principals is None else frozenset(request.principals))
     filters = _filters(service, request, reader)
     if request.mode != "keyword":
         service.warm()
-    found = service.parts.searcher.search(
+    searcher, told = service.parts.searcher, ""
+    if request.as_of is not None:
+        past, when = service.ledger.past(request.as_of), shown(min(request.as_of, time.time()))
+        searcher = searcher.of_past(past)
+        told = f"As of {when}; what stands there may have been replaced since."
+        if past.blank:
+            told = f"Nothing was known yet at {when}."
+    found = searcher.search(
         request.query,
         mode=SearchMode(request.mode),
         top=request.top,
@@ -30,12 +41,26 @@ def search(service: Service, request: wire.SearchRequest) -> wire.SearchReply:
         passage=request.passage,
         context=request.context,
     )
-    return wire.SearchReply(
+    spans.record("search", started, mode=request.mode, hits=len(found.hits))
+    reply = wire.SearchReply(
         query=request.query,
         took_ms=round((time.perf_counter() - began) * 1000, 1),
         hits=tuple(map(hit_reply, found.hits)),
-        note=found.note,
+        note=f"{told} {found.note}".strip(),
     )
+    if request.kept is None or not service.parts.answers.keeps:
+        return reply
+    seen = _seen(reply, request.kept, found.hits)
+    return reply.model_copy(update={"answer_id": service.parts.answers.note(request.query, reader, seen)})
+
+
+def _seen(reply: wire.SearchReply, kept: wire.Kept, hits: Sequence[Hit]) -> Sequence[Hit]:
+    """What of the hits reaches who asked."""
+    if kept.budget is None:
+        return hits
+    context = build(reply.query, reply.hits, kept.budget, ids=kept.ids)
+    chosen = {(one.chunk_id, one.span) for one in context.citations}
+    return [hit for hit in hits if (hit.chunk_id, hit.span) in chosen]
 
 
 def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> Filters:

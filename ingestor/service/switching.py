@@ -19,7 +19,16 @@ from ingestor.errors import EmbedderError, IndexUnavailable, IngestorError, User
 from ingestor.evaluation.metrics import quality
 from ingestor.evaluation.questions import Question, read_questions
 from ingestor.ledger.ledger import Ledger
-from ingestor.model import Generation, GenerationState, ModelId, ModelSwitch, Reader, SearchMode, SwitchOutcome
+from ingestor.model import (
+    Generation,
+    GenerationState,
+    ModelId,
+    ModelSwitch,
+    Reader,
+    SearchMode,
+    SwitchOutcome,
+    vectors_of,
+)
 from ingestor.search.searcher import Lens, Searcher
 from ingestor.service.lens import Lenses
 from ingestor.service.models import DEFAULT_KEEP_S
@@ -116,12 +125,12 @@ def switch(service: Service, request: wire.ModelSwitchRequest, progress: Report)
     if request.questions is not None:
         read_questions(request.questions, "the evaluation set")
     try:
-        embedder = service.parts.models.offer(request.name)
+        embedder = service.parts.models.offer(request.name, whole=request.vectors == "whole")
     except EmbedderError as error:
         raise UserError(
             error.message, hint="Give a sentence-transformers model, or a folder that holds one."
         ) from error
-    previous = _serving_name(service)
+    serving = service.parts.index.model()
     wish = models.wish()
     if wish is not None and wish.model != embedder.model:
         raise UserError(
@@ -133,7 +142,7 @@ def switch(service: Service, request: wire.ModelSwitchRequest, progress: Report)
     if not again and not models.begin(
         embedder.model, request.name, keep_s=request.keep_s, questions=request.questions, margin=request.margin
     ):
-        return wire.ModelReply(outcome="unchanged", name=request.name, model=embedder.model, previous=previous)
+        return _reply(service, "unchanged", embedder.model, serving)
     service.parts.pump.kick()
     if not _await(service, embedder.model, progress):
         outcome = "suspended"
@@ -141,13 +150,8 @@ def switch(service: Service, request: wire.ModelSwitchRequest, progress: Report)
         ended = models.latest()
         outcome = ended.outcome.value if ended is not None and ended.outcome is not None else "cancelled"
     report = next((switch.report for switch in [models.latest()] if switch is not None), "")
-    return wire.ModelReply(
-        outcome=outcome,
-        name=request.name,
-        model=embedder.model,
-        previous=previous,
-        evaluation=wire.Evaluation.model_validate_json(report) if report else None,
-        duration_s=round(time.monotonic() - began, 3),
+    return _reply(service, outcome, embedder.model, serving, began).model_copy(
+        update={"evaluation": wire.Evaluation.model_validate_json(report) if report else None}
     )
 
 
@@ -155,12 +159,12 @@ def roll_back(service: Service) -> wire.ModelReply:
     """Give up the switch that is under way, or else take back the one before. Raises ``UserError`` where nothing
     is kept."""
     began, models, index = time.monotonic(), service.ledger.models, service.parts.index
-    wish, previous = models.wish(), _serving_name(service)
+    wish, serving = models.wish(), index.model()
     if wish is not None:
         models.end(wish.model, SwitchOutcome.CANCELLED)
         index.expire()
         service.parts.pump.kick()
-        return wire.ModelReply(outcome="cancelled", name=wish.name, model=wish.model, previous=previous)
+        return _reply(service, "cancelled", wish.model, serving)
     model = index.roll_back(keep_until=time.time() + DEFAULT_KEEP_S)
     if model is None:
         raise UserError(
@@ -168,13 +172,7 @@ def roll_back(service: Service) -> wire.ModelReply:
             hint="`ingestor model list` shows what there is; `ingestor model switch NAME` embeds with another one.",
         )
     service.parts.pump.kick()
-    return wire.ModelReply(
-        outcome="done",
-        name=models.names().get(model, model),
-        model=model,
-        previous=previous,
-        duration_s=round(time.monotonic() - began, 3),
-    )
+    return _reply(service, "done", model, serving, began)
 
 
 def retire(service: Service) -> None:
@@ -215,6 +213,17 @@ def _backlog(service: Service, model: ModelId) -> tuple[int, int]:
     return service.ledger.index.backlog(building[-1]) if building else (0, 0)
 
 
-def _serving_name(service: Service) -> str:
-    model = service.parts.index.model()
-    return service.ledger.models.names().get(model, model)
+def _reply(
+    service: Service, outcome: str, model: ModelId, previous: ModelId, began: float | None = None
+) -> wire.ModelReply:
+    """``began``: when the work did, on the monotonic clock."""
+    names = service.ledger.models.names()
+    return wire.ModelReply(
+        outcome=outcome,
+        name=names.get(model, model),
+        model=model,
+        vectors=vectors_of(model),
+        previous=names.get(previous, previous),
+        previous_vectors=vectors_of(previous),
+        duration_s=round(time.monotonic() - began, 3) if began is not None else 0.0,
+    )

@@ -11,7 +11,7 @@ from ingestor.errors import UnknownId
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.packing import item_uri, shown_title
 from ingestor.ledger.traces import Cutting, DocumentPast
-from ingestor.model import GenerationState, Reader
+from ingestor.model import GenerationState, Reader, Standing
 from ingestor.search.citations import cite
 
 Place = Callable[[str], tuple[str, ItemId] | None]
@@ -53,6 +53,36 @@ def traced(ledger: Ledger, chunk_id: str, reader: Reader) -> wire_reading.TraceR
     )
 
 
+def answered(ledger: Ledger, answer_id: str, reader: Reader) -> wire_reading.AnswerReply:
+    """What became of the passages of an answer. One of somebody else and none are the same answer (R7)."""
+    found = ledger.answers.find(answer_id, reader)
+    if found is None:
+        raise no_such_answer(answer_id)
+    answer, passages = found
+    owner = reader.principals is None
+    return wire_reading.AnswerReply(
+        answer_id=answer.answer_id,
+        at=answer.at,
+        current=all(one.standing is Standing.CURRENT for one in passages),
+        passages=tuple(
+            wire_reading.AnswerPassage(
+                chunk_id=one.shown.chunk_id,
+                document_id=one.shown.document_id,
+                revision=one.shown.revision,
+                standing=one.standing.value,
+                now=one.revision,
+                source=one.source,
+                title=one.title,
+                uri=one.uri,
+                url=one.url,
+            )
+            for one in passages
+        ),
+        asked_as="" if not owner else "the owner" if answer.reader is None else ", ".join(sorted(answer.reader)),
+        question=(answer.question or "") if owner else "",
+    )
+
+
 def history(ledger: Ledger, target: str, path: str, place: Place, reader: Reader) -> wire_reading.HistoryReply:
     """What happened to the document that ``target`` means: its id, its uri, else ``path``, the same word as an
     absolute path."""
@@ -80,6 +110,13 @@ def no_such_chunk(chunk_id: str) -> UnknownId:
     return UnknownId(
         f"There is no passage {chunk_id}.",
         hint="Its id is the chunk_id of a search with --json. What was replaced is kept for 30 days.",
+    )
+
+
+def no_such_answer(answer_id: str) -> UnknownId:
+    return UnknownId(
+        f"There is no answer {answer_id}.",
+        hint="Answers are kept where answers.keep says so, for answers.days, and a moment after they were given.",
     )
 
 

@@ -16,7 +16,7 @@ from ingestor import log, wire
 from ingestor.errors import IngestorError
 from ingestor.index.health import IndexState
 from ingestor.index.probe import Damage, ProbeReport
-from ingestor.model import GenerationState, ModelId, Trigger, UnitId
+from ingestor.model import GenerationState, ModelId, Trigger, UnitId, is_whole
 from ingestor.service.core import Service
 from ingestor.service.runner import PATIENCE_S
 
@@ -148,7 +148,8 @@ class _Looking:
         ledger, used = self._service.ledger, dict[ModelId, set[UnitId]]()
         for generation in ledger.index.generations():
             if generation.state is not GenerationState.CONDEMNED:
-                ids = ledger.upkeep.settled_unit_ids(generation.generation_id)
+                settled = ledger.upkeep.settled_texts if is_whole(generation.model) else ledger.upkeep.settled_unit_ids
+                ids = settled(generation.generation_id)
                 used.setdefault(generation.model, set()).update(ids)
         found = []
         for model, ids in used.items():

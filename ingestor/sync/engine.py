@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from connectors.base import WHOLE, ItemId, ItemRef, Scope, Source
+from connectors.base import NOBODY, WHOLE, ItemId, ItemRef, Scope, Source
 from connectors.errors import ItemUnreadable, ListingIncomplete, SourceUnavailable
 from ingestor.faultpoint import reached
 from ingestor.model import (
@@ -143,7 +143,7 @@ class SyncEngine:
             )
         tally.unchanged += difference.unchanged
         self._regrant(run, difference, listing, memory)
-        gone = self._gone(proof, difference, listing)
+        gone = self._gone(run, proof, difference, listing)
         identified = self._identify(run, gone, difference, listing, proof.root, tally)
         work = self._work(difference, identified)
         tally.expected = tally.unchanged + len(work)
@@ -234,7 +234,7 @@ class SyncEngine:
         ops += [Rebind(doc=item.doc, ref=ref) for item, ref in listed if item.place != ref.grant.place]
         self._apply(run, ops)
 
-    def _gone(self, proof: Proof, difference: Difference, listing: Listing) -> tuple[KnownItem, ...]:
+    def _gone(self, run: RunId, proof: Proof, difference: Difference, listing: Listing) -> tuple[KnownItem, ...]:
         """Both licences of R5: proven by the listing, or journalled and confirmed by a look-up. A listing that does
         not trust itself gives the first only together with the second."""
         missing = {item.item_id: item for item in difference.missing}
@@ -245,24 +245,32 @@ class SyncEngine:
         doubted = any(mark.confirm for mark in listing.checkpoints)
         if doubted:
             reported = list({item.item_id: item for item in (*proof.provable, *reported)}.values())
-        confirmed = self._absent(reported, listing, proof.root)
+        confirmed = self._absent(run, reported, listing, proof.root, doubted=doubted)
         proven = () if doubted else proof.provable
         return tuple({item.item_id: item for item in (*proven, *confirmed)}.values())
 
-    def _absent(self, items: Sequence[KnownItem], listing: Listing, root: Root) -> tuple[KnownItem, ...]:
-        """Those whose place a point look-up finds empty, on a root that holds before and after (R5)."""
+    def _absent(
+        self, run: RunId, items: Sequence[KnownItem], listing: Listing, root: Root, *, doubted: bool = False
+    ) -> tuple[KnownItem, ...]:
+        """Those whose place a point look-up finds empty, on a root that holds before and after (R5). What the source
+        does not let us read any more is shown to nobody (R7). Of a listing that lacks what is there nothing else that
+        it says of changes is believed either (R4)."""
         looked_up: dict[ItemId, ItemRef | None] = {}
         for item in items:
             if self._pulse.stopping():
                 raise Suspended
             try:
                 looked_up[item.item_id] = self._source.lookup(item.item_id)
-            except ItemUnreadable:
-                listing.untold = True
-                continue  # it exists, or that cannot be told: never a delete
+            except ItemUnreadable as error:  # it exists, or that cannot be told: never a delete
+                if not error.hides:
+                    listing.untold = True
+                elif item.place != NOBODY.place:
+                    self._apply(run, [Rebind(doc=item.doc, ref=_hidden(item))])
         if looked_up and self._source.identity() != listing.identity_after:
             listing.untold = True  # another place answered, perhaps
             return ()
+        if doubted and any(ref is not None for ref in looked_up.values()):
+            listing.untold = True
         return confirm(items, looked_up, root=root)
 
     def _identify(
@@ -283,7 +291,7 @@ class SyncEngine:
         by_file = match_by_file(
             [item for item in gone if item.item_id not in left], [ref for ref in fresh if ref.item_id not in taken]
         )
-        elsewhere = match_by_file(self._elsewhere(by_file.fresh, difference, listing, root), by_file.fresh)
+        elsewhere = match_by_file(self._elsewhere(run, by_file.fresh, difference, listing, root), by_file.fresh)
         unread = (*journalled, *by_file.matches, *elsewhere.matches)
         self._small_writes(run, unread, tally, metadata=difference.metadata)
 
@@ -297,7 +305,7 @@ class SyncEngine:
         return _Identified(fresh=new, matches=matches, returned=(*returned, *back))
 
     def _elsewhere(
-        self, fresh: Sequence[ItemRef], difference: Difference, listing: Listing, root: Root
+        self, run: RunId, fresh: Sequence[ItemRef], difference: Difference, listing: Listing, root: Root
     ) -> tuple[KnownItem, ...]:
         """Documents outside what was listed whose files stand here now, and no longer there: a listing of a part
         sees one end of a move. This proves a move and no more; nothing is deleted by it (R5)."""
@@ -311,7 +319,7 @@ class SyncEngine:
             for item in self._ledger.of_files(self._source.name, keys)
             if moved_file(item) in files and item.item_id not in listing.listed and item.item_id not in missing
         ]
-        return self._absent(items, listing, root)
+        return self._absent(run, items, listing, root)
 
     def _small_writes(
         self, run: RunId, matches: Sequence[Match], tally: Tally, *, metadata: Sequence[Pair] = ()
@@ -358,6 +366,21 @@ class SyncEngine:
     def _apply(self, run: RunId, ops: Sequence[Op]) -> None:
         for start in range(0, len(ops), _OPS_A_COMMIT):
             self._ledger.apply(self._source.name, run, ops[start : start + _OPS_A_COMMIT])
+
+
+def _hidden(item: KnownItem) -> ItemRef:
+    """The item as it is known, for nobody."""
+    return ItemRef(
+        item_id=item.item_id,
+        name=item.name,
+        version=item.version,
+        size=item.size,
+        file_key=item.file_key,
+        move_key=item.move_key,
+        url=item.url,
+        parent=item.parent,
+        grant=NOBODY,
+    )
 
 
 def _ends(matches: Sequence[Match]) -> tuple[set[ItemId], set[ItemId]]:

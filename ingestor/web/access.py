@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingestor.tokens import Role, Tokens
+from ingestor.tokens import Role, Token, Tokens
+from ingestor.web.sessions import Sessions
 
 SCOPE_KEY = "ingestor.caller"
 """Where a listener puts the caller into the ASGI scope. An application that finds none there fails."""
@@ -41,10 +42,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
-    """``without``: who asks where no token is given; None where one has to be."""
+    """``without``: who asks where no token is given; None where one has to be. ``sessions`` are for the status page
+    alone: a browser sends its cookie whoever makes it ask, so that nothing else goes by it."""
 
     tokens: Tokens
     without: Caller | None
+    sessions: Sessions | None = None
 
     def caller(self, authorization: Sequence[str]) -> Caller:
         """Of the values of the header of that name. Raises ``Refused``."""
@@ -58,5 +61,14 @@ class Access:
         token = self.tokens.find(text.strip())
         if token is None:
             raise Refused
-        principals = None if token.principals is None else frozenset(token.principals)
-        return Caller(key=token.id, principals=principals, role=token.role)
+        return _caller(token)
+
+    def visitor(self, session: str) -> Caller | None:
+        """Who looks at the status page, by the value of his cookie; None where he has to log in first."""
+        token = self.sessions.token(session) if self.sessions is not None and session else None
+        return self.without if token is None else _caller(token)
+
+
+def _caller(token: Token) -> Caller:
+    principals = None if token.principals is None else frozenset(token.principals)
+    return Caller(key=token.id, principals=principals, role=token.role)

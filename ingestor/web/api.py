@@ -35,7 +35,7 @@ class Operations(Protocol):
 
     def model_rollback(self, request: wire.ModelRollbackRequest, /) -> wire.ModelReply: ...
 
-    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply: ...
+    def backup(self, request: wire_service.BackupRequest, progress: Report, /) -> wire_service.BackupReply: ...
 
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply: ...
 
@@ -68,6 +68,8 @@ class Reads(Protocol):
 
     def trace(self, chunk_id: str, principals: Sequence[str] | None) -> wire_reading.TraceReply: ...
 
+    def answer(self, answer_id: str, principals: Sequence[str] | None) -> wire_reading.AnswerReply: ...
+
     def history(self, target: str, path: str, principals: Sequence[str] | None) -> wire_reading.HistoryReply: ...
 
     def document(
@@ -77,6 +79,16 @@ class Reads(Protocol):
     def passage(self, chunk_id: str, context: int, principals: Sequence[str] | None) -> wire.SearchHit: ...
 
     def freshness(self, principals: Sequence[str] | None) -> wire_reading.FreshnessReply: ...
+
+
+class PageReads(Reads, Protocol):
+    """What the status page asks besides."""
+
+    def shelf(
+        self, source: str, after: str, count: int, principals: Sequence[str] | None
+    ) -> wire_reading.ShelfReply: ...
+
+    def activity(self, source: str | None) -> wire_reading.ActivityReply: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,12 +103,17 @@ class Route:
         return method(request, progress) if self.reports else method(request)
 
 
+UnderWay = Callable[[Sequence[str]], Mapping[str, wire.Progress]]
+"""How far the present or the last run of these sources is, as far as there was one."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Api:
     """What a service has besides its operations for those who ask over HTTP."""
 
-    reads: Reads
+    reads: PageReads
     tokens: Tokens
+    under_way: UnderWay = lambda _sources: {}
 
 
 ROUTES: Mapping[str, Route] = {
@@ -107,7 +124,7 @@ ROUTES: Mapping[str, Route] = {
     "rebuild": Route(request=wire.RebuildRequest, reports=True),
     "model_switch": Route(request=wire.ModelSwitchRequest, reports=True),
     "model_rollback": Route(request=wire.ModelRollbackRequest),
-    "backup": Route(request=wire.BackupRequest, reports=True),
+    "backup": Route(request=wire_service.BackupRequest, reports=True),
     "source_add": Route(request=wire.SourceAddRequest),
     "source_remove": Route(request=wire.SourceRemoveRequest),
     "pause": Route(request=wire_service.PauseRequest),

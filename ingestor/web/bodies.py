@@ -18,7 +18,8 @@ Time = Annotated[float, Field(allow_inf_nan=False)]
 class Question(wire.Wire):
     """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, as an
     absolute path or address, or as the ``uri`` of a hit. ``since`` and ``until``: when the content changed, in seconds
-    since the epoch. ``principals`` narrow what the token reads, and never widen it."""
+    since the epoch. ``as_of``: as it was known then, in seconds since the epoch, of what the reader may still see.
+    ``principals`` narrow what the token reads, and never widen it."""
 
     query: Annotated[str, Field(min_length=1, max_length=8_000)]
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
@@ -27,6 +28,7 @@ class Question(wire.Wire):
     kinds: Values = ()
     since: Time | None = None
     until: Time | None = None
+    as_of: Time | None = None
     principals: Annotated[tuple[Text, ...], Field(max_length=100)] | None = None
     passage: Annotated[int, Field(ge=1, le=10_000)] | None = None
 
@@ -35,7 +37,7 @@ class Question(wire.Wire):
         told = {
             name: getattr(self, name) for name in type(self).model_fields if name in wire.SearchRequest.model_fields
         }
-        return wire.SearchRequest(**{**told, "principals": caller.reads_as(self.principals)})
+        return wire.SearchRequest(**{**told, "principals": caller.reads_as(self.principals), "kept": wire.Kept()})
 
 
 class SearchBody(Question):
@@ -54,7 +56,8 @@ class ContextBody(Question):
 
     def request(self, caller: Caller) -> wire.SearchRequest:
         asked = super().request(caller)
-        return asked.model_copy(update={"top": CONTEXT_TOP, "merge": asked.passage is None and merges(self.budget)})
+        merge = asked.passage is None and merges(self.budget)
+        return asked.model_copy(update={"top": CONTEXT_TOP, "merge": merge, "kept": wire.Kept(budget=self.budget)})
 
 
 class Started(wire.Wire):

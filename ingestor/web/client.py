@@ -54,8 +54,8 @@ class RemoteOperations:
     def model_rollback(self, request: wire.ModelRollbackRequest, /) -> wire.ModelReply:
         return self._call("model_rollback", request, wire.ModelReply)
 
-    def backup(self, request: wire.BackupRequest, progress: Report, /) -> wire.BackupReply:
-        return self._call("backup", request, wire.BackupReply, progress)
+    def backup(self, request: wire_service.BackupRequest, progress: Report, /) -> wire_service.BackupReply:
+        return self._call("backup", request, wire_service.BackupReply, progress)
 
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply:
         return self._call("source_add", request, wire.SourceReply)

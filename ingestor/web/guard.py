@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingestor.errors import LedgerError
-from ingestor.web.access import SCOPE_KEY, Access, Refused
+from ingestor.web.access import SCOPE_KEY, Access, Caller, Refused
 from ingestor.web.problems import problem
 
 BODY_LIMIT = 64 * 1024
@@ -23,6 +24,21 @@ _CALLERS = 10_000  # whose rates are remembered; the ones that were silent longe
 _OPEN = frozenset({"/openapi.json"})  # it tells nothing of anybody's documents
 _EVERY_ANSWER = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ingestor"'}
+
+SESSION = "ingestor_session"
+"""The cookie of who is logged in at the status page."""
+
+_PAGE = "/ui/"
+
+
+def is_page(path: str) -> bool:
+    """Whether it belongs to the status page, which stands at ``/`` and below ``/ui/``."""
+    return path == "/" or path.startswith(_PAGE)
+
+
+def cookie(headers: Headers, name: str) -> str:
+    """Its value; empty where the browser sends none."""
+    return cookie_parser("; ".join(headers.getlist("cookie"))).get(name, "")
 
 
 class OwnersGate:
@@ -85,11 +101,15 @@ class PortGate:
         if not self._is_ours(headers.getlist("host")):
             await problem(421, "This server is not known by that name.", hint="See http.hosts.")(scope, receive, send)
             return
-        peer = f"from {(scope.get('client') or ('?',))[0]}"
+        peer, path = f"from {(scope.get('client') or ('?',))[0]}", scope["path"]
+        caller: Caller | None
         try:
-            caller = self._access.caller([] if scope["path"] in _OPEN else headers.getlist("authorization"))
+            if is_page(path):  # by its cookie alone, which counts nowhere else; to nobody it shows how to log in
+                caller = self._access.visitor(cookie(headers, SESSION))
+            else:
+                caller = self._access.caller([] if path in _OPEN else headers.getlist("authorization"))
         except Refused:
-            if scope["path"] not in _OPEN:
+            if path not in _OPEN:
                 refusal = problem(401, "A valid token is needed.", headers=_CHALLENGE)
                 await (self._too_quick(peer) or refusal)(scope, receive, send)
                 return

@@ -119,7 +119,8 @@ def _reading(app: FastAPI, operations: Operations, reads: Reads, turns: Turns) -
 
         def answer() -> wire_reading.ContextReply:
             found = operations.search(body.request(caller))
-            return build(found.query, found.hits, body.budget, note=found.note)
+            made = build(found.query, found.hits, body.budget, note=found.note)
+            return made.model_copy(update={"answer_id": found.answer_id})
 
         return await turns.ask(answer)
 
@@ -147,6 +148,11 @@ def _reading(app: FastAPI, operations: Operations, reads: Reads, turns: Turns) -
     async def trace(chunk_id: Id, caller: Reader) -> wire_reading.TraceReply:
         """Where a cited passage comes from, and whether it still stands there."""
         return await turns.ask(lambda: reads.trace(chunk_id, caller.reads_as()))
+
+    @app.get("/v1/answers/{answer_id}")
+    async def answer(answer_id: Id, caller: Reader) -> wire_reading.AnswerReply:
+        """Which passages of an answer still stand, which were changed, and which are not to be seen any more."""
+        return await turns.ask(lambda: reads.answer(answer_id, caller.reads_as()))
 
     @app.get("/v1/sources")
     async def sources(caller: Reader) -> wire_reading.FreshnessReply:

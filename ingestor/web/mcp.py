@@ -20,7 +20,16 @@ from starlette.routing import BaseRoute
 
 from ingestor import __version__, wire
 from ingestor.moments import moment
-from ingestor.search.prompt import CONTEXT_TOP, SMALLEST_BUDGET, build, document_text, merges, sources_text, trace_text
+from ingestor.search.prompt import (
+    CONTEXT_TOP,
+    SMALLEST_BUDGET,
+    answer_text,
+    build,
+    document_text,
+    merges,
+    sources_text,
+    trace_text,
+)
 from ingestor.web.access import SCOPE_KEY, Caller
 from ingestor.web.api import Reads
 from ingestor.web.failures import describe, outward
@@ -68,6 +77,9 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
         kinds: Annotated[Values, Field(description="Only such documents: pdf, markdown, docx and so on.")] = (),
         since: Annotated[str, Field(description="Only what changed since then: 2026-11-20, or 7d.")] = "",
         until: Annotated[str, Field(description="Only what has not changed after then.")] = "",
+        as_of: Annotated[
+            str, Field(description="As it was known then, and not as it is now: 2026-11-20, 2026-11-20T14:30 or 7d.")
+        ] = "",
         budget: Budget = 3_000,
     ) -> CallToolResult:
         """Find the passages that answer a question, numbered, with their places and when they were changed. The ids
@@ -85,11 +97,16 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
                 kinds=kinds,
                 since=_moment(since),
                 until=_moment(until, end=True),
+                as_of=_moment(as_of, end=True),
+                kept=wire.Kept(budget=budget, ids=True),
             )
             found = search(request)
             context = build(found.query, found.hits, budget, note=found.note, ids=True)
             said = f"{context.text}\n{found.note}\n" if found.note else context.text
-            return _data(said, {"citations": [one.model_dump(mode="json") for one in context.citations]})
+            facts: dict[str, Any] = {"citations": [one.model_dump(mode="json") for one in context.citations]}
+            if found.answer_id:
+                said, facts["answer_id"] = f"{said}\nanswer_id: {found.answer_id}\n", found.answer_id
+            return _data(said, facts)
 
         return _answered(answer, told)
 
@@ -119,6 +136,19 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
         def answer() -> CallToolResult:
             reply = reads.trace(chunk_id, caller(asked).reads_as())
             return _data(trace_text(reply), {"current": reply.current})
+
+        return _answered(answer, told)
+
+    @made.tool(title="Trace an answer", annotations=_READS, structured_output=False)
+    def trace_answer(
+        asked: Asked,
+        answer_id: Annotated[str, Field(max_length=200, description="As search gave it.")],
+    ) -> CallToolResult:
+        """Say which passages of an earlier search still stand as they were shown, and which do not."""
+
+        def answer() -> CallToolResult:
+            reply = reads.answer(answer_id, caller(asked).reads_as())
+            return _data(answer_text(reply), reply.model_dump(mode="json"))
 
         return _answered(answer, told)
 

@@ -114,17 +114,21 @@ def serve(
 def serve_port(
     operations: Operations, api: Api, *, address: str, port: int, hosts: Sequence[str], per_minute: int
 ) -> Server:
-    """Serve the HTTP API on a port. Where it is of the loopback interface, who has no token reads what is public;
-    everywhere else he gets nothing. Raises ``OSError``."""
+    """Serve the HTTP API and the status page on a port. Where it is of the loopback interface, who has no token reads
+    what is public; everywhere else he gets nothing. Raises ``OSError``."""
     from ingestor.web.guard import PortGate
     from ingestor.web.http import application
     from ingestor.web.mcp import routes
+    from ingestor.web.page.routes import Page
+    from ingestor.web.sessions import Sessions
 
-    here = ip_address(address).is_loopback
-    access = Access(tokens=api.tokens, without=ANYBODY if here else None)
+    here, sessions = ip_address(address).is_loopback, Sessions(api.tokens)
+    access = Access(tokens=api.tokens, without=ANYBODY if here else None, sessions=sessions)
+    page = Page(operations, api, sessions).routes()
     names = [*hosts, *(_LOOPBACK_NAMES if here else (f"[{address}]" if ":" in address else address,))]
     tools, beside = routes(operations.search, api.reads)
-    gate = PortGate(application(operations, api.reads, tools, beside), access, hosts=names, per_minute=per_minute)
+    served = application(operations, api.reads, [*page, *tools], beside)
+    gate = PortGate(served, access, hosts=names, per_minute=per_minute)
     return _serve(gate, _bound(address, port), None, connections=_CONNECTIONS)
 
 

@@ -43,10 +43,10 @@ class Turns:
         finally:
             self._asked -= 1
 
-    async def work(self, work: Callable[[], Answer], name: str) -> Answer | None:
-        """For what may take long: None when it goes on behind our back."""
+    async def work(self, work: Callable[[], Answer], name: str, patience_s: float | None = None) -> Answer | None:
+        """For what may take long: None when it goes on behind our back, after ``patience_s`` (``ANSWER_S``)."""
         ending = _begun(work, name)
-        done, _ = await asyncio.wait({ending}, timeout=ANSWER_S)
+        done, _ = await asyncio.wait({ending}, timeout=ANSWER_S if patience_s is None else patience_s)
         return ending.result() if done else None
 
 

@@ -22,6 +22,7 @@ from ingestor.parsing.text import parse_text
 
 SEED = 20
 MEGABYTE = 1_000_000
+PROMISE = 0.5
 
 
 def document(text: str, name: str = "a.txt") -> Document:
@@ -78,6 +79,7 @@ def corpora() -> dict[str, tuple[str, str]]:
         "Hindi": (prose(rng, "कखगचजटडतदनपबमयरलवशसह", 6000, stop="। ", headings=False), "a.txt"),
         "table": (f"| id | number | state |\n|---|---|---|\n{rows}", "a.md"),
         "code": (f"```python\n{code}\n```", "a.md"),
+        "German": (prose(rng, latin + "äöüß", 9000, headings=False), "a.txt"),
     }
 
 
@@ -150,7 +152,7 @@ def main() -> None:
     parser.add_argument("files", nargs="*", type=Path)
     arguments = parser.parse_args()
     cutter = SemanticCutter()
-    print(f"{cutter.recipe()}, seed {SEED}")
+    print(f"{cutter.recipe()}, seed {SEED}; promised: {PROMISE} CPU-s/MB of any kind")
     for name, (text, file) in corpora().items():
         print(f"{name:18s}{cost(cutter, document(text, file))}", flush=True)
     for path in arguments.files:

@@ -30,6 +30,8 @@ from connectors.base import (
     Watcher,
     within,
 )
+from connectors.dokuwiki.config import parse_settings as parse_doku
+from connectors.dokuwiki.source import DokuSource
 from connectors.errors import ItemUnreadable, ItemVanished, SourceUnavailable
 from connectors.files.config import FilesConfig
 from connectors.files.source import FilesSource
@@ -39,6 +41,7 @@ from connectors.mediawiki.config import parse_settings as parse_wiki
 from connectors.mediawiki.source import WikiSource
 from connectors.memory import MemorySource
 from connectors.web.pace import Pace
+from tests.support.doku_wiki import DokuWiki
 from tests.support.git_wiki import Wiki
 from tests.support.media_wiki import MediaWiki
 from tests.support.nobody import as_nobody
@@ -253,8 +256,49 @@ class MediaWikiRig:
         return question(self.source)
 
 
+class DokuWikiRig:
+    """A scripted wiki over HTTP, in one of its languages: the things are files of it. An id is that of a path beneath
+    ``media``; here no page is there for a file to hang on."""
+
+    def __init__(self, language: str) -> None:
+        self.wiki = DokuWiki(language=language)
+        settings = {"url": self.wiki.url, "permissions": ["group:staff"]}
+        self.source = DokuSource(parse_doku("contract", settings), fresh_s=0.0, pace=Pace())
+        self.source._api._web._config = replace(self.source._api._web._config, first_pause_s=0.001, attempts=2)
+
+    def item(self, name: str) -> str:
+        return f"media/{name}"
+
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        for name, data in content.items():
+            self.put(name, data)
+
+    def put(self, name: str, content: bytes) -> None:
+        self.wiki.upload(name, content)
+
+    def remove(self, name: str) -> None:
+        for one in [one.replace(":", "/") for one in self.wiki.files]:
+            if within(one, name):
+                self.wiki.remove(one)
+
+    def move(self, old: str, new: str) -> None:
+        raise NotImplementedError
+
+    def block(self, item: str) -> None:
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        self.wiki.weather = lambda _asked: Answer(dead=True)
+
+    def become_another(self) -> None:
+        self.wiki.title = "Another wiki"
+
+    def asked(self, question):
+        return question(self.source)
+
+
 def item_of(rig: Rig, name: str) -> ItemId:
-    return ItemId(rig.item(name) if isinstance(rig, MediaWikiRig) else name)
+    return ItemId(rig.item(name) if isinstance(rig, MediaWikiRig | DokuWikiRig) else name)
 
 
 def content_of(rig: Rig) -> dict[str, bytes]:
@@ -268,6 +312,8 @@ RIGS: dict[str, Callable[[Path], Rig]] = {
     "gitwiki": GitRig,
     "notes": NotesRig,
     "mediawiki": lambda _base: MediaWikiRig(),
+    "dokuwiki": lambda _base: DokuWikiRig("json"),
+    "dokuwiki by xml": lambda _base: DokuWikiRig("xml"),
 }
 
 blocking = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
@@ -284,7 +330,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     rig.fill(CONTENT)
     yield rig
     rig.source.close()
-    if isinstance(rig, MediaWikiRig):
+    if isinstance(rig, MediaWikiRig | DokuWikiRig):
         rig.wiki.close()
     for folder, _, _ in os.walk(base):
         Path(folder).chmod(0o755)
@@ -355,7 +401,8 @@ def test_refs_are_ascii_and_whole(rig: Rig) -> None:
         assert ref.version.isascii()
         assert ref.grant.place.isascii()
         assert ref.name == (names[item] if isinstance(rig, MediaWikiRig) else item.rpartition("/")[2])
-        assert (ref.parent or "") == item.rpartition("/")[0]
+        above = "" if isinstance(rig, DokuWikiRig) else item.rpartition("/")[0]
+        assert (ref.parent or "") == above
         assert ref.size == len(content_of(rig)[item])
         assert ref.grant.principals
 

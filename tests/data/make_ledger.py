@@ -23,6 +23,8 @@ from connectors.base import WHOLE, Grant, ItemId, ItemRef, Version
 from ingestor.ledger.ledger import Ledger
 from ingestor.ledger.usage import Spent
 from ingestor.model import (
+    Answer,
+    Filters,
     GenerationState,
     Hash,
     ModelId,
@@ -30,10 +32,12 @@ from ingestor.model import (
     Passage,
     PutFailure,
     PutRevision,
+    Reader,
     Recipe,
     Remove,
     RunCounts,
     RunReport,
+    Shown,
     Trigger,
     Unit,
     attachment_id,
@@ -139,6 +143,12 @@ def make(state: Path) -> None:
             ended_at=time.time(),
             counts=RunCounts(added=3, failed=1),
         )
+    )
+    (hit,) = ledger.search.hits(ledger.search.keyword("ferry noon", 1, Reader(), Filters()), Reader())
+    shown = Shown(chunk_id=hit.chunk_id, document_id=hit.document_id, revision=hit.revision)
+    asked = frozenset({"group:staff"})
+    ledger.answers.record(
+        [Answer(answer_id="answer-1", at=time.time(), reader=asked, question="When?", passages=(shown,))]
     )
     ledger.usage.add("handbook", Spent(documents=5, embedded=4, cpu_s=1.5))
     ledger.close()

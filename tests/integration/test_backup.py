@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingestor import faultpoint, wire
+from ingestor import faultpoint, wire, wire_service
 from ingestor.errors import LedgerTooNew, UserError
 from ingestor.ledger.database import LedgerDamaged
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
@@ -56,11 +56,11 @@ def embed(ledger: Ledger) -> int:
     return made
 
 
-def take(ledger: Ledger, path: Path, *, overwrite: bool = False) -> wire.BackupReply:
-    return backup(ledger, wire.BackupRequest(path=str(path), overwrite=overwrite), quiet)
+def take(ledger: Ledger, path: Path, *, overwrite: bool = False) -> wire_service.BackupReply:
+    return backup(ledger, wire_service.BackupRequest(path=str(path), overwrite=overwrite), quiet)
 
 
-def bring_back(archive: Path, state: Path) -> wire.RestoreReply:
+def bring_back(archive: Path, state: Path) -> wire_service.RestoreReply:
     state.mkdir()
     return restore(state, archive, quiet, location="generation-new")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestor import wire, wiring
+from ingestor import wire, wiring, wiring_config
 from ingestor.config import load
 from ingestor.context import Context
 from ingestor.errors import LedgerError
@@ -195,6 +195,6 @@ def test_a_source_may_have_quiet_hours_of_its_own(tmp_path: Path) -> None:
     table = '[[source]]\nname = "{}"\nkind = "files"\npath = "docs/{}"\n'
     text = '[schedule]\nquiet = ["08:00-18:00"]\n' + table.format("a", "a") + table.format("b", "b") + "quiet = []\n"
     (tmp_path / "ingestor.toml").write_text(text)
-    wanted = wiring._wanted(load(tmp_path / "ingestor.toml", {}))
+    wanted = wiring_config.wanted(load(tmp_path / "ingestor.toml", {}))
     assert [len(wanted.timing(name).quiet) for name in ("a", "b", "added by a command")] == [1, 0, 1]
     assert all(timing.quiet for timing in wanted.maintenance.timings.values())

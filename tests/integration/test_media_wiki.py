@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from connectors import registry
 from connectors.base import ItemId
+from connectors.mediawiki import rendering
 from ingestor.model import Filters, Outcome, Reader
 from ingestor.search.citations import cite
 from tests.support.media_wiki import MediaWiki, sent
@@ -152,6 +154,7 @@ def test_text_that_the_wiki_has_yet_to_make_anew_is_read_again(bench: Bench) -> 
     bench.world.sync()
     bench.world.sync()
     assert not bench.world.found("flamingos")
+    bench.wiki.clock += 100
     bench.wiki.run_jobs()
     bench.world.sync()
     assert bench.world.found("flamingos")
@@ -159,6 +162,35 @@ def test_text_that_the_wiki_has_yet_to_make_anew_is_read_again(bench: Bench) -> 
     fetched = bench.source.fetched
     bench.world.sync()
     assert bench.source.fetched == fetched
+
+
+def test_text_that_was_made_while_a_template_was_being_saved_is_read_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revision bears the time at which its saving began, and the wiki shows the one before until it ended: what was
+    rendered in between is younger than the revision and lacks it."""
+    monkeypatch.setattr(rendering, "_PAUSE_MOST_S", 0.0)
+    bench.wiki.lazy = True
+    bench.wiki.put("Template:Hours", "Open from nine to five.")
+    page = bench.wiki.put("Office", "== Office ==\n{{Hours}} Ring the bell of the office.")
+    bench.wiki.clock += 100
+    bench.world.sync()
+    bench.wiki.clock += 100
+    bench.wiki.put("Template:Hours", "Open while flamingos fly.")
+    shown = bench.wiki.pages[page]
+    bench.wiki.clock += 2
+    bench.wiki.pages[page] = replace(shown, rendered_at=bench.wiki.clock)
+    bench.world.sync()
+    assert not bench.world.found("flamingos")
+    bench.wiki.run_jobs()
+    bench.world.sync()
+    assert bench.world.found("flamingos")
+    bench.wiki.clock += 400
+    bench.world.sync()
+    fetched = bench.source.fetched
+    bench.world.sync()
+    assert bench.source.fetched == fetched
+    bench.equal()
 
 
 def test_what_becomes_a_redirect_or_empty_or_leaves_the_namespaces_leaves_search(bench: Bench) -> None:

@@ -69,9 +69,11 @@ class Scripted:
         self._take(request)
         return wire.RebuildReply(outcome="ok", rows=9, duration_s=0.5, generation="generation-1")
 
-    def backup(self, request: wire.BackupRequest, progress: Report) -> wire.BackupReply:
+    def backup(self, request: wire_service.BackupRequest, progress: Report) -> wire_service.BackupReply:
         self._take(request)
-        return wire.BackupReply(path=request.path, bytes=1, files=("ledger.sqlite3",), made_at=1.0, duration_s=0.5)
+        return wire_service.BackupReply(
+            path=request.path, bytes=1, files=("ledger.sqlite3",), made_at=1.0, duration_s=0.5
+        )
 
     def model_switch(self, request: wire.ModelSwitchRequest, progress: Report) -> wire.ModelReply:
         self._take(request)
@@ -154,7 +156,7 @@ def test_every_operation_crosses_the_socket_unchanged(remote: RemoteOperations, 
         "search": wire.SearchRequest(query=AWKWARD, principals=("user:ana",)),
         "verify": wire.VerifyRequest(repair=True),
         "rebuild": wire.RebuildRequest(),
-        "backup": wire.BackupRequest(path="/backup/state.tar", overwrite=True),
+        "backup": wire_service.BackupRequest(path="/backup/state.tar", overwrite=True),
         "model_switch": wire.ModelSwitchRequest(name="second", keep_s=60.0, questions=AWKWARD, margin=0.1),
         "model_rollback": wire.ModelRollbackRequest(),
         "quarantine_retry": wire.QuarantineRequest(documents=("d1",), sources=("docs",)),

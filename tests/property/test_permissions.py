@@ -11,9 +11,11 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,9 +33,11 @@ from ingestor.tokens import Role
 from ingestor.web.access import Caller
 from ingestor.web.api import ROUTES
 from ingestor.web.mcp import server
+from ingestor.web.page.actions import ACTIONS
+from ingestor.web.page.routes import HITS
 from tests.support.faults_report import campaign_seed, write_report
 from tests.support.permission_world import READERS, SOURCE, PermissionWorld, words
-from tests.support.portal import Portal, Quick
+from tests.support.portal import Portal, Quick, mark_of
 
 HISTORIES, STEPS, CHECKED = 50, 6, 2
 LONG_HISTORIES = 500
@@ -71,14 +75,46 @@ NOW: Mapping[str, Http] = {
     "document": _each("/v1/documents/{id}", "documents"),
     "chunk": _each("/v1/chunks/{id}?context=2", "chunks"),
     "sources": lambda client, made: [client.get("/v1/sources")],
+    "answer": lambda client, made: [client.get(f"/v1/answers/{one}") for one in made.answers[-4:]],
 }
-"""What these show stands now."""
+"""What these show stands now; a search as of an earlier time is ``check_past``."""
 
 PAST: Mapping[str, Http] = {
     "history": _each("/v1/documents/{id}/history", "documents"),
     "trace": _each("/v1/chunks/{id}/trace", "chunks"),
 }
 """What these show was to be seen by the reader at some time, and its document is now."""
+
+PAGES_NOW: Mapping[str, Http] = {
+    "overview": lambda client, made: [client.get("/")],
+    "search": lambda client, made: [
+        client.get("/ui/search?q=common+sentence+harbour"),
+        client.get(f"/ui/search?q=common+sentence&mode=keyword&source={SOURCE}"),
+    ],
+    "source": lambda client, made: [client.get(f"/ui/sources/{SOURCE}")],
+}
+"""The pages that show what stands now."""
+
+PAGES_PAST: Mapping[str, Http] = {"document": _each("/ui/documents/{id}", "documents")}
+"""Those that say what happened, too."""
+
+PAGES_OPERATORS: Mapping[str, Http] = {
+    "plan": lambda client, made: [client.get(f"/ui/sources/{SOURCE}/plan")],
+    "quarantine": lambda client, made: [client.get("/ui/quarantine"), client.get("/ui/quarantine?ignored=1")],
+    "do": lambda client, made: [
+        client.send(f"/ui/do/{action}", {"mark": _mark(client), "source": SOURCE, "plan": "x", "document": "x"})
+        for action in ACTIONS
+    ],
+}
+"""Refused to readers, as the operations are."""
+
+PAGES_OF_NOTHING = {"login", "logout", "static"}
+"""Those that show nothing of any source."""
+
+
+def _mark(client: Quick) -> str:
+    return mark_of(client.get("/").text)
+
 
 OPERATORS: Mapping[str, Http] = {
     "status": lambda client, made: [client.get("/v1/status")],
@@ -98,6 +134,7 @@ TOOLS: Mapping[str, Callable[[PermissionWorld], list[dict[str, Any]]]] = {
     "search": lambda made: [{"query": "common sentence", "budget": 5_000}, {"query": "x", "sources": [SOURCE]}],
     "read_document": lambda made: [{"document_id": one} for one in made.documents()],
     "trace": lambda made: [{"chunk_id": one} for one in made.chunks()[-8:]],
+    "trace_answer": lambda made: [{"answer_id": one} for one in made.answers[-4:]],
     "list_sources": lambda made: [{}],
 }
 
@@ -108,7 +145,8 @@ COMMANDS: Mapping[str, Callable[[PermissionWorld], list[list[str]]]] = {
         ["common sentence harbour", "--path", "hr", "--source", SOURCE],
     ],
     "eval": lambda made: [[str(made.folder / "questions.jsonl"), "--explain", "--json"]],
-    "trace": lambda made: [[one, "--json"] for one in made.chunks()[-4:]],
+    "eval:generate": lambda made: [["--count", "1000"], ["--source", SOURCE]],
+    "trace": lambda made: [[one, "--json"] for one in (*made.chunks()[-4:], *made.answers[-4:])],
     "history": lambda made: [[one, "--json"] for one in made.documents()],
 }
 """The commands that ask as somebody; `mcp` does by the tools, and `token add` only says as whom."""
@@ -144,6 +182,12 @@ def test_every_operation_of_the_api_has_a_case(made: PermissionWorld) -> None:
     assert {operation["operationId"] for path in described for operation in path.values()} == {*NOW, *PAST, *OPERATORS}
 
 
+def test_every_page_has_a_case(made: PermissionWorld) -> None:
+    """By the routes that a port has besides the operations."""
+    names = {getattr(route, "name", "") for route in Portal(made.world).page.routes()}
+    assert names == {*PAGES_NOW, *PAGES_PAST, *PAGES_OPERATORS} | PAGES_OF_NOTHING
+
+
 def test_every_tool_has_a_case(made: PermissionWorld) -> None:
     """By the list that an assistant is given."""
 
@@ -161,6 +205,8 @@ def test_every_command_has_a_case_or_is_the_owners() -> None:
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
         found |= {f"{name}:{below}": one for below, one in inner.items()} if inner else {name: command}
+        if (usual := getattr(command, "default", None)) is not None:
+            found[name] = found.pop(f"{name}:{usual}")  # what the group's name alone calls
     restricted = {name for name, one in found.items() if any("--as" in parameter.opts for parameter in one.params)}
     assert restricted == {*COMMANDS, "mcp", "token:add"}
     assert found.keys() - restricted == OWNERS
@@ -215,21 +261,53 @@ def test_a_leak_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             played(tmp_path, seed)
 
 
+@pytest.mark.parametrize("forgotten", ["now", "then"])
+def test_a_leak_of_the_past_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
+    """Where only the present is asked for, or only the past."""
+
+    def by_now(reader: Any, what: Any) -> Any:
+        shown, values = filters.visible(reader, what)
+        return shown.replace(
+            "binding.acl", "(SELECT acl FROM binding AS b WHERE b.doc = document.id AND b.died IS NULL)"
+        ), values
+
+    def by_then(reader: Any, what: Any) -> Any:
+        shown, values = filters.visible_then(reader, what)
+        return shown.partition(" AND EXISTS (SELECT 1 FROM binding AS present")[0], values
+
+    monkeypatch.setattr("ingestor.ledger.past.visible_then", by_now if forgotten == "then" else by_then)
+    with pytest.raises(AssertionError, match="was told of the past"):
+        for seed in range(5):
+            made = PermissionWorld(folder=tmp_path, seed=seed)
+            try:
+                portal = Portal(made.world)
+                for reader in READERS:
+                    with portal.quick(portal.token(*READERS[reader])) as client:
+                        for _ in range(STEPS):
+                            made.step()
+                            check_past(client, made, reader)
+            finally:
+                made.world.close()
+
+
 def played(folder: Path, seed: int) -> int:
     """One history; how many answers over HTTP were looked at."""
     asked = 0
     made = PermissionWorld(folder=folder, seed=seed)
     try:
-        portal = Portal(made.world)
+        portal = Portal(made.world, answers=True)
         tokens = {reader: portal.token(*principals) for reader, principals in READERS.items()}
         operator = portal.token(*READERS["eve"], role=Role.OPERATOR)
         for step in range(STEPS):
             made.step()
             if step % (STEPS // CHECKED) == STEPS // CHECKED - 1:
+                looks = list(tokens)[(seed + step) % len(tokens)]  # pages cost as much as all the rest: one reader's
                 for reader, token in tokens.items():
                     with portal.quick(token) as client:
-                        check_http(client, made, reader)
+                        check_http(client, made, reader, pages=reader == looks)
+                        check_past(client, made, reader)
                         asked += client.asked
+                portal.operations.answers.flush()
         with portal.quick(operator) as client:
             check_operator(client, made)
         reader = list(READERS)[seed % len(READERS)]
@@ -242,24 +320,52 @@ def played(folder: Path, seed: int) -> int:
     return asked
 
 
-def check_http(client: Quick, made: PermissionWorld, reader: str) -> None:
+def check_http(client: Quick, made: PermissionWorld, reader: str, *, pages: bool) -> None:
     told: dict[str, list[httpx.Response]] = {}
-    for names, may in ((NOW, made.may_see(reader)), (PAST, made.ever[reader])):
-        for name, ask in names.items():
+    now, past = made.may_see(reader), made.ever[reader]
+    kinds = ((NOW, now, ""), (PAST, past, ""), (PAGES_NOW, now, "page "), (PAGES_PAST, past, "page "))
+    for names, may, kind in kinds if pages else kinds[:2]:
+        for called, ask in names.items():
+            name = f"{kind}{called}"
             told[name] = ask(client, made)
             for answer in told[name]:
                 assert answer.status_code in {200, 404}, answer.text
                 no_leak(answer.text, may, f"{reader} was told by {name}")
+    made.answers.append(told["search"][0].json()["answer_id"])
     assert words(told["search"][0].text) >= made.texts(reader), f"{reader} was not told what he may see"
     visible = made.visible_documents(reader)
-    for name, ids in (("document", made.documents()), ("history", made.documents())):
-        statuses = {one: answer.status_code for one, answer in zip(ids, told[name], strict=True)}
-        assert statuses == {one: 200 if one in visible else 404 for one in ids}, name
+    looked = ["document", "history"]
+    if pages:
+        assert words(told["page search"][0].text) >= made.texts(reader) or len(made.texts(reader)) > HITS
+        looked.append("page document")
+    for name in looked:
+        statuses = {one: answer.status_code for one, answer in zip(made.documents(), told[name], strict=True)}
+        assert statuses == {one: 200 if one in visible else 404 for one in made.documents()}, name
     for answer in (answer for answers in told.values() for answer in answers if answer.status_code == 404):
         same(client, answer)
-    for name, ask in OPERATORS.items():
+    for name, ask in (*OPERATORS.items(), *(PAGES_OPERATORS.items() if pages else ())):
         for answer in ask(client, made):
             assert (answer.status_code, words(answer.text)) == (403, set()), name
+
+
+def check_past(client: Quick, made: PermissionWorld, reader: str) -> None:
+    """As of any time a reader is told what he could see then, of what he may see now, and all of it."""
+    for mode in ("keyword", "hybrid"):
+        moment = made.moment()
+        texts, may = made.past(reader, moment)
+        asked = {"query": "common sentence harbour", "top": 200, "mode": mode, "as_of": moment.at, "context": 1}
+        answer = client.post("/v1/search", json=asked)
+        assert answer.status_code == 200, answer.text
+        no_leak(answer.text, may, f"{reader} was told of the past by search ({mode})")
+        assert words(answer.text) >= texts, f"{reader} was not told by search ({mode}) what he may see of the past"
+    answer = client.post("/v1/context", json={"query": "common sentence", "budget": 5_000, "as_of": moment.at})
+    no_leak(answer.text, may, f"{reader} was told of the past by context")
+
+
+def past_of(made: PermissionWorld, reader: str) -> tuple[str, set[str]]:
+    """A time as people write it, and what the reader may be told of it."""
+    moment = made.moment()
+    return datetime.fromtimestamp(moment.at, UTC).isoformat(), made.past(reader, moment)[1]
 
 
 def same(client: Quick, hidden: httpx.Response) -> None:
@@ -270,17 +376,22 @@ def same(client: Quick, hidden: httpx.Response) -> None:
         nowhere, key = client.post(path, {**asked, "sources": ["d0cs"]}), SOURCE
         other = "d0cs"
     else:
-        key = path.split("/")[3].partition("?")[0]
-        other = "0" * len(key)
+        key = SOURCE if SOURCE in path else path.split("/")[3].partition("?")[0]
+        other = "d0cs" if key == SOURCE else "0" * len(key)
         nowhere = client.get(path.replace(key, other))
     assert (hidden.status_code, hidden.headers) == (nowhere.status_code, nowhere.headers)
-    assert hidden.text.replace(key, other) == nowhere.text
+    assert _timeless(hidden).replace(key, other) == _timeless(nowhere).replace(key, other)
+
+
+def _timeless(answer: httpx.Response) -> str:
+    """Each page says from when it is."""
+    return re.sub(r"<time [^>]*>[^<]*</time>", "", answer.text)
 
 
 def check_operator(client: Quick, made: PermissionWorld) -> None:
-    for name, ask in OPERATORS.items():
+    for name, ask in (*OPERATORS.items(), *PAGES_OPERATORS.items(), *PAGES_NOW.items()):
         for answer in ask(client, made):
-            assert answer.status_code in {200, 404, 409}, (name, answer.text)
+            assert answer.status_code in {200, 303, 404, 409}, (name, answer.text)
             assert not words(answer.text) & made.hidden_texts(), f"the operator was told texts by {name}"
 
 
@@ -291,6 +402,10 @@ async def check_tools(portal: Portal, made: PermissionWorld, reader: str) -> Non
             for asked in arguments(made):
                 answer = await client.call_tool(name, asked)
                 no_leak(answer.model_dump_json(), may, f"{reader} was told by the tool {name}")
+        then, may = past_of(made, reader)
+        answer = await client.call_tool("search", {"query": "common sentence", "as_of": then})
+        assert not answer.is_error, answer
+        no_leak(answer.model_dump_json(), may, f"{reader} was told of the past by the tool search")
 
 
 def _tools(portal: Portal, reader: str) -> Any:
@@ -305,8 +420,12 @@ def check_commands(portal: Portal, made: PermissionWorld, reader: str) -> None:
         for name, arguments in COMMANDS.items():
             may = made.ever[reader] if name in {"trace", "history"} else made.may_see(reader)
             for asked in arguments(made):
-                said = run([name, *asked, "--as", ",".join(READERS[reader])])
+                said = run([*name.split(":"), *asked, "--as", ",".join(READERS[reader])])
                 no_leak(said, may, f"{reader} was told by the command {name}")
+        then, may = past_of(made, reader)
+        said = run(["search", "common sentence", "--as-of", then, "--json", "--as", ",".join(READERS[reader])])
+        assert '"hits"' in said, said
+        no_leak(said, may, f"{reader} was told of the past by the command search")
 
 
 @contextmanager

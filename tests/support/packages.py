@@ -25,10 +25,12 @@ WANTED = {
     "usr/share/mediawiki/api.php": (
         *("mediawiki", "php-cli", "php-sqlite3", "php-intl", "php-mbstring", "php-apcu", "php-xml", "php-curl"),
     ),
+    "usr/share/dokuwiki/doku.php": ("dokuwiki", "php-cli", "php-xml"),
     "systemd-analyze": ("systemd",),
     "systemd-nspawn": ("systemd-container",),
     "mmdebstrap": ("mmdebstrap",),
     "promtool": ("prometheus",),
+    "chromium": ("chromium", "fonts-dejavu-core"),
 }
 # What only long forms need: `python -m tests.support.packages --long`.
 WANTED_LONG = {

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import random
 import re
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,9 +41,18 @@ class Item:
     place: str
 
 
+@dataclass(frozen=True)
+class Moment:
+    """After a run: each item that a reader could see then, with the words of its texts and those of its path."""
+
+    at: float
+    shown: Mapping[str, Sequence[tuple[Item, set[str], set[str]]]]
+
+
 @dataclass
 class PermissionWorld:
-    """``seed`` decides everything. ``ever`` is all that each reader could see at some time."""
+    """``seed`` decides everything. ``ever`` is all that each reader could see at some time, ``moments`` the times after
+    each run, ``answers`` the ids of what readers were told."""
 
     folder: Path
     seed: int
@@ -49,9 +60,11 @@ class PermissionWorld:
     items: list[Item] = field(default_factory=list)
     ever: dict[str, set[str]] = field(default_factory=lambda: {name: set() for name in READERS})
     told: list[str] = field(default_factory=list)
+    moments: list[Moment] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random, self._times = random.Random(self.seed), random.Random(self.seed)
         self.source = MemorySource(SOURCE)
         state = self.folder / f"state-{self.seed}"
         state.mkdir(parents=True)
@@ -80,6 +93,18 @@ class PermissionWorld:
         """Those of them that stand in texts."""
         return set().union(*(words(item.text) for item in self._shown(reader)), set())
 
+    def moment(self) -> Moment:
+        """One of the times, another with each call."""
+        return self._times.choice(self.moments)
+
+    def past(self, reader: str, moment: Moment) -> tuple[set[str], set[str]]:
+        """The words of what this reader may see of then: what he could see, of the documents that he may see now.
+        Those of texts, and all."""
+        now = {id(item) for item in self._shown(reader)}
+        still = [(texts, path) for item, texts, path in moment.shown[reader] if id(item) in now]
+        texts = set[str]().union(*(texts for texts, _ in still))
+        return texts, texts.union(*(path for _, path in still))
+
     def hidden_texts(self) -> set[str]:
         """The words of every text, whoever may see it."""
         return set().union(*(words(item.text) for item in self.items), set())
@@ -102,6 +127,10 @@ class PermissionWorld:
         self.world.drain()
         for reader in READERS:
             self.ever[reader] |= self.may_see(reader)
+        shown = {
+            reader: [(item, words(item.text), words(item.path)) for item in self._shown(reader)] for reader in READERS
+        }
+        self.moments.append(Moment(at=time.time(), shown=shown))
 
     def _shown(self, reader: str) -> list[Item]:
         own = set(READERS[reader])

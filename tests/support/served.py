@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from connectors.base import WHOLE, Source, Upserted
-from ingestor import wire, wiring
+from ingestor import wire, wiring, wiring_config
 from ingestor.chunking.cutter import SemanticCutter
 from ingestor.context import Context
 from ingestor.embedding import embedder as embedding
 from ingestor.embedding.models import DEFAULT_MODEL
-from ingestor.model import RunReport, Trigger
+from ingestor.model import ModelId, RunReport, Trigger, whole_model
 from ingestor.parsing.pool import InlineParser
 from ingestor.service.operations import ServiceOperations
 from ingestor.state import resolve
@@ -58,14 +58,15 @@ class Served:
             context = Context(state=resolve(state), config_file=config)
             self.service = wiring._build(context)
         self.ledger = self.service.ledger
-        self.operations = ServiceOperations(self.service, reread=lambda: wiring._reread(context))
+        self.operations = ServiceOperations(self.service, reread=lambda: wiring_config.reread(context))
         self.service.open()
 
-    def _load(self, name: str) -> StubEmbedder:
+    def _load(self, name: str, *, whole: bool = False) -> StubEmbedder:
         """``embedder`` is the configured one; any other name has one of its own, kept in ``others``."""
-        if name == DEFAULT_MODEL:
+        if name == DEFAULT_MODEL and not whole:
             return self.embedder
-        return self.others.setdefault(name, StubEmbedder(name))
+        model = whole_model(ModelId("stub" if name == DEFAULT_MODEL else name)) if whole else name
+        return self.others.setdefault(model, StubEmbedder(model))
 
     def add(self, root: Path, name: str) -> None:
         """Register a folder; where the service watches, it is watched and scanned from now on."""

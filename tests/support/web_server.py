@@ -16,12 +16,13 @@ _PATIENCE_S = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request; ``fields`` are those of the query and of a form together."""
+    """One request; ``fields`` are those of the query and of a form together, ``body`` is what was sent as it came."""
 
     method: str
     path: str
     fields: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +88,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         parts = urlsplit(self.path)
-        form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        form = body.decode()
         fields = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(parse_qsl(form, keep_blank_values=True))
-        asked = Asked(method=self.command, path=parts.path, fields=fields, headers=dict(self.headers.items()))
+        asked = Asked(
+            method=self.command, path=parts.path, fields=fields, headers=dict(self.headers.items()), body=body
+        )
         self.web.asked.append(asked)
         answer = self.web.answer(asked)
         if answer.dead:

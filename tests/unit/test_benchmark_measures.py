@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ingestor.model import Unit
+from ingestor.pooling import normalised
+from tests.benchmarks.retrieval.crowd import Crowd
 from tests.benchmarks.retrieval.data import Asked, Part
 from tests.benchmarks.retrieval.measures import Place, difference, mean, score
 from tests.benchmarks.retrieval.others import located
@@ -74,3 +77,18 @@ def test_a_plot_has_a_row_for_each_ranking() -> None:
     plot = draw("T", [Dot(name="low & slow", value=(40, 35, 45)), Dot(name="high", value=(90, 85, 95), ours=True)])
     assert plot.count("<circle") == 2
     assert plot.index("high") < plot.index("low &amp; slow")
+
+
+def test_distractors_are_near_what_they_are_made_of() -> None:
+    """In meaning and in words, and none is another's copy: else they would not compete, or all be one hit."""
+    rng = np.random.default_rng(1)
+    rows = normalised(rng.standard_normal((3000, 384), dtype=np.float32))
+    units = [Unit(text=f"word{n} and more{n}", start=n, end=n + 1, weight=1) for n in range(3000)]
+    passages, made = Crowd([(units, rows)]).document(20)
+    near = np.sort(made @ rows.T, axis=1)
+    assert (np.abs(near[:, -1] - 0.7) < 0.12).all()
+    assert (near[:, -2] > 0.3).all()
+    words = {word for unit in units for word in unit.text.split()}
+    texts = [unit.text for passage in passages for unit in passage.units]
+    assert len(set(texts)) == len(texts) == 80
+    assert {word for text in texts for word in text.split()[:-1]} <= words

@@ -13,6 +13,8 @@ import pytest
 import typer.main
 
 import ingestor
+from connectors.dokuwiki.config import KEYS as DOKU_KEYS
+from connectors.dokuwiki.config import parse_settings as parse_doku
 from connectors.files.config import KEYS, parse_settings
 from connectors.gitwiki.config import KEYS as GIT_KEYS
 from connectors.gitwiki.config import parse_settings as parse_git
@@ -73,6 +75,8 @@ def commands() -> dict[str, Any]:
     for name, command in group.commands.items():
         inner = getattr(command, "commands", None)
         found |= {f"{name} {below}": one for below, one in inner.items()} if inner else {name: command}
+        if (usual := getattr(command, "default", None)) is not None:
+            found[name] = found.pop(f"{name} {usual}")  # what the group's name alone calls
     return found
 
 
@@ -179,7 +183,7 @@ def test_the_example_is_accepted_with_its_source_too(tmp_path: Path) -> None:
     lines = [line for tail in tails for line in ("[[source]]", *re.findall(r"^# (\w+ = .*)$", tail, re.MULTILINE))]
     assert sum(line.startswith("# ") for line in text[len(head) :].splitlines()) == len(lines)
     sources = build(tomllib.loads(head + "\n".join(lines)), file=file).sources
-    assert [source.kind for source in sources] == ["files", "gitwiki", "mediawiki"]
+    assert [source.kind for source in sources] == ["files", "gitwiki", "mediawiki", "dokuwiki"]
 
 
 def test_every_key_of_a_git_source_is_listed_with_its_default() -> None:
@@ -207,6 +211,20 @@ def test_every_key_of_a_mediawiki_source_is_listed_with_its_default() -> None:
     given = {key: tomllib.loads(f"v = {value}")["v"] for key, value in listed.items() if value is not None}
     url = "https://wiki.example/w/api.php"
     assert parse_wiki("w", {"url": url, **given}) == parse_wiki("w", {"url": url})
+
+
+def test_every_key_of_a_dokuwiki_source_is_listed_with_its_default() -> None:
+    """The table of DokuWiki holds exactly the keys that the kind takes, with the values in force."""
+    rows = table(section(README, "DokuWiki"), "key")
+    listed = {
+        key: default
+        for cell, cells, _ in rows
+        for key, default in zip(named(cell), _defaults(cell, cells), strict=True)
+    }
+    assert set(listed) == set(DOKU_KEYS)
+    given = {key: tomllib.loads(f"v = {value}")["v"] for key, value in listed.items() if value is not None}
+    url = "https://wiki.example/dokuwiki"
+    assert parse_doku("w", {"url": url, **given}) == parse_doku("w", {"url": url})
 
 
 def _defaults(cell: str, cells: str) -> list[str | None]:

@@ -139,10 +139,17 @@ class Scripted:
         self.during(progress)
         return self._answer("rebuild", request, wire.RebuildReply(outcome="ok", rows=1500, duration_s=2.0))
 
-    def backup(self, request: wire.BackupRequest, progress: Any) -> wire.BackupReply:
+    def model_switch(self, request: wire.ModelSwitchRequest, progress: Any) -> wire.ModelReply:
+        self.during(progress)
+        reply = wire.ModelReply(outcome="done", name=request.name, model="m2", previous="m1")
+        return self._answer("model_switch", request, reply)
+
+    def backup(self, request: wire_service.BackupRequest, progress: Any) -> wire_service.BackupReply:
         self.during(progress)
         files = ("vectors-0.sqlite3", "ledger.sqlite3")
-        reply = wire.BackupReply(path=request.path, bytes=3 * 1024**2, files=files, made_at=1.7e9, duration_s=2.0)
+        reply = wire_service.BackupReply(
+            path=request.path, bytes=3 * 1024**2, files=files, made_at=1.7e9, duration_s=2.0
+        )
         return self._answer("backup", request, reply)
 
     def source_add(self, request: wire.SourceAddRequest) -> wire.SourceReply:
@@ -219,6 +226,12 @@ class Scripted:
     def trace(self, chunk_id: str, principals: Any) -> wire_reading.TraceReply:
         return self._answer("trace", (chunk_id, principals), TRACED)
 
+    def answer(self, answer_id: str, principals: Any) -> wire_reading.AnswerReply:
+        return self._answer("answer", (answer_id, principals), UnknownId(f"There is no answer {answer_id}."))
+
+    def generate(self, count: int, seed: int, sources: Any, principals: Any) -> Any:
+        return self._answer("generate", (count, seed, sources, principals), ())
+
     def history(self, target: str, path: str, principals: Any) -> wire_reading.HistoryReply:
         return self._answer("history", (target, path, principals), PAST)
 
@@ -236,10 +249,10 @@ class Scripted:
         self.context = context
         return self
 
-    def restore(self, context: Context, archive: Path, progress: Any) -> wire.RestoreReply:
+    def restore(self, context: Context, archive: Path, progress: Any) -> wire_service.RestoreReply:
         self.context = context
         self.during(progress)
-        reply = wire.RestoreReply(state_dir="/state", made_at=1.7e9, program="1", sources=1, documents=21)
+        reply = wire_service.RestoreReply(state_dir="/state", made_at=1.7e9, program="1", sources=1, documents=21)
         return self._answer("restore", archive, reply)
 
     def running_service(self, context: Context) -> Scripted:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scripted_backend import Invoke, Scripted
 
-from ingestor import wire
+from ingestor import wire, wire_service
 from ingestor.cli.progress import Phase, phase
 from ingestor.errors import UserError
 
@@ -16,9 +16,9 @@ def test_backup_names_the_file_as_the_service_sees_it(invoke: Invoke, backend: S
     """The service has another working directory, so the path is made absolute here."""
     result = invoke("backup", "b.tar")
     assert result.out == f"{tmp_path}/b.tar: vectors-0.sqlite3, ledger.sqlite3; 3.0 MiB in 2.0 s\n"
-    assert backend.asked == [("backup", wire.BackupRequest(path=f"{tmp_path}/b.tar"))]
+    assert backend.asked == [("backup", wire_service.BackupRequest(path=f"{tmp_path}/b.tar"))]
     invoke("backup", "--force", "/b.tar")
-    assert backend.asked[-1][1] == wire.BackupRequest(path="/b.tar", overwrite=True)
+    assert backend.asked[-1][1] == wire_service.BackupRequest(path="/b.tar", overwrite=True)
     assert json.loads(invoke("backup", "/b.tar", "--json").out)["bytes"] == 3 * 1024**2
     backend.answers["backup"] = UserError("/b.tar exists already.", hint="--force")
     assert invoke("backup", "/b.tar").code == 2

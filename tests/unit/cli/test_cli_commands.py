@@ -7,6 +7,7 @@ import json
 import os
 import pwd
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,16 @@ def test_filters_become_the_request(invoke: Invoke, backend: Scripted, tmp_path:
     for (_, request), context in zip(backend.asked, (2, 0), strict=True):
         assert (request.paths, request.kinds, request.context) == (("hr", "/srv/docs"), ("pdf",), context)
         assert (request.since, request.until) == (1_795_132_800.0, 1_795_219_200.0)
+
+
+def test_the_time_of_a_past_search_is_the_end_of_its_day(invoke: Invoke, backend: Scripted) -> None:
+    """A day alone is what was known when it ended; a time is that time."""
+    invoke("search", "x", "--as-of", "2026-11-20T00:00+00:00")
+    invoke("search", "x", "--as-of", "2026-11-20")
+    (_, at), (_, day) = backend.asked
+    assert at.as_of == 1_795_132_800.0
+    assert day.as_of == datetime(2026, 11, 20, 23, 59, 59, 999_999).timestamp()  # this machine's day
+    assert invoke("search", "x", "--as-of", "then").err.startswith("--as-of: 'then' is no time")
 
 
 def test_a_time_that_is_none_is_refused(invoke: Invoke, backend: Scripted) -> None:
@@ -444,10 +455,11 @@ def test_init_writes_a_file_that_is_valid_and_replaces_none(invoke: Invoke, tmp_
     assert invoke("init", "--force", "--output", str(file)).code == 0
     head, _, source = file.read_text().partition("# [[source]]")
     file.write_text(head + "\n".join(line.removeprefix("# ") for line in ("# [[source]]" + source).splitlines()))
-    handbook, wiki, company = load(file, {}).sources
+    handbook, wiki, company, doku = load(file, {}).sources
     assert (handbook.name, handbook.settings["path"]) == ("handbook", "/srv/handbook")
     assert (wiki.name, wiki.settings["token_file"]) == ("team-wiki", str(tmp_path / "team-wiki.token"))
     assert company.settings["password_file"] == str(tmp_path / "company-wiki.password")
+    assert doku.settings["password_file"] == str(tmp_path / "handbook-wiki.password")
 
 
 def test_the_example_names_every_key_of_a_source() -> None:

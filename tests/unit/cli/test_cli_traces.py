@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from scripted_backend import TRACED, Invoke, Scripted
 
+from ingestor import wire_reading
 from ingestor.errors import UnknownId
 
 CONTRACT = "chunk_id current document_id uri url revision superseded_at run recipe model text"
@@ -39,6 +40,44 @@ def test_a_history_shows_what_a_revision_changed(invoke: Invoke, tmp_path: Path,
     assert "    - Five days.\n    + Six days." in out
     assert "moved from ingestor:handbook/a.md" in out
     assert len(json.loads(invoke("history", "d1", "--json").out)["events"]) == 3
+
+
+def test_an_answer_says_of_each_passage_whether_it_stands(invoke: Invoke, backend: Scripted) -> None:
+    """The same command, by the answer's id; what is not to be told apart is not."""
+    passage = wire_reading.AnswerPassage(
+        chunk_id="c1",
+        document_id="d1",
+        revision=2,
+        standing="current",
+        now=2,
+        source="handbook",
+        title="Refunds",
+        uri="ingestor:handbook/refunds.md",
+        url="",
+    )
+    changed = passage.model_copy(update={"standing": "changed", "now": 3})
+    gone = {"now": None, "source": "", "title": "", "uri": ""}
+    backend.answers["answer"] = wire_reading.AnswerReply(
+        answer_id="answer-1",
+        at=1_700_000_000.0,
+        current=False,
+        passages=(passage, changed, passage.model_copy(update={"standing": "unavailable", **gone})),
+        asked_as="group:staff",
+        question="How long?",
+    )
+    said = invoke("trace", "answer-1", "--as", "group:staff").out
+    assert backend.asked == [("answer", ("answer-1", ("group:staff",)))]
+    for words in (
+        "to group:staff. Not all of it still stands.",
+        "  How long?",
+        "1. current",
+        "2. changed: the document",
+    ):
+        assert words in said
+    assert "  3. deleted, or hidden from this reader\n     chunk c1, revision 2\n" in said
+    assert json.loads(invoke("trace", "answer-1", "--json").out)["passages"][1]["now"] == 3
+    backend.answers["answer"] = UnknownId("There is no answer answer-1.")
+    assert invoke("trace", "answer-1").code == 2
 
 
 @pytest.mark.parametrize("command", ["trace", "history"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 from scripted_backend import Invoke, Scripted
 
@@ -56,3 +57,17 @@ def test_status_shows_the_next_turns_of_maintenance_and_what_failed(invoke: Invo
     result = invoke("status")
     assert "Maintenance: backup in 5 min, probe in 2 h\n" in result.out
     assert "backup failed 2 h ago: No room.\n" in result.err
+
+
+def test_a_switch_says_what_vectors_are_made_of(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
+    """As the option says, else as configured; told where it is not the usual."""
+    reply = wire.ModelReply(outcome="done", name="m", model="m-1-whole", vectors="whole", previous="m")
+    backend.answers["model_switch"] = reply
+    result = invoke("model", "switch", "m", "--vectors", "whole")
+    assert backend.asked[-1][1].vectors == "whole"
+    assert result.out.startswith("m (whole) serves now, instead of m;")
+    config = tmp_path / "whole.toml"
+    config.write_text('[embedding]\nvectors = "whole"\n')
+    for command, wanted in ((("--config", str(config)), "whole"), ((), "pooled")):
+        invoke(*command, "model", "switch", "m")
+        assert backend.asked[-1][1].vectors == wanted

@@ -8,7 +8,19 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ingestor.evaluation.questions import Question
-from ingestor.evaluation.study import Miss, Probes, interval, marks, means, missed, why_missed
+from ingestor.evaluation.study import (
+    TEXT,
+    Better,
+    Miss,
+    Probes,
+    better,
+    differences,
+    interval,
+    marks,
+    means,
+    missed,
+    why_missed,
+)
 
 ANSWER = "Refunds are paid within seven business days after the goods have passed inspection."
 OTHER = "Nobody goes back in before the fire brigade says so."
@@ -32,6 +44,27 @@ def test_a_later_place_counts_less() -> None:
 def test_each_answer_counts_once() -> None:
     """Two hits that hold the same answer are no better than one."""
     assert marks([ANSWER, OTHER], [ANSWER, ANSWER]).ndcg_10 == pytest.approx(1 / (1 + 1 / math.log2(3)))
+
+
+def test_long_passages_have_no_advantage_in_an_equal_amount_of_text() -> None:
+    """What stands behind the first 4,000 characters does not count there, be it of one hit or of many."""
+    filler = "Nothing to see. " * 400
+    for texts in ([filler[:TEXT] + ANSWER], [filler[:TEXT], ANSWER], ["short. " * 20] * 40 + [ANSWER]):
+        assert marks([ANSWER], texts).recall_text == 0
+    for texts in ([f"{ANSWER} {filler}"], ["short. " * 20] * 20 + [ANSWER]):
+        assert marks([ANSWER], texts).recall_text == 1
+    assert marks([ANSWER], [filler, ANSWER]).recall_5 == 1
+
+
+def test_which_finds_more_is_said_where_it_is_no_chance() -> None:
+    """Paired: one question of forty decides nothing, the same gain in half of them does, whatever else is hard."""
+    hit, none = marks([ANSWER], [ANSWER]), marks([ANSWER], ["else"])
+    others = [hit, none] * 20
+    assert better(differences([hit] * 40, others)) is Better.THIS
+    assert better(differences(others, [hit] * 40)) is Better.OTHER
+    assert better(differences([hit, hit, *others[2:]], others)) is Better.NEITHER
+    assert better(differences(others, others)) is Better.NEITHER
+    assert differences([hit] * 40, others)["recall_text"].mean == 0.5
 
 
 def test_nothing_found_is_nothing() -> None:

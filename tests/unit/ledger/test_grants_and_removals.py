@@ -91,7 +91,7 @@ def test_a_removal_that_was_broken_off_is_finished_by_the_next_process(tmp_path:
 def test_threads_that_come_and_go_leave_no_connections(ledger: Ledger) -> None:
     """Each search that crosses the socket has a thread of its own; a service answers for months."""
     for _ in range(20):
-        thread = threading.Thread(target=ledger.search.live_chunks)
+        thread = threading.Thread(target=ledger.queries.live_chunks)
         thread.start()
         thread.join()
     assert len(ledger.sync._db._all) <= 3

@@ -173,8 +173,8 @@ def test_an_edited_heading_rewrites_no_passage(ledger: Ledger) -> None:
 
 def test_a_word_above_many_passages_is_not_looked_for_there(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """The title of a long document stands above all of it, and says of none of its passages that it answers."""
-    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
-    monkeypatch.setattr("ingestor.ledger.search._COMMON", 0.5)
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.queries._COMMON", 0.5)
     put(ledger, "a", "The harbour has a quay.", section=("Harbour",))
     for name in "bcd":
         put(ledger, name, f"Text {name} of another thing.", section=("Harbour",))
@@ -233,8 +233,8 @@ def test_nothing_is_held_where_nothing_is_asked(ledger: Ledger) -> None:
 
 def test_common_words_are_neither_looked_for_nor_held(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """While rarer ones remain; a query of common words alone keeps one of them."""
-    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
-    monkeypatch.setattr("ingestor.ledger.search._COMMON", 0.5)
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.queries._COMMON", 0.5)
     put(ledger, "a", "pump harbour")
     put(ledger, "b", "harbour quay north")
     put(ledger, "c", "harbour quay")
@@ -248,9 +248,9 @@ def test_the_rarest_words_are_ranked_as_far_as_it_takes_no_longer(
 ) -> None:
     """However large the corpus: of words that are all rare enough the commoner ones are left out when all of them
     together stand in too many passages."""
-    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
-    monkeypatch.setattr("ingestor.ledger.search._COMMON", 1.0)
-    monkeypatch.setattr("ingestor.ledger.search._MOST_MATCHES", 3)
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.queries._COMMON", 1.0)
+    monkeypatch.setattr("ingestor.ledger.queries._MOST_MATCHES", 3)
     put(ledger, "a", "pump harbour")
     put(ledger, "b", "harbour quay")
     put(ledger, "c", "quay")
@@ -260,7 +260,7 @@ def test_the_rarest_words_are_ranked_as_far_as_it_takes_no_longer(
 
 def test_how_common_a_word_is_is_counted_once_a_minute(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands in a tenth of all passages takes long to count, and stands in every other question."""
-    monkeypatch.setattr("ingestor.ledger.search._COUNT_FROM", 0)
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_FROM", 0)
     put(ledger, "a", "pump harbour")
     counted: list[object] = []
     read = Database.read
@@ -274,7 +274,7 @@ def test_how_common_a_word_is_is_counted_once_a_minute(ledger: Ledger, monkeypat
     for _ in range(2):
         ledger.search.keyword("pump harbour", 9, Reader(), Filters())
     assert len(counted) == len(set(counted)) > 0
-    monkeypatch.setattr("ingestor.ledger.search._COUNT_KEPT_S", 0.0)
+    monkeypatch.setattr("ingestor.ledger.queries._COUNT_KEPT_S", 0.0)
     ledger.search.keyword("pump harbour", 9, Reader(), Filters())
     assert len(counted) == 2 * len(set(counted))
 

@@ -25,6 +25,8 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
     "figures": lambda ledger, g: ledger.runs.figures("s"),
     "measures": lambda ledger, g: ledger.measures.sources(),
     "edits": lambda ledger, g: ledger.measures.edits(0.0),
+    "lag over time": lambda ledger, g: ledger.measures.lag_over_time(0.0, 60.0, "s"),
+    "shelf": lambda ledger, g: ledger.search.shelf("s", "", 10, READER),
     "item": lambda ledger, g: ledger.runs.item("s", ItemId("a")),
     "unsettled": lambda ledger, g: ledger.sync._db.read(UNSETTLED, {"doc": 1}),
     "known": lambda ledger, g: ledger.sync.known("s", Scope("a")),
@@ -68,5 +70,5 @@ def test_by_an_index(ledger: Ledger, question: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Database, "read", watched)
     QUESTIONS[question](ledger, generation)
     assert plans
-    walks = WALKS if question in {"figures", "measures"} else (*WALKS, *COUNTED)
+    walks = WALKS if question in {"figures", "measures", "shelf"} else (*WALKS, *COUNTED)
     assert [plan for plan in plans if any(walk in plan for walk in walks)] == []

@@ -43,7 +43,7 @@ def test_questions_with_other_endings_find_their_passages(ledger: Ledger) -> Non
     first: dict[bool, set[int]] = {}
     share: dict[bool, dict[str, list[float]]] = {}
     for known in (False, True):
-        ledger.search.languages = lambda known=known: EVERY if known else ()
+        ledger.queries.languages = lambda known=known: EVERY if known else ()
         first[known], share[known] = set(), {language: [] for language in ("en", *EVERY)}
         for number, line in enumerate(lines):
             if found(ledger, line["question"])[:1] == [f"{number:02}"]:
@@ -76,7 +76,7 @@ def test_only_plain_words_have_other_forms(ledger: Ledger, query: str, items: li
     put(ledger, "a", "Die Kündigung-4 ist eingegangen.")
     put(ledger, "b", "Le remboursement est fait.")
     put(ledger, "c", "La factura está aquí.")
-    ledger.search.languages = lambda: EVERY
+    ledger.queries.languages = lambda: EVERY
     assert found(ledger, query) == items
 
 
@@ -84,7 +84,7 @@ def test_a_word_in_many_forms_is_one_word_of_the_question(ledger: Ledger) -> Non
     """Whichever form a passage holds, it holds the word, and once; above it as well as in it."""
     put(ledger, "a", "Die Rechnung und die Rechnungen.")
     put(ledger, "b", "Das steht darunter.", section=("Rechnungen",))
-    ledger.search.languages = lambda: ("de",)
+    ledger.queries.languages = lambda: ("de",)
     rows = [one.chunk for one in ledger.search.all_candidates(Reader(), Filters(), 9)]
     (held,) = ledger.search.held("Rechnungen", rows)
     assert (len(held.chunks), len(held.context)) == (1, 1)
@@ -94,8 +94,8 @@ def test_a_word_in_many_forms_is_one_word_of_the_question(ledger: Ledger) -> Non
 def test_without_another_language_nothing_is_looked_up(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """A corpus in English, or in a language without a stemmer, is searched as before."""
     put(ledger, "a", "The refunds are paid.")
-    ledger.search.languages = lambda: ("en", "ja")
-    monkeypatch.setattr("ingestor.ledger.search.forms", lambda *_: pytest.fail("looked for other forms"))
+    ledger.queries.languages = lambda: ("en", "ja")
+    monkeypatch.setattr("ingestor.ledger.queries.forms", lambda *_: pytest.fail("looked for other forms"))
     assert found(ledger, "refund") == ["a"]
     assert stemmed(("en", "de", "ja")) == {"de"}
 

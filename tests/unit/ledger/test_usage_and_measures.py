@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ingestor.ledger.measures import Work
 from ingestor.ledger.usage import Spent
+from ingestor.service.activity import SLOTS, STEP_S, activity, spread
 from ingestor.service.metrics import Lags
-from tests.support.world import World
+from ingestor.sync.lag import percentiles
+from tests.support.world import SOURCE, World
 
 DAY = 86_400.0
 
@@ -97,3 +101,36 @@ def test_an_edit_is_in_the_histogram_once(world: World) -> None:
     (histogram,) = [found for (_, until), found in lags.look().items() if until == "searchable"]
     assert list(histogram.buckets())[8:10] == [("60.0", 0), ("300.0", 4)]
     assert histogram.total == 400.0
+
+
+def test_activity_tells_lag_and_work_by_half_hours(world: World) -> None:
+    """Percentiles by nearest rank, as elsewhere; a source that is not there did nothing; without a ledger nothing was done."""
+    lags = [float(n) for n in range(1, 41)]
+    for number in range(40):
+        world.write(f"{number}.md", f"# {number}\n\nA zebra of the number {number}.\n")
+    world.sync()
+    world.drain()
+    now = time.time()
+    with world.ledger.sync._db.write() as tx:
+        for doc, lag in enumerate(lags, 1):
+            tx.execute("UPDATE revision SET searchable_at = ?, edited_at = ? WHERE doc = ?", (now, now - lag, doc))
+    for source, edits in ((None, 40), (SOURCE, 40), ("nope", 0)):
+        slots = activity(world.ledger.measures, source, now).slots
+        assert len(slots) == SLOTS
+        assert sum(slot.edits for slot in slots) == edits
+    slot = next(slot for slot in activity(world.ledger.measures, None, now).slots if slot.edits)
+    expected = percentiles(lags)
+    assert (round(slot.p50 or 0, 3), round(slot.p95 or 0, 3)) == (expected.p50, expected.p95)
+    assert round(sum(slot.changed for slot in activity(world.ledger.measures, None, now).slots)) == 40
+    assert not any(slot.edits or slot.changed for slot in activity(None, None, now).slots)
+
+
+def test_what_a_long_run_did_is_spread_over_its_time() -> None:
+    """Its end alone is on record; what it did before the first slot is not shown."""
+    hour = 2 * STEP_S
+    slots = spread(
+        [Work(started_at=0.0, ended_at=hour, changed=100), Work(started_at=hour, ended_at=hour, changed=7)], 0.0
+    )
+    assert [round(count, 3) for count in slots[:4]] == [50.0, 57.0, 0.0, 0.0]
+    late = spread([Work(started_at=-STEP_S, ended_at=STEP_S, changed=10)], 0.0)
+    assert [round(count, 3) for count in late[:2]] == [5.0, 0.0]

@@ -78,6 +78,13 @@ def test_html_is_the_page_without_the_site(parsed: Parsed) -> None:
         ),
         ('<div class="toctree-wrapper"><p>a whole book</p></div>', ["a whole book"]),
         ("plain words, no tag", ["plain words, no tag"]),
+        (  # what can be edited by itself in a DokuWiki
+            (
+                '<h2 class="sectionedit1">In</h2><div class="table sectionedit2"><table><tr><td>a</td><td>b</td></tr>'
+                '<tr><td>1</td><td>2</td></tr></table></div><div class="secedit editbutton_section"><p>Edit</p></div>'
+            ),
+            ["In", "a | b\n1 | 2"],
+        ),
         (
             '<div id="mw-navigation">Main</div><div id="footer">Imprint</div><p>x y</p><div class="sphinxsidebar">s</div>',
             ["x y"],
@@ -286,7 +293,7 @@ def test_email_digests_and_broken_charsets_are_read(parsed: Parsed) -> None:
         b"Subject: Inner\n\nInner words.\n",
     )
     odd = b"Subject: S\nContent-Type: text/plain; charset=x-unknown\n\nGr\xfc\xdfe an alle hier.\n\n> old\n"
-    assert shapes(parsed("o.eml", odd))[1:] == [("paragraph", "Grüße an alle hier."), ("quote", "> old")]
+    assert shapes(parsed("o.eml", odd))[1:] == [("paragraph", "Grüße an alle hier."), ("history", "> old")]
 
 
 def test_converted_formats_have_headings_and_titles(parsed: Parsed, samples: dict[str, bytes]) -> None:

@@ -111,7 +111,7 @@ def test_msg_is_its_subject_its_people_and_its_body(parsed: Parsed) -> None:
             'From: "Ann" <ann@corp.example>\nTo: Bob <bob@corp.example>\nDate: Mon, 05 Jan 2026 10:00:00 +0000',
         ),
         ("paragraph", "Refunds take 14 days."),
-        ("quote", "> old words"),
+        ("history", "> old words"),
         ("paragraph", "Attachments: receipt.pdf"),
     ]
     rich = parsed(

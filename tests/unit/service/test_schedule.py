@@ -13,7 +13,8 @@ from tests.support.moved_clock import MovedClock
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-FRIDAY = datetime(2026, 11, 27, 12, 0)
+# Far ahead: an interval begins with the trigger, so that before the present moment it has no turns.
+FRIDAY = datetime(2099, 11, 27, 12, 0)
 
 
 def turns(timing: Timing, days: float) -> list[datetime]:
@@ -21,7 +22,7 @@ def turns(timing: Timing, days: float) -> list[datetime]:
     trigger = _trigger(timing)
     began = now = FRIDAY.replace(tzinfo=trigger.timezone)
     found: list[datetime] = []
-    turn = None
+    turn: datetime | None = began  # an interval without a turn before it would begin at this very moment
     while (turn := trigger.get_next_fire_time(turn, now)) is not None and turn < began + timedelta(days=days):
         found.append(turn.replace(tzinfo=None))
         now = turn
