@@ -26,11 +26,11 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """``hint`` says what to do where something should be done."""
+    """One thing that was looked at. ``hint`` says what to do where something should be done."""
 
     name: str
-    message: str
     level: Level = Level.OK
+    message: str
     hint: str = ""
 
 

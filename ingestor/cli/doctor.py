@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json as jsonlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ingestor.cli import backend as seam
 from ingestor.cli.output import clean, console, emit_line
 from ingestor.cli.session import Json, context_of, reading
 
 if TYPE_CHECKING:
-    from ingestor.cli.doctor_checks import Check
+    from connectors.examining import Finding
 
 _SAMPLE = 300  # documents: a tenth of them is told from a twentieth
 
@@ -43,15 +44,15 @@ def command(
         failed = _shown(examine(context_of(ctx), _registered(ctx), _texts(ctx)), json=json)
         code, wrong = 4, "configuration"
     else:
-        failed = _shown(_findings(ctx, source), json=json)
+        failed = _shown(seam.backend().examine_source(context_of(ctx), source), json=json)
         code, wrong = 3, "settings"
     if failed:
         raise typer.Exit(2 if set(failed) == {wrong} else code)
 
 
-def _shown(checks: Iterable[Check], *, json: bool) -> list[str]:
+def _shown(checks: Iterable[Finding], *, json: bool) -> list[str]:
     """Each check as it comes; the names of those that failed."""
-    from ingestor.cli.doctor_checks import Level
+    from connectors.examining import Level
 
     done = []
     out = console()
@@ -68,14 +69,6 @@ def _shown(checks: Iterable[Check], *, json: bool) -> list[str]:
     if json:
         emit_line(jsonlib.dumps({"ok": not failed, "checks": [asdict(check) for check in done]}))
     return failed
-
-
-def _findings(ctx: typer.Context, source: str) -> Iterator[Check]:
-    from ingestor.cli import backend as seam
-    from ingestor.cli.doctor_checks import Check, Level
-
-    for found in seam.backend().examine_source(context_of(ctx), source):
-        yield Check(name=found.name, level=Level(found.level), message=found.message, hint=found.hint)
 
 
 def _texts(ctx: typer.Context) -> Sequence[str]:

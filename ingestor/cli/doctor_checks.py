@@ -11,12 +11,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from connectors.examining import Finding, Level
 from ingestor.errors import ConfigError, IngestorError
 
 if TYPE_CHECKING:
@@ -29,23 +28,7 @@ _FOREIGN = 0.10  # of the documents in a language that the model does not know
 _INOTIFY = Path("/proc/sys/fs/inotify")
 
 
-class Level(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Check:
-    """One finding. ``hint`` says what to do where something should be done."""
-
-    name: str
-    level: Level
-    message: str
-    hint: str = ""
-
-
-def examine(context: Context, folders: Sequence[str] = (), texts: Sequence[str] = ()) -> Iterator[Check]:
+def examine(context: Context, folders: Sequence[str] = (), texts: Sequence[str] = ()) -> Iterator[Finding]:
     """Every check, cheap ones first. ``folders`` are those of the registered sources, ``texts`` those of some
     documents. A broken configuration ends only what depends on it."""
     yield python()
@@ -59,10 +42,10 @@ def examine(context: Context, folders: Sequence[str] = (), texts: Sequence[str] 
     try:
         config = context.config
     except ConfigError as error:
-        yield Check(name="configuration", level=Level.FAIL, message=str(error), hint="Mend the file.")
+        yield Finding(name="configuration", level=Level.FAIL, message=str(error), hint="Mend the file.")
         return
     where = str(config.file) if config.file else "no file; defaults"
-    yield Check(name="configuration", level=Level.OK, message=where)
+    yield Finding(name="configuration", level=Level.OK, message=where)
     yield ocr(config)
     yield model(config)
     yield from reranker(config)
@@ -71,13 +54,13 @@ def examine(context: Context, folders: Sequence[str] = (), texts: Sequence[str] 
     yield from inotify(sorted({*configured, *folders}))
 
 
-def python() -> Check:
+def python() -> Finding:
     fine = sys.version_info >= (3, 11)
     message = f"Python {platform.python_version()} at {sys.executable}"
-    return Check(name="python", level=Level.OK if fine else Level.FAIL, message=message)
+    return Finding(name="python", level=Level.OK if fine else Level.FAIL, message=message)
 
 
-def sqlite() -> Check:
+def sqlite() -> Finding:
     """A ledger is made in a scratch folder: that takes every feature that the schema needs."""
     from ingestor.ledger.database import Database
 
@@ -87,29 +70,29 @@ def sqlite() -> Check:
             [(number,)] = database.read("SELECT sqlite_version()")
             database.close()
     except (IngestorError, OSError) as error:
-        return Check(name="sqlite", level=Level.FAIL, message=f"A ledger cannot be made: {error}")
-    return Check(name="sqlite", level=Level.OK, message=f"SQLite {number} with full-text search")
+        return Finding(name="sqlite", level=Level.FAIL, message=f"A ledger cannot be made: {error}")
+    return Finding(name="sqlite", level=Level.OK, message=f"SQLite {number} with full-text search")
 
 
-def package(name: str, distribution: str) -> Check:
+def package(name: str, distribution: str) -> Finding:
     try:
-        return Check(name=name, level=Level.OK, message=f"{distribution} {version(distribution)}")
+        return Finding(name=name, level=Level.OK, message=f"{distribution} {version(distribution)}")
     except PackageNotFoundError:
-        return Check(
+        return Finding(
             name=name, level=Level.FAIL, message=f"{distribution} is not installed.", hint="Install ingestor again."
         )
 
 
-def state_folder(context: Context) -> Check:
+def state_folder(context: Context) -> Finding:
     root = context.state.root
     try:
         facts = root.stat()
     except FileNotFoundError:
-        return Check(name="state", level=Level.OK, message=f"{root} does not exist yet; the first backfill makes it")
+        return Finding(name="state", level=Level.OK, message=f"{root} does not exist yet; the first backfill makes it")
     except OSError as error:
-        return Check(name="state", level=Level.FAIL, message=f"{root}: {error.strerror}")
+        return Finding(name="state", level=Level.FAIL, message=f"{root}: {error.strerror}")
     if not os.access(root, os.R_OK | os.W_OK | os.X_OK):
-        return Check(
+        return Finding(
             name="state",
             level=Level.FAIL,
             message=f"{root} cannot be written by this user",
@@ -118,44 +101,44 @@ def state_folder(context: Context) -> Check:
     holder = context.state.holder()
     used = f"; held by process {holder.pid}" if holder is not None else ""
     if stat.S_IMODE(facts.st_mode) & 0o077:
-        return Check(
+        return Finding(
             name="state", level=Level.WARN, message=f"{root} is open to other users{used}", hint=f"chmod 700 {root}"
         )
-    return Check(name="state", level=Level.OK, message=f"{root}, for its owner only{used}")
+    return Finding(name="state", level=Level.OK, message=f"{root}, for its owner only{used}")
 
 
-def disk(root: Path) -> Check:
+def disk(root: Path) -> Finding:
     place = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     message = f"{free / 1024**3:,.1f} GiB free at {place}"
     if free < _DISK_LOW:
-        return Check(name="disk", level=Level.WARN, message=message, hint="Make room, or move the state folder.")
-    return Check(name="disk", level=Level.OK, message=message)
+        return Finding(name="disk", level=Level.WARN, message=message, hint="Make room, or move the state folder.")
+    return Finding(name="disk", level=Level.OK, message=message)
 
 
-def formats() -> Iterator[Check]:
+def formats() -> Iterator[Finding]:
     from ingestor.parsing.formats import formats as known
     from ingestor.parsing.third_party import installed
 
     brought = {one.name: one.trouble for one in installed() if one.trouble}
     listed = [fmt for fmt in known() if fmt.works or fmt.format not in brought]
     works = [fmt.format for fmt in listed if fmt.works]
-    yield Check(name="formats", level=Level.OK if works else Level.FAIL, message=", ".join(works))
+    yield Finding(name="formats", level=Level.OK if works else Level.FAIL, message=", ".join(works))
     lacking = [f"{fmt.format} ({fmt.missing})" for fmt in listed if not fmt.works]
     if lacking:
-        yield Check(name="formats not taken", level=Level.OK, message=", ".join(lacking))
+        yield Finding(name="formats not taken", level=Level.OK, message=", ".join(lacking))
     for name, trouble in brought.items():
         hint = "Mend or remove the package that brings it; what it would read is set aside, or read by another parser."
-        yield Check(name=f"parser {name}", level=Level.WARN, message=f"It is not used: {trouble}.", hint=hint)
+        yield Finding(name=f"parser {name}", level=Level.WARN, message=f"It is not used: {trouble}.", hint=hint)
 
 
-def parsers() -> Check:
+def parsers() -> Finding:
     """Whether the kernel keeps parsers, and what they start, from the network."""
     from ingestor.parsing.sandbox_filter import trouble
 
     if not (why := trouble()):
-        return Check(name="parsers", level=Level.OK, message="kept from the network by the kernel")
-    return Check(
+        return Finding(name="parsers", level=Level.OK, message="kept from the network by the kernel")
+    return Finding(
         name="parsers",
         level=Level.WARN,
         message=f"Parsers are kept from the network by Python alone: {why}.",
@@ -163,16 +146,16 @@ def parsers() -> Check:
     )
 
 
-def ocr(config: Config) -> Check:
+def ocr(config: Config) -> Finding:
     """Whether pictures and scanned pages can be read, and in which languages."""
     from ingestor.parsing.ocr import OcrMode, ocr_settings
     from ingestor.parsing.tesseract import installed
 
     settings = ocr_settings(config.parsing)
     if settings.mode is OcrMode.OFF:
-        return Check(name="ocr", level=Level.OK, message="off; pictures and scanned pages are set aside")
+        return Finding(name="ocr", level=Level.OK, message="off; pictures and scanned pages are set aside")
     if (found := installed()) is None:
-        return Check(
+        return Finding(
             name="ocr",
             level=Level.WARN,
             message="tesseract is not installed; pictures and scanned pages are set aside",
@@ -182,7 +165,7 @@ def ocr(config: Config) -> Check:
     missing = [language for language in settings.languages if language not in found.languages]
     message = f"tesseract {found.version}, reading {', '.join(used) or 'nothing'}"
     if missing or not used:
-        return Check(
+        return Finding(
             name="ocr",
             level=Level.WARN,
             message=message,
@@ -190,17 +173,17 @@ def ocr(config: Config) -> Check:
         )
     if left := [language for language in found.languages if language not in used and not settings.languages]:
         message += f"; also installed: {', '.join(left)} (ocr_languages under [parsing] chooses)"
-    return Check(name="ocr", level=Level.OK, message=message)
+    return Finding(name="ocr", level=Level.OK, message=message)
 
 
-def model(config: Config) -> Check:
+def model(config: Config) -> Finding:
     """Whether the embedding model is there and is what it should be; it is neither loaded nor fetched."""
     from ingestor.embedding.models import DEFAULT_MODEL, check_weights, resolve_model
 
     name = config.embedding.model
     local = name.startswith(("builtin:", "/", ".", "~")) or Path(name).is_dir()
     if not local:
-        return Check(
+        return Finding(
             name="model",
             level=Level.WARN,
             message=f"{name} is fetched from a model hub where it is not in its cache",
@@ -210,14 +193,14 @@ def model(config: Config) -> Check:
         found = resolve_model(name)
         check_weights(found)
     except IngestorError as error:
-        return Check(name="model", level=Level.FAIL, message=error.message, hint=error.hint)
+        return Finding(name="model", level=Level.FAIL, message=error.message, hint=error.hint)
     message = f"{name} ({found.model})"
     if name == DEFAULT_MODEL:
         message += ", intact; trained on English, so other languages are found mainly by their words"
-    return Check(name="model", level=Level.OK, message=message)
+    return Finding(name="model", level=Level.OK, message=message)
 
 
-def reranker(config: Config) -> Iterator[Check]:
+def reranker(config: Config) -> Iterator[Finding]:
     """Whether the reranking model is there, where one is configured; it is not loaded. Searches do without it."""
     from ingestor.embedding.reranker import check_reranker
 
@@ -227,12 +210,12 @@ def reranker(config: Config) -> Iterator[Check]:
         check_reranker(Path(name))
     except IngestorError as error:
         message = f"{error.message} Hits are not reranked."
-        yield Check(name="reranking", level=Level.WARN, message=message, hint=error.hint)
+        yield Finding(name="reranking", level=Level.WARN, message=message, hint=error.hint)
         return
-    yield Check(name="reranking", level=Level.OK, message=f"{name} reads the first {config.search.rerank_top} hits")
+    yield Finding(name="reranking", level=Level.OK, message=f"{name} reads the first {config.search.rerank_top} hits")
 
 
-def languages(config: Config, texts: Sequence[str]) -> Iterator[Check]:
+def languages(config: Config, texts: Sequence[str]) -> Iterator[Finding]:
     """Whether the model was trained on the languages that the documents are in, where its card tells."""
     from ingestor.embedding.languages import language_of, trained_on
     from ingestor.embedding.models import DEFAULT_MODEL, resolve_model
@@ -250,10 +233,10 @@ def languages(config: Config, texts: Sequence[str]) -> Iterator[Check]:
         return
     message = f"{found.total()} documents looked at, {foreign.total()} in languages that {name} was not trained on"
     if foreign.total() <= _FOREIGN * found.total():
-        yield Check(name="languages", level=Level.OK, message=message)
+        yield Finding(name="languages", level=Level.OK, message=message)
         return
     named = ", ".join(f"{language} {count}" for language, count in foreign.most_common(4))
-    yield Check(
+    yield Finding(
         name="languages",
         level=Level.WARN,
         message=f"{message} ({named}): by meaning these are hardly found",
@@ -261,19 +244,19 @@ def languages(config: Config, texts: Sequence[str]) -> Iterator[Check]:
     )
 
 
-def inotify(roots: Sequence[str]) -> Iterator[Check]:
+def inotify(roots: Sequence[str]) -> Iterator[Finding]:
     """Whether the kernel lets us watch every folder of every source."""
     try:
         limit = int((_INOTIFY / "max_user_watches").read_text(encoding="ascii"))
         instances = int((_INOTIFY / "max_user_instances").read_text(encoding="ascii"))
     except (OSError, ValueError):
-        yield Check(
+        yield Finding(
             name="watching", level=Level.WARN, message="This system has no inotify; changes are found by schedule only"
         )
         return
     for root in roots:
         if why := in_the_way(root):
-            yield Check(
+            yield Finding(
                 name="source",
                 level=Level.WARN,
                 message=f"{root}: {why}",
@@ -283,21 +266,21 @@ def inotify(roots: Sequence[str]) -> Iterator[Check]:
     message = f"{limit:,} watches and {instances:,} instances allowed; the sources have "
     message += f"{'' if whole else 'at least '}{count:,} folders"
     if count > limit * 0.8:
-        yield Check(
+        yield Finding(
             name="watching",
             level=Level.WARN,
             message=message,
             hint=f"Raise it: sysctl fs.inotify.max_user_watches={max(count * 2, limit * 2)}",
         )
     elif len(roots) >= instances:
-        yield Check(
+        yield Finding(
             name="watching",
             level=Level.WARN,
             message=message,
             hint=f"Raise it: sysctl fs.inotify.max_user_instances={len(roots) * 2 + 128}",
         )
     else:
-        yield Check(name="watching", level=Level.OK, message=message)
+        yield Finding(name="watching", level=Level.OK, message=message)
 
 
 def in_the_way(root: str) -> str:

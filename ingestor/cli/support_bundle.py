@@ -11,8 +11,8 @@ from ingestor.cli.output import clean, emit_line
 from ingestor.cli.session import context_of, reading
 
 if TYPE_CHECKING:
+    from connectors.examining import Finding
     from ingestor.cli.backend import Reading
-    from ingestor.cli.doctor_checks import Check
     from ingestor.context import Context
     from ingestor.service.redaction import Redactor
     from ingestor.service.support import Part
@@ -79,7 +79,7 @@ def _parts(context: Context, ledger: Reading, redactor: Redactor) -> dict[str, P
     }
 
 
-def _checked(check: Check) -> dict[str, str]:
+def _checked(check: Finding) -> dict[str, str]:
     return {"check": check.name, "level": check.level.value, "message": check.message, "hint": check.hint}
 
 

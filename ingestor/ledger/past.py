@@ -31,7 +31,8 @@ _BESIDE = 0.5  # of a word above a passage, as ``search.scoring`` counts it
 
 
 class PastReads(SearchReads):
-    """Implements ``ports.SearchLedger`` as of commit ``seq``. How rare a word is, it takes from what stands now."""
+    """Implements ``ports.SearchLedger`` as of commit ``seq``. How rare a word is, and in which other forms it is looked
+    for, it takes from what stands now."""
 
     def __init__(self, db: Database, queries: Queries, seq: int) -> None:
         super().__init__(db, queries)
@@ -108,7 +109,7 @@ class PastReads(SearchReads):
         """Best first; of rows that hold the same words the one that its index ranks before the others."""
         scores = dict.fromkeys(rows, 0.0)
         for word in self.held(words, rows):
-            counted = dict.fromkeys(word.context, _BESIDE * word.context_rarity)
+            counted = dict.fromkeys(word.context, _BESIDE * min(word.rarity, word.context_rarity))
             for row, score in (counted | dict.fromkeys(word.chunks, word.rarity)).items():
                 scores[row] += score
         return sorted(scores.items(), key=lambda scored: -scored[1])

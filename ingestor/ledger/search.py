@@ -56,9 +56,9 @@ class SearchReads:
     def __init__(self, db: Database, queries: Queries) -> None:
         self._db = db
         self._queries = queries
-        self._walked: dict[tuple[Reader, Filters, int, int | None], Sequence[Candidate]] = {}
         self._standing = standing(self._valid)
         self._walking = walking(self._valid)
+        self._walked: dict[tuple[Reader, Filters, int, int | None], Sequence[Candidate]] = {}
 
     def _valid(self, table: str) -> str:
         return lives(table)
@@ -141,8 +141,8 @@ class SearchReads:
         known = self._walked
         if asked not in known:
             condition, parameters = self._visible(reader, filters, walk=True)
-            found = f"{self._walking} {condition or '1'} LIMIT :limit"
-            walked = self._candidates(found, {"limit": limit, **parameters})
+            where = f"{self._walking} {condition or '1'} LIMIT :limit"
+            walked = self._candidates(where, {"limit": limit, **parameters})
             kept = [(key, value) for key, value in known.items() if key[3] == last][1 - _WALKS_KEPT :]
             self._walked = dict([*kept, (asked, walked)])
             return walked

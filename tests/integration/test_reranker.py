@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingestor.cli.doctor_checks import Level, reranker
+from connectors.examining import Level
+from ingestor.cli.doctor_checks import reranker
 from ingestor.config import Config
 from ingestor.config_sections import Search
 from ingestor.embedding.reranker import CrossEncoderReranker

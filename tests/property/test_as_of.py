@@ -214,6 +214,21 @@ def test_too_much_is_said_in_a_sentence(world: World, monkeypatch: pytest.Monkey
     assert len(asked(portal, "tide", "keyword", before, paths=("1.md",)).hits) == 1
 
 
+def test_words_are_found_in_the_forms_of_the_languages_of_the_corpus(world: World) -> None:
+    """In the past as now, as far as such a form stands in the collection still."""
+    world.ledger.search.languages = lambda: frozenset({"de"})
+    world.write("a.md", "# Fahrplan\n\nAlle Fähren verlassen den Hafen am Mittag.\n")
+    world.write("b.md", "# Werft\n\nIn der Werft liegen zwei alte Fähren und ein Kran.\n")
+    world.sync()
+    before, portal = time.time(), Portal(world)
+    world.write("a.md", "# Fahrplan\n\nHeute ist nichts zu melden.\n")
+    world.sync()
+    assert {hit.uri for hit in asked(portal, "fähre", "keyword", before).hits} == {
+        f"ingestor:{SOURCE}/a.md",
+        f"ingestor:{SOURCE}/b.md",
+    }
+
+
 def test_words_are_taken_as_the_ledger_takes_them(world: World) -> None:
     """Stems, product codes, phrases and prefixes find what was replaced as they found it when it stood."""
     world.write("a.md", "# Errors\n\nThe pump says ERR-4012 when refunds of the harbour master arrive in v2.3.1.\n")

@@ -72,6 +72,7 @@ class WebServer:
 class _Handler(BaseHTTPRequestHandler):
     web: WebServer
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # a body after its head would wait 40 ms for the client's acknowledgement
 
     def log_message(self, *_args: object) -> None:
         pass

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from scripted_backend import Invoke, Scripted
 
+from connectors.examining import Level
 from ingestor.cli import doctor_checks
 from ingestor.cli.doctor_checks import (
-    Level,
     count_folders,
     in_the_way,
     inotify,

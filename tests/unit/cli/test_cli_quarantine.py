@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from scripted_backend import ASIDE, Invoke, Scripted, run_reply
 
+from connectors.examining import Level
 from ingestor import wire
 from ingestor.cli import doctor_checks
-from ingestor.cli.doctor_checks import Level
 from ingestor.errors import UnknownId
 from ingestor.parsing import sandbox_filter
 

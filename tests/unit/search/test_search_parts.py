@@ -279,6 +279,12 @@ def searcher(*, down: bool = False, answer: Sequence[str] = FULL) -> Searcher:
 OWNER = Reader()
 
 
+def test_words_find_what_meaning_alone_then_ranks() -> None:
+    """A chunk that only the keyword index names is a candidate of a search by meaning, and its words add nothing."""
+    found = searcher().search("a word", mode=SearchMode.DENSE, top=5, reader=OWNER)
+    assert {h.chunk_id: h.score for h in found.hits} == pytest.approx({"c2": 0.0, "c1": 1.0}, abs=1e-6)
+
+
 def test_candidates_of_both_indexes_are_scored_together() -> None:
     """What the vector index names and the ledger does not know does not exist (R7)."""
     found = searcher().search("a word", mode=SearchMode.HYBRID, top=5, reader=OWNER)
