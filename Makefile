@@ -6,11 +6,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := .demo
 CHUNKERS := .cache/chunkers-venv
+READERS := .cache/readers-venv
 
 export DO_NOT_TRACK := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check bench bench-retrieval bench-crowd faults fuzz soak realfiles deploy-test clean install install-dev
+.PHONY: help demo test check bench bench-retrieval bench-crowd faults fuzz soak realfiles readers deploy-test clean install install-dev
 
 help:  ## Say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,6 +54,9 @@ soak: $(VENV)/.installed-dev  ## The service for half an hour in a folder that n
 realfiles: $(VENV)/.installed-dev  ## Real files of public projects against other readers; fetches them into .cache/
 	$(BIN)/python -m tests.realfiles
 
+readers: $(VENV)/.installed-dev $(READERS)/.installed  ## LlamaIndex and Haystack read the collection, from an environment of their own
+	$(BIN)/python -m pytest -q -m long tests/acceptance/test_other_readers.py -p no:randomly
+
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
@@ -80,6 +84,11 @@ $(CHUNKERS)/.installed: tests/benchmarks/retrieval/requirements.txt
 	$(CHUNKERS)/bin/pip install --quiet --retries 0 --timeout 5 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 \
 		|| $(CHUNKERS)/bin/pip install --quiet torch==2.13.0
 	$(CHUNKERS)/bin/pip install --quiet --requirement $<
+	@touch $@
+
+$(READERS)/.installed: tests/acceptance/readers.txt
+	$(PYTHON) -m venv $(READERS)
+	$(READERS)/bin/pip install --quiet --requirement $<
 	@touch $@
 
 clean:  ## Remove what make made, but not .venv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, H
 
 _PAGE = 500
 _WALKS_KEPT = 3  # of at most 20,000 candidates, which take 25 MB
+_NARROW_KEPT, _NARROW_S = 1_000, 60.0  # a guess about what is quickest; the answer is the same either way
 _FEW = 20_000  # chunks that are listed in 15 ms; above it each match is asked about
 _OVER = 4  # times as many as asked for are ranked before it is looked which of them a reader may see
 
@@ -58,6 +60,7 @@ class SearchReads:
         self._queries = queries
         self._standing = standing(self._valid)
         self._walking = walking(self._valid)
+        self._narrow: dict[tuple[Reader, Filters], float] = {}  # who sees little, and until when that is believed
         self._walked: dict[tuple[Reader, Filters, int, int | None], Sequence[Candidate]] = {}
 
     def _valid(self, table: str) -> str:
@@ -77,6 +80,10 @@ class SearchReads:
         order = f"ORDER BY {RANK} LIMIT"
         if not shown:
             return self._db.read(f"{ranking} {order} :limit", asked)
+        condition, _ = self._visible(reader, filters, walk=True)
+        listed = f"{ranking} AND +keyword.rowid IN (SELECT chunk.id {self._walking} {condition}) {order} :limit"
+        if time.monotonic() < self._narrow.get((reader, filters), 0.0):
+            return self._db.read(listed, asked)
         # To ask of every match whether it may be shown costs three times what ranking does. A reader of a quarter of
         # the corpus or more sees enough of the best; and where these are all there are, they are all he can see.
         rows = self._db.read(f"{ranking} {order} :over", asked)
@@ -87,14 +94,14 @@ class SearchReads:
         found = [(row, score) for row, score in rows if row in shown_rows][:limit]
         if len(found) == limit or len(rows) < _OVER * limit:
             return found
-        # The filter inside the ranking, so that he gets the full number. Where he sees little, what that is stands
-        # ready (and the plus keeps FTS5 from running the whole query again for each of it).
+        # The filter inside the ranking, so that he gets the full number. Where he sees little, what that is is listed
+        # first, and at once the next time (the plus keeps FTS5 from running the whole query again for each of it).
         if len(seen) * self._queries.about_how_many() <= _FEW * len(rows):
-            condition, _ = self._visible(reader, filters, walk=True)
-            inside = f"+keyword.rowid IN (SELECT chunk.id {self._walking} {condition})"
-        else:
-            inside = may.format(row="keyword.rowid")
-        return self._db.read(f"{ranking} AND {inside} {order} :limit", asked)
+            if len(self._narrow) >= _NARROW_KEPT:
+                self._narrow.clear()
+            self._narrow[reader, filters] = time.monotonic() + _NARROW_S
+            return self._db.read(listed, asked)
+        return self._db.read(f"{ranking} AND {may.format(row='keyword.rowid')} {order} :limit", asked)
 
     def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
         asked, found = json.dumps(list(chunks)), list[HeldWord]()
