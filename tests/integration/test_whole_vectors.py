@@ -75,9 +75,14 @@ def start(tmp_path: Path, folder: Path) -> Iterator[Callable[..., Served]]:
 
 
 def rows(served: Served) -> dict[ChunkId, tuple[NDArray[np.float32], str]]:
-    """What the vector index holds: vector and text by id."""
-    (opened,) = served.service.parts.index._stores.opened()
-    found = opened.index.get(opened.index.page(0, 1000))
+    """What the serving index holds: vector and text by id."""
+    (serving,) = (one for one in served.ledger.index.generations() if one.state is GenerationState.SERVING)
+    (index,) = (
+        one.index
+        for one in served.service.parts.index._stores.opened()
+        if one.generation.generation_id == serving.generation_id
+    )
+    found = index.get(index.page(0, 1000))
     return {key: (vector, text) for key, (vector, text, _) in found.items()}
 
 

@@ -45,7 +45,7 @@ from ingestor.model import (
     UnitId,
     blake,
 )
-from ingestor.pooling import CONTEXT_SHARE, context_vectors, normalised, own_units, pool_vectors
+from ingestor.pooling import CONTEXT_SHARE, columns, context_vectors, normalised, pool_vectors
 from ingestor.search import scoring
 from ingestor.search.searcher import Lens, Searcher
 from tests.benchmarks.retrieval import others
@@ -340,18 +340,18 @@ def _dense(ledger: Ledger, embedder: KeptEmbedder, candidates: Sequence[Candidat
     units = list(dict.fromkeys(unit for chunk in chunks for unit, _ in chunk))
     vectors = ledger.vectors(embedder.model).get(units)
     chunk_side = pool_vectors(chunks, units, vectors) @ queries.T
-    own = [own_units(chunk) for chunk in chunks]
-    sizes = [len(chunk) for chunk in own]
-    row_of = {unit: row for row, unit in enumerate(units)}
-    rows = np.fromiter((row_of[unit] for chunk in own for unit, _ in chunk), dtype=np.int64)
-    weights = np.fromiter((max(weight, 1) for chunk in own for _, weight in chunk), dtype=np.float32)
-    chunk_of = np.repeat(np.arange(len(chunks)), sizes)
-    read = scoring._beside(vectors[rows] * weights[:, None], chunk_of)
-    context = context_vectors(chunks, units, vectors)
+    laid = columns(chunks, units)
+    weighted = vectors[laid.rows] * laid.weights[:, None]
+    together = (laid.chunk_of[1:] == laid.chunk_of[:-1])[:, None]
+    read = weighted.copy()
+    read[1:] += scoring.BESIDE * weighted[:-1] * together
+    read[:-1] += scoring.BESIDE * weighted[1:] * together
+    read = normalised(read)
+    context = context_vectors(laid, vectors)
     if context is not None:
-        read = normalised(read + CONTEXT_SHARE * context[chunk_of])
-    best = np.maximum.reduceat(read @ queries.T, np.cumsum([0, *sizes[:-1]]))
-    scores: Vectors = scoring.CHUNK_SHARE * chunk_side + scoring.UNIT_SHARE * best
+        read = normalised(read + CONTEXT_SHARE * context[laid.chunk_of])
+    best = np.maximum.reduceat(read @ queries.T, laid.starts)
+    scores: Vectors = (1 - scoring.UNIT_SHARE) * chunk_side + scoring.UNIT_SHARE * best
     # That this is the program's own scoring is not taken on trust.
     own_scores = scoring.dense_scores(queries[0], candidates[:50], units, vectors)
     assert np.allclose(list(own_scores.values()), scores[:50, 0], atol=_EQUAL)
