@@ -104,7 +104,7 @@ def test_no_tool_changes_anything(portal: Portal) -> None:
 
     async def what(client: Client) -> None:
         tools = (await client.list_tools()).tools
-        assert {tool.name for tool in tools} == {"search", "read_document", "trace", "list_sources"}
+        assert {tool.name for tool in tools} == {"search", "read_document", "trace", "trace_answer", "list_sources"}
         for tool in tools:
             assert tool.annotations is not None
             assert tool.annotations.read_only_hint is True

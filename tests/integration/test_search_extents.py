@@ -103,6 +103,7 @@ def test_the_other_places_of_a_text(world: World, searcher: Searcher) -> None:
         assert all(one.also == () for one in others)
     with world.ledger.sync._db.write() as tx:
         made = tx.execute("INSERT INTO acl (source, place) SELECT id, 'of nobody' FROM source")
+        assert tx.seq  # as every narrowing has a commit of its own
         tx.execute("UPDATE binding SET acl = ? WHERE item_id = 'b.md' AND died IS NULL", (made.lastrowid,))
     (hit, *_) = searcher.search("when is the lighthouse lit", mode=SearchMode.HYBRID, top=3, reader=reader).hits
     assert (hit.uri, hit.also) == ("ingestor:docs/a.md", ())
