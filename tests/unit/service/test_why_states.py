@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ingestor.ledger.runs import ItemFacts
-from ingestor.service.reading import _facts
+from ingestor.service.why import _facts
 
 TAKEN_IN = ItemFacts(
     document_id="d",
