@@ -216,7 +216,7 @@ def test_too_much_is_said_in_a_sentence(world: World, monkeypatch: pytest.Monkey
 
 def test_words_are_found_in_the_forms_of_the_languages_of_the_corpus(world: World) -> None:
     """In the past as now, as far as such a form stands in the collection still."""
-    world.ledger.search.languages = lambda: frozenset({"de"})
+    world.ledger.queries.languages = lambda: frozenset({"de"})
     world.write("a.md", "# Fahrplan\n\nAlle Fähren verlassen den Hafen am Mittag.\n")
     world.write("b.md", "# Werft\n\nIn der Werft liegen zwei alte Fähren und ein Kran.\n")
     world.sync()
