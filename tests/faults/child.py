@@ -90,7 +90,8 @@ def count_embedded(marks: Marks, kind: str) -> None:
         from tests.support.stub_embedder import StubEmbedder
 
         class Counting(StubEmbedder):
-            def __init__(self, _name: str) -> None:
+            def __init__(self, _name: str, *, whole: bool = False) -> None:
+                assert not whole
                 super().__init__()
 
             def embed(self, texts: Sequence[str]) -> Any:
