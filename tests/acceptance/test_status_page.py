@@ -80,6 +80,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 def logged_in(page: Page, token: str) -> None:
     """By keyboard alone: the field has the focus."""
     page.goto("/ui/login")
+    expect(page.get_by_label("Token")).to_be_focused()  # which may come after the page is loaded
     page.keyboard.type(token)
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
