@@ -12,9 +12,9 @@ import pytest
 from ingestor.model import Outcome
 from tests.support.doku_bench import TEXT, Bench, doku_bench
 from tests.support.doku_wiki import DokuWiki, clean, error, method_of, nameless, result
-from tests.support.faults_report import campaign_seed, write_report
 from tests.support.web_server import Answer, Asked
 from tests.support.wiki_churn import WikiChurn
+from tests.support.wiki_histories import play
 
 Fault = Callable[[Asked], Answer | None]
 
@@ -260,20 +260,4 @@ def test_r5_histories_of_faults_delete_nothing_wrongly(seed: int, tmp_path: Path
 @pytest.mark.timeout(3600)
 def test_two_hundred_histories(tmp_path: Path) -> None:
     """The same two hundred times."""
-    seed, count = campaign_seed(), 200
-    totals = [0, 0, 0]
-    for number in range(count):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        for place, value in enumerate(history(folder, seed + number)):
-            totals[place] += value
-    write_report(
-        "dokuwiki_faults.md",
-        "Random faults of a DokuWiki",
-        [
-            f"Seeds {seed} to {seed + count - 1}; {count} histories, {totals[0]} runs.",
-            f"{totals[1]} faulty answers of {len(FAULTS)} kinds; {totals[2]} runs ended as outages.",
-            "",
-            "Wrong deletions: 0. At the end of each history the ledger was the wiki.",
-        ],
-    )
+    play(tmp_path, history, kinds=len(FAULTS), report="dokuwiki_faults.md", title="Random faults of a DokuWiki")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ingestor.model import Outcome
-from tests.support.faults_report import campaign_seed, write_report
 from tests.support.media_wiki import error, sent
 from tests.support.web_server import Answer, Asked
 from tests.support.wiki_bench import TEXT, Bench, wiki_bench
 from tests.support.wiki_churn import WikiChurn
+from tests.support.wiki_histories import play
 
 BUSY = Answer(status=429, headers=(("Retry-After", "0"),))
 Fault = Callable[[Asked], Answer | None]
@@ -216,20 +216,4 @@ def test_r5_histories_of_faults_delete_nothing_wrongly(seed: int, tmp_path: Path
 @pytest.mark.timeout(3600)
 def test_two_hundred_histories(tmp_path: Path) -> None:
     """The same two hundred times."""
-    seed, count = campaign_seed(), 200
-    totals = [0, 0, 0]
-    for number in range(count):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        for place, value in enumerate(history(folder, seed + number)):
-            totals[place] += value
-    write_report(
-        "mediawiki_faults.md",
-        "Random faults of a MediaWiki",
-        [
-            f"Seeds {seed} to {seed + count - 1}; {count} histories, {totals[0]} runs.",
-            f"{totals[1]} faulty answers of {len(FAULTS)} kinds; {totals[2]} runs ended as outages.",
-            "",
-            "Wrong deletions: 0. At the end of each history the ledger was the wiki.",
-        ],
-    )
+    play(tmp_path, history, kinds=len(FAULTS), report="mediawiki_faults.md", title="Random faults of a MediaWiki")
