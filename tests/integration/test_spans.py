@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from connectors.files.signature import LOCAL_GRAIN_S
 from ingestor.service import spans
 from tests.support.served import Served, served
 
@@ -38,6 +40,7 @@ def taken_in(service: Served, folder: Path) -> None:
     folder.mkdir()
     (folder / f"{SECRET}.md").write_text(f"# Harbour\n\nThe pump {SECRET} leaks.\n")
     (folder / "scan.pdf").write_bytes(b"%PDF-1.4 broken")
+    time.sleep(2 * LOCAL_GRAIN_S)  # else a quick service reads what is that young once more (R9): a fetch more
     service.add(folder, "docs")
     service.sync("docs")
 
