@@ -1,13 +1,11 @@
-"""What a data center has beyond the older API: what it is, files under their own addresses, new versions of files, and
-the action of its pages that moves one.
+"""What a data center has beyond the older API: what it is, files under their own addresses, an action that moves pages.
 
 https://developer.atlassian.com/server/confluence/rest/v1000/
 """
 
 from __future__ import annotations
 
-from tests.support.confluence_content import content, tree
-from tests.support.confluence_routes import NO_PAGE, Question, Refused, Route, not_found, sent, uploaded
+from tests.support.confluence_routes import NO_PAGE, Question, Refused, Route, not_found, sent
 from tests.support.confluence_values import Kind, Status
 from tests.support.web_server import Answer
 
@@ -32,14 +30,6 @@ def get_file(question: Question, container: str, name: str) -> Answer:
     raise not_found(name)
 
 
-def post_data(question: Question, container: str, attachment: str) -> Answer:
-    one, file = question.content(attachment, Kind.ATTACHMENT), uploaded(question.asked)
-    if str(one.parent) != container:
-        raise not_found(attachment)
-    question.site.upload(int(container), one.title, file.data, media_type=file.media_type, author=question.who.key)
-    return sent(content(question, question.site.contents[one.content_id], tree("version,container")))
-
-
 def post_move(question: Question) -> Answer:
     """An action of its pages, which clients use."""
     one = question.content(question.one("pageId"), Kind.PAGE)
@@ -62,12 +52,6 @@ ROUTES = (
         path="/rest/api/server-information",
         answer=get_server_information,
         page=f"{_GROUP}server-information/",
-    ),
-    Route(
-        method="POST",
-        path="/rest/api/content/{}/child/attachment/{}/data",
-        answer=post_data,
-        page=f"{_GROUP}attachments/",
     ),
     Route(
         method="GET",

@@ -107,7 +107,8 @@ def delete_label(question: Question, name: str, label: str = "") -> Answer:
 
 def post_attachment(question: Question, name: str) -> Answer:
     """``X-Atlassian-Token: nocheck`` (or no-check) is required. A name that is there already: POST is refused in both,
-    a new version comes by PUT in the cloud and by the path with ``/data`` in a data center."""
+    a new version comes by the path with ``/data``, in the cloud by PUT
+    too."""
     headers = {key.lower(): value for key, value in question.asked.headers.items()}
     if headers.get("x-atlassian-token") not in {"nocheck", "no-check"}:
         raise Refused(403, "XSRF check failed")
@@ -120,6 +121,15 @@ def post_attachment(question: Question, name: str) -> Answer:
     )
     row = content(question, question.site.contents[made], tree("version,container"))
     return sent({**listed([row], limit=1), "_links": {"base": question.wiki.url, "context": question.wiki.context}})
+
+
+def post_data(question: Question, container: str, attachment: str) -> Answer:
+    """A new version of it."""
+    one, file = question.content(attachment, Kind.ATTACHMENT), uploaded(question.asked)
+    if str(one.parent) != container:
+        raise not_found(attachment)
+    question.site.upload(int(container), one.title, file.data, media_type=file.media_type, author=question.who.key)
+    return sent(content(question, question.site.contents[one.content_id], tree("version,container")))
 
 
 def put_restrictions(question: Question, name: str) -> Answer:
@@ -171,6 +181,7 @@ _TABLE: Table = (
     ("DELETE", "/rest/api/content/{}/label/{}", delete_label, LABELS),
     ("PUT", "/rest/api/content/{}/restriction", put_restrictions, (RESTRICTIONS[0], "")),
     ("DELETE", "/rest/api/content/{}/restriction", delete_restrictions, (RESTRICTIONS[0], "")),
+    ("POST", "/rest/api/content/{}/child/attachment/{}/data", post_data, ("content---attachments", "attachments")),
     ("POST", "/rest/api/content/{}/child/attachment", post_attachment, ("content---attachments", "attachments")),
 )
 
