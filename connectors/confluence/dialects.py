@@ -8,6 +8,7 @@ what is gone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from connectors.confluence.api import Answer, Api, Missing, NotAsked, Param, Refused
@@ -63,9 +64,10 @@ class Search:
     def restrictions(self, space: str) -> dict[str, Readers]:
         """Who may read the texts of a space, by id, as far as a search tells it."""
         found: dict[str, Readers] = {}
-        for one in self._searched(f"type in (page, blogpost) and space = {quoted(space)}", _READ):
-            if isinstance(one.get("id"), str) and "read" in (said := _table(one, "restrictions")):
-                found[one["id"]] = readers_of(said["read"])
+        with suppress(Missing, NotAsked):  # then each is asked by itself
+            for one in self._searched(f"type in (page, blogpost) and space = {quoted(space)}", _READ):
+                if isinstance(one.get("id"), str) and "read" in (said := _table(one, "restrictions")):
+                    found[one["id"]] = readers_of(said["read"])
         return found
 
     def readers(self, content_id: str) -> Readers:

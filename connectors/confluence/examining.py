@@ -43,9 +43,7 @@ def _account(api: Api, config: ConfluenceConfig) -> Iterator[Finding]:
         kind = "password or API token" if config.login.username else "personal access token"
         yield Finding(name="login", message=f"{account.name} ({account.account_id}), by {kind}")
     zone = account.zone if account is not None else ""
-    told = (
-        f"{zone}: searches by time begin at {moment(api.now(), zone)}" if zone else "not told; searched with a margin"
-    )
+    told = f"{zone}: it is {moment(api.now(), zone)} there" if zone else "not told; searched with a margin"
     yield Finding(name="time zone", message=told)
     yield clock("wiki's clock", api.now() - time.time())
 
@@ -60,12 +58,11 @@ def _release(api: Api) -> Iterator[Finding]:
 
 def _spaces(api: Api, config: ConfluenceConfig) -> Iterator[Finding]:
     found = dialect(api, config).spaces(config.spaces)
-    kinds = Counter(one.kind if one.current else f"{one.kind}, archived" for one in found)
+    kinds = Counter(one.kind if one.current else f"{one.kind}, archived" for one in found).most_common()
     yield Finding(
         name="spaces",
         level=Level.OK if found else Level.WARN,
-        message=f"{len(found):,} that we see: "
-        + ", ".join(f"{number:,} {kind}" for kind, number in kinds.most_common()),
+        message=f"{len(found):,} that we see: {', '.join(f'{number:,} {kind}' for kind, number in kinds)}",
         hint="" if found else "Give the account access to spaces.",
     )
     missing = sorted(set(config.spaces) - {one.key for one in found})
@@ -90,18 +87,14 @@ def _search(api: Api, config: ConfluenceConfig) -> Iterator[Finding]:
     yield Finding(name="search", message=f"{least}{count:,} changed lately, in {time.monotonic() - began:.1f} s")
     if first is None:
         return
-    readers = search.readers(first.content_id)
-    match readers:
-        case None:
-            yield Finding(name="restrictions", message=f"told; {first.kind} {first.content_id} has none of its own")
-        case _ if readers:
-            yield Finding(
-                name="restrictions", message=f"told; {first.kind} {first.content_id} is {', '.join(sorted(readers))}"
-            )
-        case _:
-            yield Finding(
-                name="restrictions",
-                level=Level.WARN,
-                message=f"not told of {first.kind} {first.content_id}; what is not told is shown to nobody",
-                hint="Let the account see the restrictions of content.",
-            )
+    readers, what = search.readers(first.content_id), f"{first.kind} {first.content_id}"
+    if readers is None or readers:
+        told = ", ".join(sorted(readers)) if readers else "has none of its own"
+        yield Finding(name="restrictions", message=f"{what}: {told}")
+    else:
+        yield Finding(
+            name="restrictions",
+            level=Level.WARN,
+            message=f"{what}: not told, and so it is shown to nobody",
+            hint="Let the account see the restrictions of content.",
+        )

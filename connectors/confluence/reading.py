@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -12,12 +14,14 @@ from connectors.confluence.dialects import Dialect
 from connectors.confluence.facts import ON_PAGES, Fact, Kind, Left, Space
 from connectors.confluence.includes import Includes, Name, Shown, Used, stamp, used_by
 from connectors.confluence.items import ref_of
-from connectors.confluence.storage import anchors, html_of, targets_of
+from connectors.confluence.storage import TooDeep, anchors, html_of, targets_of
 from connectors.confluence.tree import Place, Tree
 from connectors.errors import ItemUnreadable, ItemVanished
 from connectors.web.rendered import document
 
 _TRIES = 3
+_TAG = re.compile(r"<[^>]*>")
+_SHOWS = re.compile(r"\w")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -118,6 +122,18 @@ class Reading:
             raise self._gone(kind, content_id, found)
         fact, storage = found
         place = self._place(fact)
+        try:
+            return self._written(fact, storage, place)
+        except TooDeep as error:
+            raise ItemUnreadable(
+                "It is nested too deeply to be read.",
+                place=fact.title,
+                hint="Open it in the wiki, and look for what it includes.",
+            ) from error
+
+    def _written(self, fact: Fact, storage: str, place: Place) -> Fetched:
+        """The text as a document."""
+        kind, content_id = fact.kind, fact.content_id
         text = _Text(dialect=self._dialect, reads=self._reads, bodies={content_id: storage})
         used: tuple[Used, ...] = ()
         if kind not in ON_PAGES:
@@ -132,6 +148,9 @@ class Reading:
             anchor=anchors(fact.title, cloud=self._config.edition is Edition.CLOUD),
             included=lambda target: shown.get((target.space, target.title)),
         )
+        if not _SHOWS.search(_TAG.sub("", body)) and "<img" not in body:
+            # A page of macros that list others shows its title at least.
+            body = f"<p>{html.escape(fact.title)}</p>"
         return Fetched(ref=ref, content=document(fact.title, body, most=self._config.max_size, name=ref.name))
 
     def file(self, kind: Kind, content_id: str) -> Fetched:

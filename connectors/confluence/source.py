@@ -2,12 +2,13 @@
 
 Refs are made of what the wiki says of a page when it is asked, never of what the search said. The search tells neither
 of moves, restrictions and the trash nor of what left a space, so it is trusted for a quarter of an hour; then
-everything is listed, without any text. What a listing lacks counts as gone only when the wiki, asked for that page, says
-so (``Checkpoint.confirm``).
+everything is listed, without any text. What a listing lacks counts as gone only when the wiki, asked for that page,
+says so (``Checkpoint.confirm``).
 """
 
 from __future__ import annotations
 
+import builtins
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -152,7 +153,7 @@ class ConfluenceSource:
             *(config.max_size, sorted(config.permissions), config.login.username),
         )
 
-    def _spaces(self) -> list[Space]:
+    def _spaces(self) -> builtins.list[Space]:
         """Those that are read. Raises ``SourceUnavailable`` where one that was named is not there."""
         config = self._config
         found = [one for one in self._dialect.spaces(config.spaces) if not config.left_out(one.key)]
@@ -225,10 +226,9 @@ class ConfluenceSource:
         shown = self._includes.showing(window.touched)
         touched |= {item_of(Kind.PAGE, one) for one in shown}
         for item in sorted(touched):
-            kind, content_id = parse_item(item) or (Kind.PAGE, "")
-            fact = self._dialect.fact(kind, content_id)
+            fact = self._known(item)
             ref = reads.ref(fact) if isinstance(fact, Fact) else None
-            # The engine looks once more at what is gone (R5).
+            # The engine looks once more at what is gone, and at what is shut (R5, R7).
             yield Upserted(ref=ref) if isinstance(ref, ItemRef) else Deleted(item_id=item)
         yield Checkpoint(cursor=window.cursor.write())
 
@@ -239,7 +239,7 @@ class ConfluenceSource:
             found = self._find(ItemId(scope))
             if isinstance(found, ItemRef):
                 yield Upserted(ref=found)
-        elif scope in set(Kind):
+        elif scope in {kind.value for kind in self._kinds}:
             for item, ref in sorted(self._refs(self._facts().values()).items()):
                 if within(item, scope):
                     yield Upserted(ref=ref)
@@ -260,6 +260,15 @@ class ConfluenceSource:
             # A wiki that does not know us any more says the same of every page.
             self._api.who()
         return self._new_reads().ref(fact) if isinstance(fact, Fact) else fact
+
+    def _known(self, item: ItemId) -> Fact | Left | None:
+        """What the wiki says of it; None also of what we may not read."""
+        parsed = parse_item(item)
+        try:
+            return self._dialect.fact(*parsed) if parsed is not None else None
+        except Refused:
+            self._api.who()  # raises where it is not this alone
+            return None
 
     def _shut(self, name: str) -> ItemUnreadable:
         """What is refused while the wiki knows us: raises where it is not this alone (R7)."""

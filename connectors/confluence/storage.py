@@ -22,6 +22,7 @@ _NAMES = "".join(f' xmlns:{name}="{name}"' for name in ("ac", "ri", "at"))
 _DEEPEST = 150
 _KEPT_ENTITIES = frozenset({"amp", "lt", "gt", "quot", "apos"})
 _VOID = frozenset({"br", "hr", "img", "col"})
+_NAMED = ("content-title", "filename", "space-key", "value")
 _HEADING = re.compile(r"h([1-6])")
 
 _DROPPED = frozenset(
@@ -51,6 +52,10 @@ class Target:
     name: str = ""
 
 
+class TooDeep(ValueError):
+    """Elements in elements, thousands of them."""
+
+
 Included = Callable[[Target], str | None]
 """The storage format of a page; None where there is none that may be shown."""
 
@@ -59,7 +64,7 @@ Anchor = Callable[[str], str]
 
 
 def html_of(storage: str, *, own: tuple[str, str], anchor: Anchor, included: Included) -> str:
-    """The HTML of a text; ``own`` is its space and title."""
+    """The HTML of a text; ``own`` is its space and title. Raises ``TooDeep``."""
     writer = _Writer(own=own, anchor=anchor, included=included)
     writer.inside(_tree(storage))
     return "".join(writer.out)
@@ -97,6 +102,8 @@ def _tree(storage: str) -> etree._Element:
     fixed = (part if part.startswith("<![CDATA[") else _ENTITY.sub(_character, part) for part in parts)
     parser = etree.XMLParser(recover=True, resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     root = etree.fromstring(f"<body{_NAMES}>{''.join(fixed)}</body>".encode("utf-8", "replace"), parser)
+    if any("depth" in one.message for one in parser.error_log):
+        raise TooDeep  # it was read no further
     return root if root is not None else etree.Element("body")
 
 
@@ -173,6 +180,7 @@ class _Writer:
             self._text(node.get("datetime"))
         elif tag in _VOID:
             self.out.append(f"<{tag}>")
+            self.inside(node)  # of what was not closed
         else:
             kept = "".join(f' {key}="{html.escape(node.get(key))}"' for key in ("colspan", "rowspan") if node.get(key))
             self._wrapped(tag + kept, node)
@@ -201,7 +209,7 @@ class _Writer:
                 self.inside(node)
 
     def _heading(self, node: etree._Element, level: int) -> None:
-        words = " ".join("".join(node.itertext()).split())
+        words = _words(node)
         self.out.append(f'<h{min(level + 1, 6)} id="{html.escape(self._anchor(words))}">')
         self.inside(node)
         self.out.append(f"</h{min(level + 1, 6)}>")
@@ -259,17 +267,15 @@ class _Writer:
         self._within.pop()
 
     def _link(self, node: etree._Element) -> None:
+        """Its words: its own, or the name of what it points to."""
         body = _child(node, "link-body", "plain-text-link-body")
         self.out.append("<a>")
-        if (body is not None and "".join(body.itertext()).strip()) or (
-            body is not None and next(body.iter("{ac}image"), None) is not None
-        ):
+        if body is not None and (_words(body) or next(body.iter("{ac}image"), None) is not None):
             self.inside(body)
         else:
-            named = next((one for one in node if _tag(one) not in {"link-body", "plain-text-link-body"}), None)
-            keys = ("content-title", "filename", "space-key", "value")
-            found = (named.get(f"{{ri}}{key}") for key in keys) if named is not None else iter(())
-            self._text(next((one for one in found if one), node.get("{ac}anchor")))
+            points = next((one for one in node if one is not body), None)
+            named = [points.get(f"{{ri}}{key}") for key in _NAMED] if points is not None else []
+            self._text(next(filter(None, named), node.get("{ac}anchor")))
         self.out.append("</a>")
 
     def _image(self, node: etree._Element) -> None:
@@ -315,6 +321,10 @@ def _excerpt(root: etree._Element, name: str) -> etree._Element | None:
         if node.get("{ac}name") == "excerpt" and (not name or _parameter(node, "name") == name):
             return _child(node, "rich-text-body")
     return None
+
+
+def _words(node: etree._Element) -> str:
+    return " ".join("".join(node.itertext()).split())
 
 
 def _is_inline(node: etree._Element) -> bool:
