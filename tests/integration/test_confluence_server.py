@@ -412,5 +412,6 @@ UNDOCUMENTED = {
     "PUT /rest/api/content/{}/restriction",
     "DELETE /rest/api/content/{}/restriction",
     "PUT /rest/api/content/{}/move/{}/{}",
+    "GET /rest/applinks/1.0/manifest",
     "POST /pages/movepage.action",
 }

@@ -215,6 +215,19 @@ def get_comments(question: Question, kind: str, name: str, where: str) -> Answer
     return _sorted(question, rows, lambda one: comment_of(question, one))
 
 
+def get_comment(question: Question, where: str, name: str) -> Answer:
+    one = question.content(name, Kind.COMMENT)
+    if one.inline != (where == "inline") or one.status is not Status.CURRENT:
+        raise not_found(name)
+    found = comment_of(question, one)
+    found["_links"]["base"] = question.wiki.url
+    return sent(found)
+
+
+def get_system_information(question: Question) -> Answer:
+    return sent({"cloudId": question.wiki.mark, "commitHash": "0"})
+
+
 def get_spaces(question: Question) -> Answer:
     question.wiki.step(question)
     ids, keys, kinds, states = (question.many(name) for name in ("ids", "keys", "type", "status"))
@@ -337,6 +350,7 @@ def _of_space(kind: str) -> Callable[..., Answer]:
 
 
 _ATTACHMENTS_V1 = "https://developer.atlassian.com/cloud/confluence/rest/v1/api-group-content---attachments/"
+_SETTINGS_V1 = "https://developer.atlassian.com/cloud/confluence/rest/v1/api-group-settings/"
 _CHANGES = "https://developer.atlassian.com/cloud/confluence/changelog/"
 _PATHS: tuple[tuple[str, str, Callable[..., Answer], str], ...] = (
     ("GET", "/api/v2/spaces", get_spaces, f"{_V2}space/"),
@@ -352,6 +366,9 @@ _PATHS: tuple[tuple[str, str, Callable[..., Answer], str], ...] = (
     ("GET", "/api/v2/attachments", get_attachments, f"{_V2}attachment/"),
     ("GET", "/api/v2/attachments/{}", get_attachment, f"{_V2}attachment/"),
     ("DELETE", "/api/v2/attachments/{}", _with(delete_one, "attachments"), f"{_V2}attachment/"),
+    ("GET", "/api/v2/footer-comments/{}", _with(get_comment, "footer"), f"{_V2}comment/"),
+    ("GET", "/api/v2/inline-comments/{}", _with(get_comment, "inline"), f"{_V2}comment/"),
+    ("GET", "/rest/api/settings/systemInfo", get_system_information, _SETTINGS_V1),
     ("PUT", "/rest/api/content/{}/child/attachment", post_attachment, _ATTACHMENTS_V1),
     ("GET", "/rest/api/content/{}/child/attachment/{}/download", get_download, _ATTACHMENTS_V1),
     ("GET", "/download/attachments/{}/{}", get_old_download, _CHANGES),

@@ -18,6 +18,14 @@ def get_server_information(question: Question) -> Answer:
     return sent({"baseUrl": wiki.url, "version": wiki.version, **built})
 
 
+def get_manifest(question: Question) -> Answer:
+    """What an application tells others that it is linked with."""
+    wiki = question.wiki
+    return sent(
+        {"id": wiki.mark, "name": "Confluence", "typeId": "confluence", "version": wiki.version, "url": wiki.url}
+    )
+
+
 def get_file(question: Question, container: str, name: str) -> Answer:
     """The address that ``_links.download`` gives; ``version`` asks for an older one."""
     owner = question.content(container)
@@ -59,5 +67,6 @@ ROUTES = (
         answer=get_file,
         page="https://developer.atlassian.com/server/confluence/confluence-rest-api-examples/",
     ),
+    Route(method="GET", path="/rest/applinks/1.0/manifest", answer=get_manifest, page=NO_PAGE),
     Route(method="POST", path="/pages/movepage.action", answer=post_move, page=NO_PAGE),
 )

@@ -53,6 +53,8 @@ class Confluence:
     cursors: int = 0
     time_zone: str = "Europe/Berlin"
     version: str = "9.2.1"
+    mark: str = "this-one"
+    """What tells it from others: the id of a site in the cloud, of an application in a data center."""
     tells_zone: bool = False
     leaked: list[Asked] = field(default_factory=list)
     """Requests to the host of the media that brought a login or a cookie along."""
