@@ -135,6 +135,8 @@ class Cloud:
                 one = self._api.ask(f"/api/v2/{name}/{content_id}", **states, **more)
             except Missing:
                 continue
+            if one.get("id") != content_id:
+                raise self._api.strange()
             status = str(one.get("status"))
             return one if status == "current" else _left(status, self._api)
         return None
@@ -233,7 +235,10 @@ class DataCenter:
             one = self._api.ask(f"/rest/api/content/{content_id}", status="any", expand=expand)
         except Missing:
             return None
-        if one.get("type") != kind:
+        # R5: only what is told to be another kind of thing is not there as this one.
+        if str(one.get("id")) != content_id or one.get("type") not in {each.value for each in Kind}:
+            raise self._api.strange()
+        if one["type"] != kind:
             return None
         status = str(one.get("status"))
         return one if status == "current" else _left(status, self._api)

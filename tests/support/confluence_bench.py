@@ -115,6 +115,14 @@ class Bench:
             assert str(rows[item]).partition("-")[0] == str(content.last.number), item
         self.world.healthy()
 
+    def hidden(self) -> set[str]:
+        """The items that no reader of the source is shown."""
+        rows = self.world.ledger.sync._db.read(
+            "SELECT item.item_id FROM item JOIN binding ON binding.doc = item.doc AND binding.died IS NULL"
+            " WHERE NOT EXISTS (SELECT 1 FROM acl_principal WHERE acl_principal.acl = binding.acl AND died IS NULL)"
+        )
+        return {item for (item,) in rows}
+
     def names(self) -> dict[str, str]:
         """Item and display name."""
         rows = self.world.ledger.sync._db.read(
