@@ -233,7 +233,9 @@ class DataCenter:
             one = self._api.ask(f"/rest/api/content/{content_id}", status="any", expand=expand)
         except Missing:
             return None
-        if one.get("type") != kind:
+        if "type" not in one:  # an answer to another question is no word of what is gone (R5)
+            raise self._api.strange()
+        if one["type"] != kind:
             return None
         status = str(one.get("status"))
         return one if status == "current" else _left(status, self._api)

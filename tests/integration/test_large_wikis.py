@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from connectors.base import WHOLE, Checkpoint, Source, Upserted
+from connectors.confluence.config import parse_settings
+from connectors.confluence.source import ConfluenceSource
+from connectors.web.pace import Pace
+from tests.support.confluence_bench import settings_of
+from tests.support.confluence_server import Flavour, confluence
 from tests.support.doku_bench import doku_bench
 from tests.support.doku_wiki import DokuWiki
 from tests.support.media_wiki import MediaWiki, Page
 from tests.support.web_server import Asked
 from tests.support.wiki_bench import wiki_bench
-from tests.support.world import World
+from tests.support.world import SOURCE, World
 
 PAGES = 10_000
 MOST = 3
@@ -59,7 +65,36 @@ def doku_wiki(base: Path) -> Iterator[Large]:
         yield Large(source=bench.source, world=bench.world, asked=wiki.server.asked, later=bench.later)
 
 
-WIKIS = {"mediawiki": media_wiki, "dokuwiki": doku_wiki}
+@contextmanager
+def confluence_wiki(base: Path, flavour: Flavour) -> Iterator[Large]:
+    with confluence(flavour) as wiki:
+        wiki.site.add_space("DOC")
+        for number in range(PAGES):
+            wiki.site.put("DOC", f"Page {number:05}", f"<p>What page {number} says.</p>")
+        wiki.site.wait(86_400)
+        config = parse_settings(SOURCE, settings_of(wiki, base))
+        config = replace(config, web=replace(config.web, rate=1000.0))
+        source = ConfluenceSource(config, base / "cache", pace=Pace())
+        (base / "state").mkdir()
+        world = World(base, base / "state", source=source)
+        try:
+            yield Large(
+                source=source,
+                world=world,
+                asked=wiki.asked,
+                later=lambda: setattr(source, "_asked_at", float("-inf")),
+            )
+        finally:
+            source.close()
+            world.close()
+
+
+WIKIS: dict[str, Callable[[Path], AbstractContextManager[Large]]] = {
+    "mediawiki": media_wiki,
+    "dokuwiki": doku_wiki,
+    "confluence cloud": partial(confluence_wiki, flavour=Flavour.CLOUD),
+    "confluence data center": partial(confluence_wiki, flavour=Flavour.DATA_CENTER),
+}
 every_wiki = pytest.mark.parametrize("wiki", WIKIS)
 
 

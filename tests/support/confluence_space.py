@@ -27,6 +27,8 @@ class Site:
     users: dict[str, User] = field(default_factory=lambda: {READER.key: READER, WRITER.key: WRITER})
     clock: float = BEGAN
     count: int = 65536
+    steps: int = 0
+    """How many things were changed so far."""
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -59,6 +61,7 @@ class Site:
     def change_space(self, key: str, *, status: str | None = None, readers: Iterable[str] | None = None) -> None:
         with self.lock:
             before = self.spaces[key]
+            self.steps += 1
             self.spaces[key] = replace(
                 before,
                 status=before.status if status is None else status,
@@ -281,11 +284,6 @@ class Site:
                 and (one.kind is not Kind.ATTACHMENT or self.contents[one.parent or 0].status in states)
             }
 
-    def allowed(self, content: Content) -> list[frozenset[str]]:
-        """The sets of principals of which a reader must be in every one."""
-        rows = (self.spaces[content.space].readers, *(one.readers for one in self.above(content)), content.readers)
-        return [one for one in rows if one]
-
     # -- helpers -----------------------------------------------------------------------------------
 
     def _next(self) -> int:
@@ -310,7 +308,7 @@ class Site:
         before = self.contents.get(content.content_id)
         if before is not None:
             self._drop_names(before)
-        content = replace(content, changes=content.changes + 1)
+        self.steps += 1
         self.contents[content.content_id] = content
         if content.kind in {Kind.PAGE, Kind.BLOG} and content.status in {Status.CURRENT, Status.ARCHIVED}:
             self._pages[content.space, content.kind, content.title] = content.content_id
@@ -324,4 +322,5 @@ class Site:
             self._below.get(content.parent, {}).pop(content.content_id, None)
 
     def _forget(self, content_id: int) -> None:
+        self.steps += 1
         self._drop_names(self.contents.pop(content_id))
