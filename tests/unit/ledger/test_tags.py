@@ -57,6 +57,7 @@ def ref(item: str, *, tags: tuple[str, ...] | None = None, grant: Grant | None =
         (("", "  ", "\x07"), ()),
         (("x" * 201, "y" * 200), ("y" * 200,)),
         (("half \ud800 a pair", "bell\x07s"), ("bell s", "half a pair")),
+        (("\u0645\u06cc\u200c\u062e", "\u202ebackwards"), ("backwards", "\u0645\u06cc\u200c\u062e")),
         (("Zu\u0308rich", "Z\u00fcrich"), ("Zu\u0308rich",)),
         (tuple(f"t{n:03}" for n in range(300)), tuple(f"t{n:03}" for n in range(200))),
     ],
