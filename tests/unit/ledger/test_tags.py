@@ -232,6 +232,20 @@ def test_who_made_a_revision(ledger: Ledger) -> None:
     assert hit(ledger, "text").author == "Cem"
 
 
+def test_r7_what_returns_elsewhere_tells_nothing_of_where_it_was(ledger: Ledger) -> None:
+    """The same content at another place has the author and the address of that place."""
+    put(ledger, "a", "words", author="Ann", readers=("group:board",))
+    known = ledger.sync.known("s", WHOLE)[ItemId("a")]
+    ledger.sync.apply("s", RUN, [Remove(doc=known.doc, item_id=ItemId("a"))])
+    put(ledger, "b", "words", author="Bob", doc=known.doc)
+    assert [(one.uri, one.author, one.revision) for one in [hit(ledger, "words", PUBLIC)]] == [
+        ("ingestor:s/b", "Bob", 1)
+    ]
+    past = ledger.traces.document(hit(ledger, "words").document_id, OWNER)
+    assert past is not None
+    assert [revision.author for revision in past.revisions] == ["Bob"]
+
+
 def test_r7_who_made_a_revision_is_for_those_who_could_see_it(ledger: Ledger) -> None:
     """A history tells its reader of revisions that he could not see then, and not whose they were."""
     put(ledger, "a", "words one", author="Ann", readers=("group:board",))
