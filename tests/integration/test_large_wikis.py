@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from connectors.base import WHOLE, Checkpoint, Source, Upserted
-from connectors.confluence.config import parse_settings
-from connectors.confluence.source import ConfluenceSource
-from connectors.web.pace import Pace
-from tests.support.confluence_bench import settings_of
-from tests.support.confluence_server import Flavour, confluence
+from tests.support.confluence_bench import SPACE, confluence_bench
+from tests.support.confluence_server import Flavour
 from tests.support.doku_bench import doku_bench
 from tests.support.doku_wiki import DokuWiki
 from tests.support.media_wiki import MediaWiki, Page
 from tests.support.web_server import Asked
 from tests.support.wiki_bench import wiki_bench
-from tests.support.world import SOURCE, World
+from tests.support.world import World
 
 PAGES = 10_000
 MOST = 3
 CYCLES = 3
+PATIENCE_S = 60.0  # a scripted wiki makes an answer about all of them in a second or two, on a busy machine in many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +44,7 @@ def media_wiki(base: Path) -> Iterator[Large]:
         page = Page(page_id=wiki._next(), title=title, revid=wiki._next(), text=text, at=wiki._tick())
         wiki.pages[page.page_id] = page
         wiki._change("new", page.page_id, title, revid=page.revid)
-    with wiki_bench(base, wiki) as bench:
+    with wiki_bench(base, wiki, patience_s=PATIENCE_S) as bench:
         wiki.clock += 600  # it has been quiet: the first look back finds nothing that is young
         yield Large(
             source=bench.source,
@@ -61,39 +59,24 @@ def doku_wiki(base: Path) -> Iterator[Large]:
     wiki = DokuWiki()
     for number in range(PAGES):
         wiki.put(f"page {number:05}", f"What page {number} says.")
-    with doku_bench(base, wiki) as bench:
+    with doku_bench(base, wiki, patience_s=PATIENCE_S) as bench:
         yield Large(source=bench.source, world=bench.world, asked=wiki.server.asked, later=bench.later)
 
 
 @contextmanager
-def confluence_wiki(base: Path, flavour: Flavour) -> Iterator[Large]:
-    with confluence(flavour) as wiki:
-        wiki.site.add_space("DOC")
+def confluence(base: Path, flavour: Flavour) -> Iterator[Large]:
+    with confluence_bench(base, flavour, patience_s=PATIENCE_S) as bench:
         for number in range(PAGES):
-            wiki.site.put("DOC", f"Page {number:05}", f"<p>What page {number} says.</p>")
-        wiki.site.wait(86_400)
-        config = parse_settings(SOURCE, settings_of(wiki, base))
-        config = replace(config, web=replace(config.web, rate=1000.0))
-        source = ConfluenceSource(config, base / "cache", pace=Pace())
-        (base / "state").mkdir()
-        world = World(base, base / "state", source=source)
-        try:
-            yield Large(
-                source=source,
-                world=world,
-                asked=wiki.asked,
-                later=lambda: setattr(source, "_asked_at", float("-inf")),
-            )
-        finally:
-            source.close()
-            world.close()
+            bench.site.put(SPACE, f"Page {number:05}", f"<p>What page {number} says.</p>")
+        bench.site.wait(7200)  # it has been quiet: the first look back finds nothing that is young
+        yield Large(source=bench.source, world=bench.world, asked=bench.wiki.asked, later=bench.later)
 
 
 WIKIS: dict[str, Callable[[Path], AbstractContextManager[Large]]] = {
     "mediawiki": media_wiki,
     "dokuwiki": doku_wiki,
-    "confluence cloud": partial(confluence_wiki, flavour=Flavour.CLOUD),
-    "confluence data center": partial(confluence_wiki, flavour=Flavour.DATA_CENTER),
+    "confluence cloud": partial(confluence, flavour=Flavour.CLOUD),
+    "confluence data center": partial(confluence, flavour=Flavour.DATA_CENTER),
 }
 every_wiki = pytest.mark.parametrize("wiki", WIKIS)
 

@@ -284,6 +284,11 @@ class Site:
                 and (one.kind is not Kind.ATTACHMENT or self.contents[one.parent or 0].status in states)
             }
 
+    def allowed(self, content: Content) -> list[frozenset[str]]:
+        """The sets of principals of which a reader must be in every one."""
+        rows = (self.spaces[content.space].readers, *(one.readers for one in self.above(content)), content.readers)
+        return [one for one in rows if one]
+
     # -- helpers -----------------------------------------------------------------------------------
 
     def _next(self) -> int:
