@@ -55,6 +55,11 @@ class ItemRef:
     under another id (an inode): with equal ``move_key`` (size and mtime) it proves a move. ``parent`` is what it
     hangs on: a folder, or the item that it is attached to (a page's attachment), which a hit then names. ``url`` opens
     the item as it is now, ``pinned_url`` as it is in this version, for good.
+
+    ``tags`` are the source's categories or labels of the item, as people write them; None where this ref does not say
+    (a listing that shows none, a source that has none), which leaves what is known. A listing that says so changes
+    tags without a read; where only a fetch can tell, they go with a new version. ``author`` made this version; None
+    where the source does not say, or not any more.
     """
 
     item_id: ItemId
@@ -69,6 +74,8 @@ class ItemRef:
     media_type: str | None = None
     parent: ItemId | None = None
     grant: Grant = NOBODY
+    tags: tuple[str, ...] | None = None
+    author: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,6 @@
 """A scripted source, for tests and demonstrations: everything a source can do, on command.
 
-The script changes items (``put``, ``remove``, ``move``, ``permit``) and the weather (``offline``,
+The script changes items (``put``, ``remove``, ``move``, ``permit``, ``tag``) and the weather (``offline``,
 ``unreadable``, ``vanishing``, ``identity_is``). Every change gets the next number, which is the item's
 version and its modification time, so that two runs of one script are equal to the letter. With
 ``journal=True`` a listing with a cursor tells the changes since, instead of what is there.
@@ -44,6 +44,8 @@ class Stored:
     made: int
     grant: Grant
     doubtful: bool = False
+    tags: tuple[str, ...] | None = None
+    author: str | None = None
 
 
 class MemorySource:
@@ -64,7 +66,15 @@ class MemorySource:
 
     # -- the script --------------------------------------------------------------------------------
 
-    def put(self, item_id: str, content: bytes | str, *, grant: Grant | None = None, doubtful: bool = False) -> None:
+    def put(
+        self,
+        item_id: str,
+        content: bytes | str,
+        *,
+        grant: Grant | None = None,
+        doubtful: bool = False,
+        author: str | None = None,
+    ) -> None:
         """Make or overwrite an item. ``doubtful`` marks the next fetches of it so, until it is put again."""
         data = content.encode() if isinstance(content, str) else content
         with self._lock:
@@ -76,6 +86,8 @@ class MemorySource:
                 made=before.made if before else number,
                 grant=grant or (before.grant if before else OPEN),
                 doubtful=doubtful,
+                tags=before.tags if before else None,
+                author=author,
             )
             self._log.append(Upserted(ref=self._ref(item_id)))
         self._tell(item_id)
@@ -106,6 +118,13 @@ class MemorySource:
             for one in self._within(Scope(item_id)):
                 self._items[one] = replace(self._items[one], grant=grant, changed=number)
                 self._log.append(Upserted(ref=self._ref(one)))
+        self._tell(item_id)
+
+    def tag(self, item_id: str, *tags: str) -> None:
+        """Give an item exactly these tags. As a wiki's labels: no new version, and nothing in its content."""
+        with self._lock:
+            self._items[item_id] = replace(self._items[item_id], tags=tags)
+            self._log.append(Upserted(ref=self._ref(item_id)))
         self._tell(item_id)
 
     def offline(self, *, yes: bool = True) -> None:
@@ -220,6 +239,8 @@ class MemorySource:
             url=f"memory:{item_id}",
             parent=ItemId(parent) if parent else None,
             grant=item.grant,
+            tags=item.tags,
+            author=item.author,
         )
 
     def _tell(self, *scopes: str) -> None:

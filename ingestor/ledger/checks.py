@@ -53,6 +53,9 @@ _LEFT_BEHIND = """
     SELECT doc FROM binding WHERE died IS NULL AND NOT EXISTS (SELECT 1 FROM item WHERE item.doc = binding.doc)
     UNION ALL
     SELECT doc FROM layout WHERE died IS NULL AND NOT EXISTS (SELECT 1 FROM item WHERE item.doc = layout.doc)
+    UNION ALL
+    SELECT doc FROM document_tag WHERE died IS NULL
+        AND NOT EXISTS (SELECT 1 FROM item WHERE item.doc = document_tag.doc)
 """
 
 # What is attached to something lives, stands and is shown where that does.
@@ -92,7 +95,7 @@ _COUNTS: Sequence[tuple[Literal["lost", "orphan", "stale"], str, str]] = (
         "live chunk(s) without a live document",
         f"SELECT count(*) FROM cut WHERE died IS NULL AND {_NO_DOCUMENT}",
     ),
-    ("orphan", "live binding(s) or layout(s) of no live document", f"SELECT count(*) FROM ({_LEFT_BEHIND})"),
+    ("orphan", "live binding(s), layout(s) or tag(s) of no live document", f"SELECT count(*) FROM ({_LEFT_BEHIND})"),
     ("orphan", "attachment(s) of no live document", f"SELECT count(*) FROM ({_ATTACHED_TO_NOTHING})"),
     (
         "stale",
@@ -373,7 +376,7 @@ def _take_out(tx: Transaction, doc: int) -> set[str]:
     ).fetchall()
     tx.execute("DELETE FROM item WHERE doc = ?", (doc,))
     tx.execute("DELETE FROM quarantine WHERE doc = ?", (doc,))
-    for table in ("layout", "binding"):
+    for table in ("layout", "binding", "document_tag"):
         tx.execute(f"UPDATE {table} SET died = ? WHERE doc = ? AND died IS NULL", (tx.seq, doc))
     tx.execute(
         "UPDATE cut SET died = ? WHERE died IS NULL AND chunk IN (SELECT id FROM chunk WHERE doc = ?)", (tx.seq, doc)

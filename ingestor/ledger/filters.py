@@ -13,6 +13,7 @@ from typing import TypeAlias
 from urllib.parse import quote
 
 from ingestor.model import Filters, Reader
+from ingestor.model.tags import fold
 
 Values: TypeAlias = dict[str, object]
 
@@ -100,6 +101,9 @@ def _filtered(filters: Filters, valid: Valid) -> Iterator[tuple[str, Values]]:
             _content(f"layout.kind IN ({_marks('kind', len(filters.kinds))})", valid),
             {f"kind{n}": kind for n, kind in enumerate(filters.kinds)},
         )
+    for n, tag in enumerate(filters.tags):
+        rows = f"SELECT doc FROM document_tag WHERE document_tag.folded = :tag{n} AND {valid('document_tag')}"
+        yield f"document.id IN ({rows})", {f"tag{n}": fold(tag)}
     changed = "coalesce(revision.modified_at, revision.committed_at)"
     if filters.since is not None:
         yield _content(f"{changed} >= :since", valid), {"since": filters.since}

@@ -8,6 +8,7 @@ from typing import Any
 
 from connectors.base import WHOLE, ItemId, Scope
 from ingestor.ledger.database import Database
+from ingestor.ledger.tags import tags_of, unpack_tags
 from ingestor.model import Deceased, KnownItem
 
 # Whatever a mail holds at any depth is read by reading the mail: it is due when the first of them is. From the few
@@ -29,7 +30,7 @@ _ITEMS = f"""
 SELECT item.item_id, item.doc, item.version, item.recipe, item.content_hash, item.size, item.file_key,
        item.move_key, item.doubtful, binding.name, binding.url, binding.parent, acl.place,
        quarantine.doc IS NOT NULL, coalesce(quarantine.retry_at, due.retry_at), quarantine.attempts,
-       quarantine.ignored
+       quarantine.ignored, {tags_of("item.doc", "document_tag.origin = 'source' AND document_tag.died IS NULL")}
 FROM item
 CROSS JOIN document ON document.id = item.doc
 CROSS JOIN binding ON binding.doc = item.doc AND binding.died IS NULL
@@ -96,7 +97,7 @@ def departed(db: Database, source: int, since: float) -> Sequence[Deceased]:
 def _known(row: tuple[Any, ...]) -> KnownItem:
     """Columns as ``_KNOWN`` selects them, types as the schema says."""
     (item_id, doc, version, recipe, digest, size, file_key, move_key, doubtful, name, url, parent, place) = row[:13]
-    failed, retry_at, attempts, ignored = row[13:]
+    failed, retry_at, attempts, ignored, tags = row[13:]
     return KnownItem(
         item_id=item_id,
         doc=doc,
@@ -115,4 +116,5 @@ def _known(row: tuple[Any, ...]) -> KnownItem:
         retry_at=retry_at,
         attempts=attempts or 0,
         ignored=bool(ignored),
+        tags=unpack_tags(tags),
     )

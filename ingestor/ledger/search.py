@@ -12,6 +12,7 @@ from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
 from ingestor.ledger.queries import Queries
+from ingestor.ledger.tags import tags_of, unpack_tags
 from ingestor.ledger.texts import text_units
 from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
 
@@ -188,7 +189,7 @@ class SearchReads:
                 SELECT chunk.chunk_id, chunk.text, chunk.doc, cut.section, cut.page, document.doc_id, source.name,
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
                        layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
-                       revision.pinned_url
+                       revision.pinned_url, revision.author, {tags_of("document.id", self._valid("document_tag"))}
                 {self._standing}
                 JOIN layout ON layout.doc = document.id AND {self._valid("layout")}
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision
@@ -199,7 +200,7 @@ class SearchReads:
             if not rows:
                 continue
             (key, text, doc, section, page, doc_id, source, item_id, name, title, url, kind) = rows[0][:12]
-            revision, packed, committed_at, source_row, parent, modified_at, pinned_url = rows[0][12:]
+            revision, packed, committed_at, source_row, parent, modified_at, pinned_url, author, tags = rows[0][12:]
             if doc not in spots:
                 spots[doc] = {spot.chunk: (place, spot) for place, spot in enumerate(unpack_layout(packed))}
             if chunk not in spots[doc]:
@@ -227,6 +228,8 @@ class SearchReads:
                     place=place,
                     parent=self._parent(source_row, parent, reader) if parent is not None else None,
                     changed_at=committed_at if modified_at is None else modified_at,
+                    tags=unpack_tags(tags),
+                    author=author,
                 )
             )
         return found

@@ -19,6 +19,7 @@ from ingestor.ledger.items import attached, departed, items_of_files, known_item
 from ingestor.ledger.milestones import note_searchable
 from ingestor.ledger.passages import PassageRows, inserted
 from ingestor.ledger.sources import Sources
+from ingestor.ledger.tags import TagRows
 from ingestor.model import (
     Applied,
     AttachmentOp,
@@ -39,6 +40,7 @@ from ingestor.model import (
     SourceMemory,
     Touch,
 )
+from ingestor.model.tags import tidy_author
 
 
 class SyncWrites:
@@ -136,7 +138,7 @@ class _Hung(NamedTuple):
     part: str
 
 
-class _Writer(PassageRows, GrantRows):
+class _Writer(PassageRows, GrantRows, TagRows):
     """The operations inside one transaction."""
 
     def __init__(self, tx: Transaction, source: str, source_row: int, run: RunId) -> None:
@@ -151,6 +153,7 @@ class _Writer(PassageRows, GrantRows):
         doc, doc_id = self._document(op.doc, hung)
         number = self._revision(doc, op.ref, op.content_hash, op.seen_at, op.edited_at)
         rebound = self._bind(doc, op.ref, op.title)
+        self._tag(doc, "content", op.tags)
         applied = self._recut(doc, doc_id, number, op.recipe, op.kind, op.passages, rebound=rebound)
         self._item(doc, op.ref, op.recipe, op.content_hash, op.doubtful)
         self._tx.execute("DELETE FROM quarantine WHERE doc = ?", (doc,))
@@ -162,6 +165,7 @@ class _Writer(PassageRows, GrantRows):
         doc, doc_id = self._document(op.doc, hung)
         number = self._revision(doc, op.ref, op.content_hash, op.seen_at, None)
         self._bind(doc, op.ref, "")
+        self._tag(doc, "content", ())
         applied = self._recut(doc, doc_id, number, op.recipe, "", (), rebound=True)
         self._item(doc, op.ref, op.recipe, op.content_hash, op.doubtful)
         self._tx.execute(
@@ -216,6 +220,7 @@ class _Writer(PassageRows, GrantRows):
         self._end_cuts(live, urgent=urgent)
         tx.execute("UPDATE layout SET died = ? WHERE doc = ? AND died IS NULL", (tx.seq, doc))
         tx.execute("UPDATE binding SET died = ? WHERE doc = ? AND died IS NULL", (tx.seq, doc))
+        self._untag(doc)
         tx.execute("DELETE FROM quarantine WHERE doc = ?", (doc,))
         applied = Applied(chunks_removed=len(live))
         for below, below_id, _ in self._attachments(doc):
@@ -291,21 +296,36 @@ class _Writer(PassageRows, GrantRows):
         last = self._tx.execute(
             "SELECT number, content_hash FROM revision WHERE doc = ? ORDER BY number DESC LIMIT 1", (doc,)
         ).fetchone()
+        author = tidy_author(ref.author)
         if last is not None and last[1] == digest:
+            if not self._tx.execute("SELECT 1 FROM binding WHERE doc = ? AND died IS NULL", (doc,)).fetchone():
+                # It returns, perhaps at another place, to readers who are to be told nothing of the one before (R7).
+                self._tx.execute(
+                    "UPDATE revision SET author = ?, pinned_url = ? WHERE doc = ? AND number = ?",
+                    (author, ref.pinned_url, doc, last[0]),
+                )
+            elif author:  # of what was taken in before authors were asked for
+                self._tx.execute(
+                    "UPDATE revision SET author = ? WHERE doc = ? AND number = ? AND version = ? AND author = ''",
+                    (author, doc, last[0], ref.version),
+                )
             return int(last[0])
         number = int(last[0]) + 1 if last is not None else 1
         self._tx.execute(
             "INSERT INTO revision (doc, number, content_hash, version, size, modified_at, edited_at, seen_at,"
-            " committed_at, run, pinned_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " committed_at, run, pinned_url, author) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(doc, number, digest, ref.version, ref.size, ref.modified_at, edited_at, seen_at),
-                *(self._tx.at, self._run, ref.pinned_url),
+                *(self._tx.at, self._run, ref.pinned_url, author),
             ),
         )
         return number
 
     def _bind(self, doc: int, ref: ItemRef, title: str | None) -> bool:
-        """Make the live binding say this; True when it changed. ``title`` None leaves the title."""
+        """Make the live binding say this, and the tags what the source says, if it does; True when the binding changed.
+        ``title`` None leaves the title."""
+        if ref.tags is not None:
+            self._tag(doc, "source", ref.tags)
         live = self._tx.execute(
             "SELECT item_id, name, title, url, parent, acl FROM binding WHERE doc = ? AND died IS NULL", (doc,)
         ).fetchone()

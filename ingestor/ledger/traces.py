@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ingestor.ledger.database import Database
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section
+from ingestor.ledger.tags import tags_of, unpack_tags
 from ingestor.model import ChunkId, DocId, Hit, Reader
 
 
@@ -51,7 +52,8 @@ class Cutting:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Observed:
-    """A revision: when it was edited (by the source's clock, where it can be told), committed and searchable."""
+    """A revision: when it was edited (by the source's clock, where it can be told), committed and searchable.
+    ``author`` is empty where nobody is named, or the reader could not see it then."""
 
     number: int
     run: str
@@ -59,17 +61,20 @@ class Observed:
     edited_at: float | None
     committed_at: float
     searchable_at: float | None
+    author: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DocumentPast:
-    """All that is kept of a document, each part oldest first. ``cuttings`` reach back as far as retention."""
+    """All that is kept of a document, each part oldest first. ``cuttings`` reach back as far as retention. ``tags`` are
+    those of now."""
 
     document_id: DocId
     source: str
     places: tuple[Place, ...]
     cuttings: tuple[Cutting, ...]
     revisions: tuple[Observed, ...]
+    tags: tuple[str, ...] = ()
 
 
 class Traces:
@@ -94,7 +99,7 @@ class Traces:
             return None
         revision, recipe, kind, spot = self._last_layout_of(doc, chunk)
         run = self._db.read(
-            "SELECT run, committed_at, pinned_url FROM revision WHERE doc = ? AND number = ?", (doc, revision)
+            "SELECT run, committed_at, pinned_url, author FROM revision WHERE doc = ? AND number = ?", (doc, revision)
         )
         bindings = self._db.read(
             "SELECT item_id, name, title, url, died FROM binding WHERE doc = ? ORDER BY id DESC LIMIT 1", (doc,)
@@ -120,6 +125,8 @@ class Traces:
                 ingested_at=run[0][1] if run else 0.0,
                 kind=kind,
                 anchor=spot.anchor if spot else None,
+                tags=self._tags(doc),
+                author=run[0][3] if run else "",
             ),
             current=current,
             superseded_at=superseded_at,
@@ -142,10 +149,12 @@ class Traces:
             (doc,),
         )
         revisions = self._db.read(
-            "SELECT number, run, size, edited_at, committed_at, searchable_at FROM revision WHERE doc = ?"
+            "SELECT number, run, size, edited_at, committed_at, searchable_at, author FROM revision WHERE doc = ?"
             " ORDER BY number",
             (doc,),
         )
+        cuttings = self._cuttings(doc, reader)
+        seen = {cutting.revision for cutting in cuttings if cutting.shown}
         return DocumentPast(
             document_id=DocId(doc_id),
             source=source,
@@ -155,7 +164,8 @@ class Traces:
                 # A name tells something too: where the reader could not see it then, it stood nowhere.
                 if ended is None or self._may_see(doc, ended, reader)
             ),
-            cuttings=self._cuttings(doc, reader),
+            cuttings=cuttings,
+            tags=self._tags(doc),
             revisions=tuple(
                 Observed(
                     number=number,
@@ -164,8 +174,9 @@ class Traces:
                     edited_at=edited_at,
                     committed_at=committed_at,
                     searchable_at=searchable_at,
+                    author=author if reader.principals is None or number in seen else "",
                 )
-                for number, run, size, edited_at, committed_at, searchable_at in revisions
+                for number, run, size, edited_at, committed_at, searchable_at, author in revisions
             ),
         )
 
@@ -180,6 +191,10 @@ class Traces:
         return DocId(rows[0][0]) if rows else None
 
     # -- helpers -----------------------------------------------------------------------------------
+
+    def _tags(self, doc: int) -> tuple[str, ...]:
+        ((tags,),) = self._db.read(f"SELECT {tags_of('?', 'document_tag.died IS NULL')}", (doc,))
+        return unpack_tags(tags)
 
     def _cuttings(self, doc: int, reader: Reader) -> tuple[Cutting, ...]:
         texts = {

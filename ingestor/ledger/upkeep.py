@@ -47,7 +47,7 @@ class Upkeep(Checks):
     def purge_removed(self) -> None:
         """Erase what removed sources held, now and not after retention. Followed by ``drop_unused_units``."""
         docs = "SELECT document.id FROM document JOIN source ON source.id = document.source AND removed_at IS NOT NULL"
-        for table in ("binding", "layout", "revision"):
+        for table in ("binding", "layout", "revision", "document_tag"):
             with self._db.write() as tx:
                 tx.execute(f"DELETE FROM {table} WHERE doc IN ({docs})")
         with self._db.write() as tx:
@@ -75,7 +75,7 @@ class Upkeep(Checks):
         if seq > int(self.setting(FORGOTTEN) or 0):
             self.set_setting(FORGOTTEN, str(seq))  # before anything goes
         removed += self._forget_cuts(seq)
-        for table in ("layout", "binding", "acl_principal"):
+        for table in ("layout", "binding", "acl_principal", "document_tag"):
             removed += self._delete_in_batches(
                 f"DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE died <= ? LIMIT {_BATCH})", (seq,)
             )
@@ -83,6 +83,13 @@ class Upkeep(Checks):
         removed += self._delete_in_batches(
             "UPDATE document SET part = NULL WHERE id IN (SELECT id FROM document WHERE part IS NOT NULL"
             f" AND NOT EXISTS (SELECT 1 FROM binding WHERE binding.doc = document.id) LIMIT {_BATCH})",
+            (),
+        )
+        # So does who wrote in it.
+        removed += self._delete_in_batches(
+            "UPDATE revision SET author = '' WHERE (doc, number) IN (SELECT doc, number FROM revision"
+            " WHERE author != '' AND NOT EXISTS (SELECT 1 FROM binding WHERE binding.doc = revision.doc)"
+            f" LIMIT {_BATCH})",
             (),
         )
         return removed

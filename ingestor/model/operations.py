@@ -21,7 +21,7 @@ class KnownItem:
     ``doc`` is the document's row; ``version`` is that of the content last processed; ``recipe`` is
     what it was parsed with; ``doubtful`` asks for one more read (R9); ``failed`` marks quarantine
     (its ``content_hash`` and ``recipe`` say of what), ``ignored`` that a person wants to hear no more of it.
-    ``retry_at`` is when the item, or an attachment of it, is due for another try.
+    ``retry_at`` is when the item, or an attachment of it, is due for another try. ``tags`` are the source's, tidy.
     """
 
     item_id: ItemId
@@ -41,6 +41,7 @@ class KnownItem:
     retry_at: float | None = None
     attempts: int = 0
     ignored: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,7 +60,8 @@ class Deceased:
 class PutRevision:
     """New content of one item. ``doc`` None makes a document; else a revision of that one, unless the
     content hash equals its current one (a recipe change: same revision, new layout). ``edited_at`` is
-    when the change was made, as far as lag is concerned; None where that cannot be told."""
+    when the change was made, as far as lag is concerned; None where that cannot be told. ``tags`` are those that the
+    content names; the source's are of ``ref``."""
 
     ref: ItemRef
     doc: int | None
@@ -72,6 +74,7 @@ class PutRevision:
     seen_at: float
     edited_at: float | None = None
     doubtful: bool = False
+    tags: tuple[str, ...] = ()
     attachments: tuple[AttachmentOp, ...] = ()
     """All that it has now, each under the id of ``attachment_id``; what was attached before and is not among them
     leaves. Those that stayed as they were are a ``Touch``. ``doc`` None: the ledger knows which it was, if any."""
@@ -97,7 +100,7 @@ class PutFailure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Touch:
-    """Same content under a new version, or new metadata (name, url, grant): nothing is parsed."""
+    """Same content under a new version, or new metadata (name, url, grant, tags): nothing is parsed."""
 
     doc: int
     item_id: ItemId

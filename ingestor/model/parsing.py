@@ -57,7 +57,8 @@ class Document:
     what its source calls the item (the name of a wiki's page), so that a rename changes it.
 
     ``has_lines`` is true where line numbers of ``text`` are those of the source file. ``attachments`` are in order;
-    the engine makes each a document. ``cpu_s`` is what parsing it took of a processor, where that was measured.
+    the engine makes each a document. ``tags`` are what it says that it is about, in the places that its format has for
+    that. ``cpu_s`` is what parsing it took of a processor, where that was measured.
     """
 
     text: str
@@ -68,6 +69,7 @@ class Document:
     has_lines: bool = False
     language: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    tags: tuple[str, ...] = ()
     cpu_s: float = field(default=0.0, compare=False)
 
 

@@ -29,17 +29,20 @@ class Candidate:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filters:
     """Which documents a search is about. What is empty leaves nothing out; of several sources, paths or kinds one is
-    enough. ``paths`` name files or folders as ``ingestor.ledger.filters`` reads them; ``since`` and ``until``, both
-    inclusive, when the content last changed by the source's clock, or else was taken in."""
+    enough, of several tags a document has all. ``paths`` name files or folders as ``ingestor.ledger.filters`` reads
+    them; ``since`` and ``until``, both inclusive, when the content last changed by the source's clock, or else was
+    taken in."""
 
     sources: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     since: float | None = None
     until: float | None = None
+    tags: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.sources or self.paths or self.kinds) or self.since is not None or self.until is not None
+        named = self.sources or self.paths or self.kinds or self.tags
+        return bool(named) or self.since is not None or self.until is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +69,7 @@ class Hit:
     of them it is made of. ``url`` is that of the parent where the document has none of its own (an attachment of a
     mail). ``pinned_url`` opens the revision that was read, however the document looks by now; empty where the source
     has no such place. ``changed_at`` is when the source says that the content was changed, else when it was taken in.
+    ``tags`` are the document's, ``author`` made the revision; empty where nobody says.
     ``joined`` are these chunks in order, where they are several. ``also`` are hits of the same text in other places,
     ``before`` and ``after`` the chunks beside it, in order."""
 
@@ -89,6 +93,8 @@ class Hit:
     pinned_url: str = ""
     parent: Parent | None = None
     changed_at: float = 0.0
+    tags: tuple[str, ...] = ()
+    author: str = ""
     chunks: int = 1
     joined: tuple[ChunkId, ...] = ()
     also: tuple[Hit, ...] = ()

@@ -168,6 +168,7 @@ class AttachmentStage:
             has_lines=document.has_lines,
             seen_at=holder.seen_at,
             edited_at=holder.edited_at,
+            tags=document.tags,
             attachments=below.ops,
         )
         return _more(taken, revision, rows=len(passages) + 1 + below.rows, failed=below.failed)

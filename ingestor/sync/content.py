@@ -285,6 +285,7 @@ class ContentStage:
                 seen_at=parsing.seen_at,
                 edited_at=edited,
                 doubtful=parsing.fetched.doubtful,
+                tags=document.tags,
                 attachments=attached.ops,
             )
             batch.add(revision, len(passages) + 1 + attached.rows)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from connectors.base import ItemId, ItemRef
 from ingestor.model import KnownItem, Recipe
+from ingestor.model.tags import tidy
 
 Pair = tuple[KnownItem, ItemRef]
 
@@ -50,7 +51,7 @@ def compare(
             fresh.append(ref)
         elif item.version != ref.version or must_read(item, recipe_of(ref), now):
             changed.append((item, ref))
-        elif _described(item) != _described_by(ref):
+        elif _described(item) != _described_by(ref) or _tagged_anew(item, ref):
             metadata.append((item, ref))
         else:
             unchanged += 1
@@ -83,6 +84,10 @@ def is_due(item: KnownItem, now: float) -> bool:
 def _described(item: KnownItem) -> tuple[object, ...]:
     # The file and move keys count: left stale they would prove a move that never was.
     return (item.name, item.url, item.parent, item.place, item.file_key, item.move_key)
+
+
+def _tagged_anew(item: KnownItem, ref: ItemRef) -> bool:
+    return ref.tags is not None and tidy(ref.tags) != item.tags
 
 
 def _described_by(ref: ItemRef) -> tuple[object, ...]:

@@ -53,7 +53,13 @@ def revision(ledger: Ledger, name: str, text: str) -> PutRevision:
     grant = Grant(place="root", principals=frozenset({"group:staff"}))
     return PutRevision(
         ref=ItemRef(
-            item_id=ItemId(name), name=name, version=Version(f"{name} {len(text)}"), grant=grant, size=len(text)
+            item_id=ItemId(name),
+            name=name,
+            version=Version(f"{name} {len(text)}"),
+            grant=grant,
+            size=len(text),
+            tags=("Harbour", f"All about {name}"),
+            author="Ann",
         ),
         doc=known.doc if known else None,
         content_hash=Hash(text.encode()[:20]),
@@ -73,6 +79,7 @@ def revision(ledger: Ledger, name: str, text: str) -> PutRevision:
             ),
         ),
         has_lines=True,
+        tags=("timetable",),
         seen_at=time.time(),
     )
 

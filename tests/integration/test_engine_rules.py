@@ -36,6 +36,32 @@ def test_r1_a_revision_changes_with_its_keyword_rows(world: World) -> None:
     world.healthy()
 
 
+def test_r10_tags_and_authors_embed_and_write_nothing(tmp_path: Path) -> None:
+    """A label is no edit: nothing is read, parsed, embedded or written to Chroma, and search knows it at once."""
+    source = MemorySource(SOURCE)
+    world = World(tmp_path / "none", tmp_path, source=source)
+    source.put("a.md", "---\ntags: [own]\n---\nFlamingos are pink.\n", author="Ann")
+    source.put("b.md", "Penguins are not.\n")
+    world.sync()
+    world.drain()
+    source.tag("a.md", "Zoo", "Birds")
+    report = world.sync()
+    assert (report.counts.unchanged, report.counts.updated, report.counts.bytes_read) == (2, 0, 0)
+    assert world.drain() == (0, 0)
+    assert world.found("flamingos", tags=("zoo", "birds", "own")) == ["ingestor:docs/a.md"]
+    source.put("a.md", "---\ntags: [own]\n---\nFlamingos are pink.\n", author="Bob")
+    source.tag("a.md", "Birds")
+    report = world.sync()
+    assert (report.counts.unchanged, report.counts.updated) == (2, 0)
+    assert world.drain() == (0, 0)
+    assert world.found("flamingos", tags=("zoo",)) == []
+    dump = world.dump()
+    assert world.sync().counts.unchanged == 2
+    assert world.dump() == dump
+    world.healthy()
+    world.close()
+
+
 def test_r4_the_bookmark_comes_after_everything_else(world: World) -> None:
     """A run that is stopped in its middle has not moved the bookmark, and the next one carries on."""
     fill(world, 30)

@@ -20,16 +20,28 @@ def put(
     url: str = "",
     modified_at: float | None = None,
     section: tuple[str, ...] = (),
+    tags: tuple[str, ...] | None = None,
+    says: tuple[str, ...] = (),
+    author: str | None = None,
+    doc: int | None = None,
 ) -> Applied:
-    """``section`` is the path above the passage, and its context."""
+    """``section`` is the path above the passage, and its context; ``tags`` are the source's, ``says`` the content's.
+    ``doc`` returns there, where nothing stands."""
     unit = Unit(text=text, start=0, end=len(text), weight=len(text))
     grant = Grant(place=f"place of {item}", principals=frozenset(readers))
     known = ledger.sync.known(source, Scope("")).get(ItemId(item))
     op = PutRevision(
         ref=ItemRef(
-            item_id=ItemId(item), name=item, version=Version(text), grant=grant, url=url, modified_at=modified_at
+            item_id=ItemId(item),
+            name=item,
+            version=Version(text),
+            grant=grant,
+            url=url,
+            modified_at=modified_at,
+            tags=tags,
+            author=author,
         ),
-        doc=known.doc if known else None,
+        doc=known.doc if known else doc,
         content_hash=Hash(text.encode()),
         recipe=Recipe("r"),
         title="",
@@ -40,6 +52,7 @@ def put(
             ),
         ),
         has_lines=False,
+        tags=says,
         seen_at=0.0,
     )
     return ledger.sync.apply(source, RUN, [op])

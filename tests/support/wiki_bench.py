@@ -11,7 +11,7 @@ from connectors.base import Fetched, ItemRef
 from connectors.mediawiki.config import parse_settings
 from connectors.mediawiki.source import WikiSource
 from connectors.web.pace import Pace
-from ingestor.model import blake
+from ingestor.model import Filters, Hit, Reader, blake
 from tests.support.media_wiki import MediaWiki
 from tests.support.world import SOURCE, World
 
@@ -32,8 +32,9 @@ class Counting(WikiSource):
 class Bench:
     """A wiki of a few pages and a world that reads it."""
 
-    def __init__(self, base: Path, wiki: MediaWiki, **settings: object) -> None:
+    def __init__(self, base: Path, wiki: MediaWiki, *, patience_s: float = 0.3, **settings: object) -> None:
         self.base = base
+        self.patience_s = patience_s
         self.wiki = wiki
         for name in NAMES:
             wiki.put(name, TEXT.format(name))
@@ -42,7 +43,14 @@ class Bench:
 
     def make(self, **settings: object) -> Counting:
         config = parse_settings(SOURCE, {"url": self.wiki.url, "permissions": ["public"], **settings})
-        web = replace(config.web, first_pause_s=0.001, silence_s=0.3, most_s=2.0, attempts=2, rate=1000.0)
+        web = replace(
+            config.web,
+            first_pause_s=0.001,
+            silence_s=self.patience_s,
+            most_s=max(2.0, self.patience_s),
+            attempts=2,
+            rate=1000.0,
+        )
         # Nothing is fresh for longer than the answer: a run that follows at once is to see what changed.
         return Counting(replace(config, web=web), pace=Pace())
 
@@ -73,6 +81,15 @@ class Bench:
         """The document of a page, by its title now."""
         page = next(page for page in self.wiki.pages.values() if page.title == title)
         return self.world.doc_ids()[str(page.page_id)]
+
+    def hit(self, word: str) -> Hit:
+        """The one passage with this word."""
+        search = self.world.ledger.search
+        (found,) = search.hits(search.keyword(word, 5, Reader(), Filters()), Reader())
+        return found
+
+    def tagged(self, word: str) -> tuple[str, ...]:
+        return self.hit(word).tags
 
     def close(self) -> None:
         self.source.close()

@@ -110,9 +110,9 @@ class World:
         )
         return Counter(rows)
 
-    def found(self, words: str) -> list[str]:
+    def found(self, words: str, *, tags: tuple[str, ...] = ()) -> list[str]:
         """Item names that a keyword search finds."""
-        scored = self.ledger.search.keyword(words, 50, Reader(), Filters())
+        scored = self.ledger.search.keyword(words, 50, Reader(), Filters(tags=tags))
         return [hit.uri for hit in self.ledger.search.hits(scored, Reader())]
 
     def dump(self) -> dict[str, list[tuple[object, ...]]]:

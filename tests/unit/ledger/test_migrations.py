@@ -69,6 +69,8 @@ def test_an_older_ledger_is_brought_to_the_present_schema(fixture: Path, tmp_pat
     staff, stranger = Reader(principals=frozenset({"group:staff"})), Reader(principals=frozenset({"public"}))
     (hit,) = ledger.search.hits(ledger.search.keyword("ferry noon", 5, staff, Filters()), staff)
     assert (hit.revision, hit.section, hit.page, hit.lines) == (2, ("Harbour", "Ferries"), 3, (1, 2))
+    # Kept from schema 10 on.
+    assert (hit.tags, hit.author) in (((), ""), (("All about ferry.md", "Harbour", "timetable"), "Ann"))
     assert ledger.search.keyword("ferry noon", 5, stranger, Filters()) == []
 
     (generation,) = ledger.index.generations()

@@ -33,10 +33,13 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
     "attached": lambda ledger, g: ledger.sync.attached(1),
     "deceased": lambda ledger, g: ledger.sync.deceased("s"),
     "keyword, restricted": lambda ledger, g: ledger.search.keyword("words", 10, READER, Filters()),
+    "keyword, tagged": lambda ledger, g: ledger.search.keyword("words", 10, READER, Filters(tags=("a", "b"))),
+    "walk, tagged": lambda ledger, g: ledger.search.all_candidates(READER, Filters(tags=("a", "b")), 10),
     "keyword, one source": lambda ledger, g: ledger.search.keyword("words", 10, Reader(), Filters(sources=("s",))),
 }
 
 WALKS = (
+    "SCAN document_tag",
     "index_state USING PRIMARY KEY (generation=?)",
     "SCAN index_state",
     "document_part (container>?)",
