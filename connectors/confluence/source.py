@@ -81,7 +81,13 @@ class ConfluenceSource:
         return self._config.name
 
     def identity(self) -> str:
-        return self._ask()
+        try:
+            return self._ask()
+        except Refused:
+            # As in ``list``: what everybody could read is closed, and has to be hidden.
+            if "public" not in self._config.permissions or not self._identity:
+                raise
+            return self._identity
 
     def list(self, scope: Scope, cursor: str | None) -> Iterator[Change | Checkpoint]:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,9 @@ from connectors.confluence import source as module
 from ingestor.model import Filters, Outcome, Reader
 from ingestor.search.citations import cite
 from tests.support.confluence_bench import GROUP, SPACE, TEXT, Bench, confluence_bench
-from tests.support.confluence_server import Flavour
+from tests.support.confluence_server import TOKEN, Flavour
 from tests.support.confluence_space import READER, Kind
+from tests.support.web_server import Answer, Asked
 
 FLAMINGOS = (
     "<h1>All of them</h1><p>Birds.</p><h2>Pink &amp; tall</h2><p>Flamingos stand on one leg for most of the day.</p>"
@@ -334,6 +337,55 @@ def test_a_page_without_words_is_found_by_its_title(bench: Bench) -> None:
     report = bench.world.sync()
     assert report.counts.failed == 0
     assert found(bench, "flamingos") == ["Flamingos"]
+
+
+def test_what_everybody_could_read_is_hidden_when_it_closes(bench: Bench) -> None:
+    """R7: a wiki that refuses everybody is shown to nobody, is not deleted, and is shown again when it opens."""
+    wiki = bench.wiki
+    login = "Bearer " + TOKEN if not wiki.cloud else "Basic " + b64encode(f"{READER.email}:{TOKEN}".encode()).decode()
+
+    def open_to_all(asked: Asked) -> Answer:
+        return wiki.really(replace(asked, headers={**asked.headers, "Authorization": login}))
+
+    wiki.weather = open_to_all
+    nobody = {"username": "", "password_file": "", "token_file": ""}
+    bench.configure(permissions=["public"], **nobody)
+    bench.world.sync()
+    assert found(bench, "invoices", "public")
+    wiki.weather = lambda _asked: None
+    bench.later()
+    bench.world.run()
+    assert found(bench, "invoices", "public") == []
+    assert bench.held() == bench.wanted()
+    wiki.weather = open_to_all
+    run(bench)
+    assert found(bench, "invoices", "public")
+
+
+@pytest.mark.parametrize("kind", ["folder", "hologram"])
+def test_what_stands_under_the_unknown_is_hidden(kind: str, cloud: Bench) -> None:
+    """R7: a page under something of a new kind, or that we may not see, may be kept from readers there."""
+    cloud.world.sync()
+    wanted = f"/pages/{cloud.ids['Refunds']}"
+
+    def weather(asked: Asked) -> Answer | None:
+        whole = cloud.wiki.really(asked)
+        if not asked.path.endswith(("/api/v2/pages", wanted)) or whole.status != 200:
+            return whole
+        said = json.loads(whole.body)
+        for one in said.get("results", [said]):
+            if one["id"] == str(cloud.ids["Refunds"]):
+                one |= {"parentId": "4711", "parentType": kind}
+        return replace(whole, body=json.dumps(said).encode())
+
+    cloud.wiki.weather = weather
+    cloud.anew()
+    cloud.world.sync()
+    assert cloud.hidden() == {f"page/{cloud.ids['Refunds']}"}
+    cloud.wiki.weather = lambda _asked: None
+    cloud.anew()
+    cloud.world.sync()
+    assert cloud.hidden() == set()
 
 
 def test_no_login_goes_to_another_host(cloud: Bench) -> None:
