@@ -22,6 +22,8 @@ class DocumentReply(Wire):
     first: int
     total: int
     passages: tuple[Neighbour, ...]
+    author: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Shelved(Wire):
@@ -100,7 +102,8 @@ class ContextReply(Wire):
 
 
 class TraceReply(Wire):
-    """A chunk as it was last cited: its revision is 0, and run and recipe are empty, where that is past retention."""
+    """A chunk as it was last cited: its revision is 0, and run, recipe and author are empty, where that is past
+    retention. ``tags`` are those that its document has now."""
 
     chunk_id: str
     current: bool
@@ -120,6 +123,8 @@ class TraceReply(Wire):
     lines: tuple[int, int] | None
     ingested_at: float
     pinned_url: str = ""
+    author: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class AnswerPassage(Wire):
@@ -164,10 +169,11 @@ class HistoryEvent(Wire):
     kept: int = 0
     uri: str = ""
     was: str = ""
+    author: str = ""
 
 
 class HistoryReply(Wire):
-    """``events``: oldest first."""
+    """``events``: oldest first. ``tags`` are those that the document has now."""
 
     document_id: str
     source: str
@@ -176,6 +182,7 @@ class HistoryReply(Wire):
     url: str
     current: bool
     events: tuple[HistoryEvent, ...]
+    tags: tuple[str, ...] = ()
 
 
 class WhyReply(Wire):

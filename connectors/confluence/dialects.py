@@ -18,7 +18,7 @@ from connectors.confluence.facts import NOT_TOLD, ON_PAGES, Fact, Kind, Left, No
 _READ = "restrictions.read.restrictions.user,restrictions.read.restrictions.group"
 _V2 = {Kind.PAGE: "pages", Kind.BLOG: "blogposts", Kind.ATTACHMENT: "attachments", Kind.COMMENT: "footer-comments"}
 _FACTS = "version,space,ancestors,container"
-_HUNDRED, _MOST_V2 = "100", "250"
+_MOST, _MOST_V2 = "200", "250"
 
 
 class Dialect(Protocol):
@@ -85,7 +85,7 @@ class Search:
         return readers_of(said)
 
     def _searched(self, cql: str, expand: str) -> Iterator[Answer]:
-        return self._api.all("/rest/api/content/search", cql=cql, expand=expand, limit=_HUNDRED)
+        return self._api.all("/rest/api/content/search", cql=cql, expand=expand, limit=_MOST)
 
 
 class Cloud:
@@ -135,6 +135,8 @@ class Cloud:
                 one = self._api.ask(f"/api/v2/{name}/{content_id}", **states, **more)
             except Missing:
                 continue
+            if one.get("id") != content_id:
+                raise self._api.strange()
             status = str(one.get("status"))
             return one if status == "current" else _left(status, self._api)
         return None
@@ -192,7 +194,7 @@ class DataCenter:
                     kind=str(one["type"]),
                     current=one.get("status", "current") == "current",
                 )
-                for one in self._api.all("/rest/api/space", limit=_HUNDRED, **given)
+                for one in self._api.all("/rest/api/space", limit=_MOST, **given)
             ]
         except KeyError as error:
             raise self._api.strange() from error
@@ -205,7 +207,7 @@ class DataCenter:
                 spaceKey=space.key,
                 status="current",
                 expand=_FACTS,
-                limit=_HUNDRED,
+                limit=_MOST,
             ):
                 yield self._fact(one)
 
@@ -233,7 +235,10 @@ class DataCenter:
             one = self._api.ask(f"/rest/api/content/{content_id}", status="any", expand=expand)
         except Missing:
             return None
-        if one.get("type") != kind:
+        # R5: only what is told to be another kind of thing is not there as this one.
+        if str(one.get("id")) != content_id or one.get("type") not in {each.value for each in Kind}:
+            raise self._api.strange()
+        if one["type"] != kind:
             return None
         status = str(one.get("status"))
         return one if status == "current" else _left(status, self._api)

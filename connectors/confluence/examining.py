@@ -10,7 +10,7 @@ from connectors.confluence.api import Api
 from connectors.confluence.config import ConfluenceConfig, Edition
 from connectors.confluence.dialects import Search, dialect
 from connectors.confluence.facts import Kind
-from connectors.confluence.feed import moment, question
+from connectors.confluence.feed import WEST_S, measured, question
 from connectors.errors import ConnectorError
 from connectors.examining import Finding, Level, failed
 from connectors.web.examining import clock
@@ -43,8 +43,7 @@ def _account(api: Api, config: ConfluenceConfig) -> Iterator[Finding]:
         kind = "password or API token" if config.login.username else "personal access token"
         yield Finding(name="login", message=f"{account.name} ({account.account_id}), by {kind}")
     zone = account.zone if account is not None else ""
-    told = f"{zone}: it is {moment(api.now(), zone)} there" if zone else "not told; searched with a margin"
-    yield Finding(name="time zone", message=told)
+    yield Finding(name="time zone", message=zone or "not told; measured by a page whose time is known")
     yield clock("wiki's clock", api.now() - time.time())
 
 
@@ -77,7 +76,7 @@ def _spaces(api: Api, config: ConfluenceConfig) -> Iterator[Finding]:
 
 def _search(api: Api, config: ConfluenceConfig) -> Iterator[Finding]:
     search, began = Search(api), time.monotonic()
-    cql = question(api.now() - _DAY_S, kinds=Kind, spaces=config.spaces, zone="")
+    cql = question(api.now() - _DAY_S, kinds=Kind, spaces=config.spaces, ahead_s=WEST_S)
     count, first = 0, None
     for fact in search.found(cql):
         count, first = count + 1, first or fact
@@ -87,6 +86,10 @@ def _search(api: Api, config: ConfluenceConfig) -> Iterator[Finding]:
     yield Finding(name="search", message=f"{least}{count:,} changed lately, in {time.monotonic() - began:.1f} s")
     if first is None:
         return
+    hours = measured(search, first) / 3600
+    yield Finding(
+        name="searches", message=f"by the clock of UTC{hours:+.2f} h" if hours > -12 else "by a clock not known"
+    )
     readers, what = search.readers(first.content_id), f"{first.kind} {first.content_id}"
     if readers is None or readers:
         told = ", ".join(sorted(readers)) if readers else "has none of its own"

@@ -31,7 +31,7 @@ from connectors.confluence.api import Account, Api, Refused, identity
 from connectors.confluence.config import ConfluenceConfig
 from connectors.confluence.dialects import Search, dialect, quoted
 from connectors.confluence.facts import ON_PAGES, Fact, Kind, Left, Space
-from connectors.confluence.feed import OVERLAP_S, Cursor, Window, read_cursor, since
+from connectors.confluence.feed import OVERLAP_S, WEST_S, Cursor, Window, measured, read_cursor, since
 from connectors.confluence.includes import Includes
 from connectors.confluence.items import item_of, left_out, parse_item
 from connectors.confluence.reading import Reading, Reads
@@ -193,7 +193,7 @@ class ConfluenceSource:
             yield Upserted(ref=ref)
         lately = sorted((-one.modified_at, one.content_id) for one in facts.values())[:_SEEN_MOST]
         seen = {one: facts[one].number for when, one in lately if -when >= at - OVERLAP_S - 2 * _DAY_S}
-        cursor = Cursor(at=at, listed_at=listed_at, settings=settings, seen=seen)
+        cursor = Cursor(at=at, listed_at=listed_at, settings=settings, ahead_s=self._ahead(facts.values()), seen=seen)
         yield Checkpoint(cursor=cursor.write(), complete=True, confirm=True)
 
     def _facts(self) -> dict[str, Fact]:
@@ -211,6 +211,14 @@ class ConfluenceSource:
             facts |= {one.content_id: one for one in self._search.found(cql + quoted(space.key))}
         self._reads = reads
         return facts
+
+    def _ahead(self, facts: Iterable[Fact]) -> float:
+        """How far searches are ahead of UTC, where the wiki does not tell the zone: by the newest page, which is the
+        most like those that will be searched for."""
+        texts = [one for one in facts if one.kind not in ON_PAGES]
+        if not texts or (self._account is not None and self._account.zone):
+            return WEST_S
+        return measured(self._search, max(texts, key=lambda one: (one.modified_at, one.content_id)))
 
     def _refs(self, facts: Iterable[Fact]) -> dict[ItemId, ItemRef]:
         found = {}

@@ -69,14 +69,15 @@ def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> F
         seen = set(service.ledger.search.sources(reader))
         if unknown := [name for name in request.sources if name not in seen]:
             raise UnknownId(f"There is no source named {unknown[0]!r}.", hint="`ingestor source list` shows them.")
-    if max(map(len, (request.sources, request.paths, request.kinds))) > _MOST_VALUES:
-        raise UserError(f"A search takes at most {_MOST_VALUES} sources, paths or kinds.")
+    if max(map(len, (request.sources, request.paths, request.kinds, request.tags))) > _MOST_VALUES:
+        raise UserError(f"A search takes at most {_MOST_VALUES} sources, paths, kinds or tags.")
     if request.since is not None and request.until is not None and request.since > request.until:
         raise UserError("Nothing changed after --since and before --until: --since is the later one.")
     return Filters(
         sources=request.sources,
         paths=request.paths,
         kinds=request.kinds,
+        tags=request.tags,
         since=request.since,
         until=request.until,
     )

@@ -75,6 +75,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
         sources: Annotated[Values, Field(description="Only these sources; list_sources names them.")] = (),
         paths: Annotated[Values, Field(description="Only these files or folders, or addresses.")] = (),
         kinds: Annotated[Values, Field(description="Only such documents: pdf, markdown, docx and so on.")] = (),
+        tags: Annotated[Values, Field(description="Only what has all of these tags (labels, categories).")] = (),
         since: Annotated[str, Field(description="Only what changed since then: 2026-11-20, or 7d.")] = "",
         until: Annotated[str, Field(description="Only what has not changed after then.")] = "",
         as_of: Annotated[
@@ -95,6 +96,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
                 sources=sources,
                 paths=paths,
                 kinds=kinds,
+                tags=tags,
                 since=_moment(since),
                 until=_moment(until, end=True),
                 as_of=_moment(as_of, end=True),

@@ -44,7 +44,7 @@ from connectors.mediawiki.source import WikiSource
 from connectors.memory import MemorySource
 from connectors.web.pace import Pace
 from tests.support.confluence_bench import item_of as confluence_item
-from tests.support.confluence_bench import marked, settings_of
+from tests.support.confluence_bench import settings_of
 from tests.support.confluence_server import Confluence, Flavour
 from tests.support.doku_wiki import DokuWiki
 from tests.support.git_wiki import Wiki
@@ -316,7 +316,6 @@ class ConfluenceRig:
     def __init__(self, base: Path, flavour: Flavour) -> None:
         context = "/wiki" if flavour is Flavour.CLOUD else "/confluence"
         self.wiki = Confluence(flavour=flavour, context=context)
-        self.wiki.weather = marked(self.wiki)
         self.wiki.site.add_space("DOC")
         self.page = self.wiki.site.put("DOC", "Files")
         settings = {**settings_of(self.wiki, base), "permissions": ["group:staff"]}
@@ -353,7 +352,7 @@ class ConfluenceRig:
         self.wiki.weather = lambda _asked: Answer(dead=True)
 
     def become_another(self) -> None:
-        self.wiki.weather = marked(self.wiki, "another")
+        self.wiki.mark = "another"
 
     def asked(self, question):
         return question(self.source)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from connectors.base import WHOLE, Checkpoint, Source, Upserted
+from tests.support.confluence_bench import SPACE, confluence_bench
+from tests.support.confluence_server import Flavour
 from tests.support.doku_bench import doku_bench
 from tests.support.doku_wiki import DokuWiki
 from tests.support.media_wiki import MediaWiki, Page
@@ -59,7 +61,20 @@ def doku_wiki(base: Path) -> Iterator[Large]:
         yield Large(source=bench.source, world=bench.world, asked=wiki.server.asked, later=bench.later)
 
 
-WIKIS = {"mediawiki": media_wiki, "dokuwiki": doku_wiki}
+@contextmanager
+def confluence(base: Path) -> Iterator[Large]:
+    with confluence_bench(base, Flavour.CLOUD, patience_s=30.0) as bench:
+        for number in range(PAGES):
+            bench.site.put(SPACE, f"Page {number:05}", f"<p>What page {number} says.</p>")
+        bench.site.wait(7200)  # it has been quiet: the first look back finds nothing that is young
+        yield Large(source=bench.source, world=bench.world, asked=bench.wiki.asked, later=bench.later)
+
+
+WIKIS = {
+    "mediawiki": media_wiki,
+    "dokuwiki": doku_wiki,
+    "confluence": confluence,
+}
 every_wiki = pytest.mark.parametrize("wiki", WIKIS)
 
 

@@ -2,43 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from email.utils import formatdate
 from pathlib import Path
 
-from connectors.base import Fetched, ItemRef
+from connectors.base import WHOLE, Fetched, ItemRef, Upserted
 from connectors.confluence.config import parse_settings
 from connectors.confluence.source import ConfluenceSource
 from connectors.web.pace import Pace
+from ingestor.ledger.ledger import Ledger
+from ingestor.model import blake
 from tests.support.confluence_server import TOKEN, Confluence, Flavour
 from tests.support.confluence_space import READER, Content, Kind, Status
-from tests.support.web_server import Answer, Asked
 from tests.support.world import SOURCE, World
 
 SPACE = "DOC"
 GROUP = "group:users"
 TEXT = "<h1>About {0}</h1><p>The page about {0} says that {0} is a thing of its own. It goes on for a sentence.</p>"
 NAMES = ("Invoices", "Refunds", "Parcels", "Laptops", "Printers", "Badges", "Ladders", "Kitchens")
-
-_MARKS = {"/rest/api/settings/systemInfo": "cloudId", "/rest/applinks/1.0/manifest": "id"}
-
-
-def marked(wiki: Confluence, mark: str = "this-one") -> Callable[[Asked], Answer | None]:
-    """Weather in which it tells what it is. The Cloud's route is documented in
-    https://developer.atlassian.com/cloud/confluence/rest/v1/api-group-settings/, Data Center's with application
-    links."""
-
-    def weather(asked: Asked) -> Answer | None:
-        key = next((key for path, key in _MARKS.items() if asked.path.endswith(path)), None)
-        if key is None:
-            return None
-        date = ("Date", formatdate(wiki.site.now(), usegmt=True))
-        return Answer(body=json.dumps({key: mark}).encode(), headers=(("Content-Type", "application/json"), date))
-
-    return weather
 
 
 def settings_of(wiki: Confluence, base: Path) -> dict[str, object]:
@@ -61,6 +43,15 @@ def item_of(content: Content) -> str:
     return f"{content.kind}/{name}"
 
 
+def hidden(ledger: Ledger) -> set[str]:
+    """The items that nobody is shown but the owner of the state folder."""
+    rows = ledger.sync._db.read(
+        "SELECT item.item_id FROM item JOIN binding ON binding.doc = item.doc AND binding.died IS NULL"
+        " WHERE NOT EXISTS (SELECT 1 FROM acl_principal WHERE acl_principal.acl = binding.acl AND died IS NULL)"
+    )
+    return {item for (item,) in rows}
+
+
 class Counting(ConfluenceSource):
     """Counts what is read, and waits for nobody."""
 
@@ -74,11 +65,11 @@ class Counting(ConfluenceSource):
 class Bench:
     """A wiki of a few pages and a world that reads it."""
 
-    def __init__(self, base: Path, wiki: Confluence, **settings: object) -> None:
+    def __init__(self, base: Path, wiki: Confluence, *, patience_s: float = 0.3, **settings: object) -> None:
         self.base = base
+        self.patience_s = patience_s
         self.wiki = wiki
         self.site = wiki.site
-        self.wiki.weather = marked(self.wiki)
         self.site.add_space(SPACE)
         self.ids = {name: self.site.put(SPACE, name, TEXT.format(name)) for name in NAMES}
         (base / "state").mkdir()
@@ -86,7 +77,14 @@ class Bench:
 
     def make(self, **settings: object) -> Counting:
         config = parse_settings(SOURCE, {**settings_of(self.wiki, self.base), **settings})
-        web = replace(config.web, first_pause_s=0.001, silence_s=0.3, most_s=2.0, attempts=2, rate=1000.0)
+        web = replace(
+            config.web,
+            first_pause_s=0.001,
+            silence_s=self.patience_s,
+            most_s=max(2.0, self.patience_s),
+            attempts=2,
+            rate=1000.0,
+        )
         # Nothing is fresh for longer than the answer: a run that follows at once is to see what changed.
         return Counting(replace(config, web=web), self.base / "cache", pace=Pace())
 
@@ -128,6 +126,22 @@ class Bench:
             assert str(rows[item]).partition("-")[0] == str(content.last.number), item
         self.world.healthy()
 
+    def hidden(self) -> set[str]:
+        """The items that no reader of the source is shown."""
+        return hidden(self.world.ledger)
+
+    def stale(self) -> set[str]:
+        """The items that the wiki would now give other content of, or under another version."""
+        rows = self.world.ledger.sync._db.read("SELECT item_id, content_hash, version FROM item")
+        held = {item: (content, version) for item, content, version in rows}
+        found = set()
+        for change in self.source.list(WHOLE, None):
+            if isinstance(change, Upserted):
+                fetched = self.source.fetch(change.ref)
+                if held.get(change.ref.item_id) != (blake(fetched.content), fetched.ref.version):
+                    found.add(change.ref.item_id)
+        return found
+
     def names(self) -> dict[str, str]:
         """Item and display name."""
         rows = self.world.ledger.sync._db.read(
@@ -145,11 +159,10 @@ class Bench:
 
 
 @contextmanager
-def confluence_bench(
-    base: Path, flavour: Flavour, wiki: Confluence | None = None, **settings: object
-) -> Iterator[Bench]:
+def confluence_bench(base: Path, flavour: Flavour, *, patience_s: float = 0.3, **settings: object) -> Iterator[Bench]:
+    """``patience_s`` is how long the connector waits for an answer."""
     context = "/wiki" if flavour is Flavour.CLOUD else "/confluence"
-    made = Bench(base, wiki or Confluence(flavour=flavour, context=context), **settings)
+    made = Bench(base, Confluence(flavour=flavour, context=context), patience_s=patience_s, **settings)
     try:
         yield made
     finally:

@@ -112,14 +112,16 @@ def test_search_options_become_the_request(invoke: Invoke, backend: Scripted) ->
 
 
 def test_filters_become_the_request(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
-    """Of a search and of an evaluation alike: paths, kinds and times."""
+    """Of a search and of an evaluation alike: paths, kinds, tags and times."""
     asked = tmp_path / "questions.jsonl"
     asked.write_text('{"question": "x", "answer": "y"}')
     filters = ("--path", "hr", "--path", "/srv/./docs/", "--kind", ".PDF", "--since", "2026-11-20T00:00+00:00")
+    filters += ("--tag", "Policy", "--tag", "2026")
     invoke("search", "x", "--context", "2", *filters, "--until", "2026-11-21T00:00+00:00")
     invoke("eval", str(asked), "--mode", "dense", *filters, "--until", "2026-11-21T00:00+00:00")
     for (_, request), context in zip(backend.asked, (2, 0), strict=True):
         assert (request.paths, request.kinds, request.context) == (("hr", "/srv/docs"), ("pdf",), context)
+        assert request.tags == ("Policy", "2026")
         assert (request.since, request.until) == (1_795_132_800.0, 1_795_219_200.0)
 
 
@@ -167,7 +169,7 @@ def test_search_json_has_the_shape_of_the_contract(invoke: Invoke) -> None:
     assert set(reply["hits"][0]) == {
         *("chunk_id", "document_id", "source", "title", "uri", "url", "section", "page", "lines"),
         *("span", "score", "text", "revision", "ingested_at", "parent", "parent_title", "pinned_url"),
-        *("kind", "changed_at", "also", "before", "after"),
+        *("kind", "changed_at", "author", "tags", "also", "before", "after"),
     }
 
 
@@ -455,11 +457,12 @@ def test_init_writes_a_file_that_is_valid_and_replaces_none(invoke: Invoke, tmp_
     assert invoke("init", "--force", "--output", str(file)).code == 0
     head, _, source = file.read_text().partition("# [[source]]")
     file.write_text(head + "\n".join(line.removeprefix("# ") for line in ("# [[source]]" + source).splitlines()))
-    handbook, wiki, company, doku = load(file, {}).sources
+    handbook, wiki, company, doku, confluence = load(file, {}).sources
     assert (handbook.name, handbook.settings["path"]) == ("handbook", "/srv/handbook")
     assert (wiki.name, wiki.settings["token_file"]) == ("team-wiki", str(tmp_path / "team-wiki.token"))
     assert company.settings["password_file"] == str(tmp_path / "company-wiki.password")
     assert doku.settings["password_file"] == str(tmp_path / "handbook-wiki.password")
+    assert confluence.settings["password_file"] == str(tmp_path / "confluence.token")
 
 
 def test_the_example_names_every_key_of_a_source() -> None:

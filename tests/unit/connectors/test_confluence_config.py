@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from connectors.base import Grant
 from connectors.confluence import check, item_at
 from connectors.confluence.config import Edition, parse_settings
+from connectors.confluence.dialects import Search
 from connectors.confluence.facts import Fact, Kind, Node, readers_of
-from connectors.confluence.feed import OVERLAP_S, Cursor, moment, question, read_cursor
+from connectors.confluence.feed import OVERLAP_S, WEST_S, Cursor, ahead, measured, question, read_cursor
 from connectors.confluence.includes import Includes, Shown, Used, stamp, used_by
 from connectors.confluence.items import item_of, parse_item, ref_of
 from connectors.confluence.tree import Place
@@ -149,30 +153,55 @@ AT = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 
 
 @pytest.mark.parametrize(
-    ("zone", "local"),
+    ("zone", "hours"),
     [
-        ("UTC", "2023-11-14 22:13"),
-        ("Pacific/Kiritimati", "2023-11-15 12:13"),
-        ("America/New_York", "2023-11-14 17:13"),
-        ("", "2023-11-14 10:13"),
-        ("Nowhere/Atlantis", "2023-11-14 10:13"),
-        ("../../etc/passwd", "2023-11-14 10:13"),
+        ("UTC", 0),
+        ("Pacific/Kiritimati", 14),
+        ("America/St_Johns", -3.5),
+        ("Etc/GMT+12", -12),
+        ("", None),
+        ("Nowhere/Atlantis", None),
+        ("../../etc/passwd", None),
     ],
 )
-def test_searches_begin_in_the_zone_of_the_account(zone: str, local: str) -> None:
-    """Where that is not told, or not known, as the westernmost zone has it: too early rather than too late."""
-    assert moment(AT, zone) == local
+def test_zones_that_are_told(zone: str, hours: float | None) -> None:
+    """Where one is not told, or not known, it has to be measured."""
+    assert ahead(zone, AT) == (None if hours is None else hours * 3600)
+
+
+class Index:
+    """Answers searches in a zone of its own; nothing where the page is not in it yet."""
+
+    def __init__(self, hours: float, *there: Fact) -> None:
+        self.hours, self.there, self.asked = hours, there, 0
+
+    def found(self, cql: str) -> list[Fact]:
+        self.asked += 1
+        begins = datetime.fromisoformat(cql.partition('"')[2].rstrip('"') + "+00:00").timestamp() - self.hours * 3600
+        return [one for one in self.there if one.modified_at >= begins]
+
+
+@pytest.mark.parametrize("hours", [-12, -9.5, -3.5, 0, 1, 5.75, 12.75, 14])
+def test_a_zone_is_measured_by_a_page(hours: float) -> None:
+    """Exactly, by a few searches for a page whose time is known; too far in the west where that is not found, or was
+    edited meanwhile: then a search begins too early, and never too late."""
+    page = fact("1", "Title")
+    index = Index(hours, page)
+    assert measured(cast("Search", index), page) == hours * 3600
+    assert index.asked <= 8
+    assert measured(cast("Search", Index(hours)), page) == WEST_S
+    assert measured(cast("Search", Index(hours, replace(page, number=2, modified_at=AT + 90000))), page) == WEST_S
 
 
 def test_the_search_names_kinds_and_spaces() -> None:
     """With the overlap; what would end a text in it is escaped."""
-    cql = question(AT + OVERLAP_S, kinds=[Kind.PAGE, Kind.BLOG], spaces=["HR", 'a"b'], zone="UTC")
+    cql = question(AT + OVERLAP_S, kinds=[Kind.PAGE, Kind.BLOG], spaces=["HR", 'a"b'], ahead_s=0)
     assert cql == 'lastmodified >= "2023-11-14 22:13" and type in (page, blogpost) and space in ("HR", "a\\"b")'
 
 
 def test_a_cursor_is_read_as_it_was_written() -> None:
     """With the settings that it was made with; of anything else there is none, and everything is listed."""
-    cursor = Cursor(at=AT, listed_at=AT + 1, settings="abc", seen={"12": 3, "att4": 1})
+    cursor = Cursor(at=AT, listed_at=AT + 1, settings="abc", ahead_s=3600.0, seen={"12": 3, "att4": 1})
     assert read_cursor(cursor.write(), "abc") == cursor
     for other in (None, "", "null", "[]", "[1,2]", cursor.write()[:-3], cursor.write().replace("[1,", "[0,", 1)):
         assert read_cursor(other, "abc") is None
@@ -192,7 +221,7 @@ def test_what_a_text_shows_is_followed_to_its_end() -> None:
     def used(place: str) -> tuple[Used, ...]:
         return used_by(
             Shown(fact=pages["A"], place=place),
-            names_of=lambda one: [("HR", title) for title in named[one.content_id]],
+            names_of=lambda one: [("", title) for title in named[one.content_id]],
             resolve=lambda name: (
                 Shown(fact=pages[name[1]], place=places.get(name[1], "source")) if name[1] in pages else None
             ),
