@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.base import Source
+from connectors.secrets import Secret
 from ingestor import log
 from ingestor.errors import ConfigError, IngestorError, UserError
 from ingestor.ledger.ledger import Ledger
@@ -24,12 +25,13 @@ _log = log.get()
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
     """``rows`` are the sources of the configuration ``where``; ``otherwise`` is the timing of those that have no table
-    there. ``adopt`` takes on what else can be had at once; ``restart`` names the keys whose new values only a restart
-    brings."""
+    there; ``hooks`` say where the secrets of webhooks stand, by source. ``adopt`` takes on what else can be had at
+    once; ``restart`` names the keys whose new values only a restart brings."""
 
     rows: Sequence[SourceRow] = ()
     timings: Mapping[str, Timing] = field(default_factory=dict)
     otherwise: Timing = field(default_factory=Timing)
+    hooks: Mapping[str, Secret] = field(default_factory=dict)
     maintenance: Plan = field(default_factory=Plan)
     where: str = ""
     adopt: Callable[[], None] = lambda: None

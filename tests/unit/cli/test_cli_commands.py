@@ -457,11 +457,12 @@ def test_init_writes_a_file_that_is_valid_and_replaces_none(invoke: Invoke, tmp_
     assert invoke("init", "--force", "--output", str(file)).code == 0
     head, _, source = file.read_text().partition("# [[source]]")
     file.write_text(head + "\n".join(line.removeprefix("# ") for line in ("# [[source]]" + source).splitlines()))
-    handbook, wiki, company, doku = load(file, {}).sources
+    handbook, wiki, company, doku, confluence = load(file, {}).sources
     assert (handbook.name, handbook.settings["path"]) == ("handbook", "/srv/handbook")
     assert (wiki.name, wiki.settings["token_file"]) == ("team-wiki", str(tmp_path / "team-wiki.token"))
     assert company.settings["password_file"] == str(tmp_path / "company-wiki.password")
     assert doku.settings["password_file"] == str(tmp_path / "handbook-wiki.password")
+    assert confluence.settings["password_file"] == str(tmp_path / "confluence.token")
 
 
 def test_the_example_names_every_key_of_a_source() -> None:
