@@ -1,7 +1,7 @@
 """The configuration: ``ingestor.toml`` checked whole, so that every problem is listed at once.
 
 Pydantic stands at this edge; what leaves it is a frozen tree. Keys of a ``[[source]]`` table other than
-name, kind, schedule, cron, quiet and chunking belong to the connector of that kind, which checks them itself.
+name, kind, schedule, cron, quiet, chunking and scope belong to the connector of that kind, which checks them itself.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from ingestor.config_sections import (
     SourceChunking,
 )
 from ingestor.errors import ConfigError
+from ingestor.model import SCOPE, SCOPE_FORM
 from ingestor.timing import parse_cron, parse_duration
 
 FILE_NAME = "ingestor.toml"
@@ -62,6 +63,7 @@ class Source(BaseModel):
     cron: Annotated[str, BeforeValidator(parse_cron)] | None = None
     quiet: QuietHours | None = None
     chunking: SourceChunking = SourceChunking()
+    scope: Annotated[str, StringConstraints(pattern=SCOPE)] = ""
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -146,6 +148,8 @@ class Config:
             rows += [(f"{prefix}.kind", source.kind, str(self.file)), (f"{prefix}.{timing[0]}", timing[1], by)]
             if source.quiet is not None:
                 rows.append((f"{prefix}.quiet", source.quiet, str(self.file)))
+            if source.scope:
+                rows.append((f"{prefix}.scope", source.scope, str(self.file)))
             own = source.chunking.model_dump(exclude_none=True)
             rows += [(f"{prefix}.chunking.{key}", value, str(self.file)) for key, value in own.items()]
             rows += [(f"{prefix}.{key}", _masked(key, value), str(self.file)) for key, value in source.settings.items()]
@@ -231,7 +235,7 @@ def _sources(
         try:
             source = Source.model_validate({key: _absolute(key, value, folder) for key, value in table.items()})
         except ValidationError as error:
-            problems += _sentences(error, label, ["name", "kind", "schedule", "cron", "quiet", "chunking"])
+            problems += _sentences(error, label, ["name", "kind", "schedule", "cron", "quiet", "chunking", "scope"])
             continue
         if "schedule" in table and "cron" in table:
             problems.append(f"{label}: schedule and cron exclude each other; keep one")
@@ -304,6 +308,7 @@ _PATTERNS = {
     "url": "empty, or http://HOST:PORT without a user name",
     "hosts": "a name without a port",
     "collection": "letters, digits, dot, dash and underscore",
+    "scope": SCOPE_FORM,
 }
 
 

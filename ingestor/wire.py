@@ -39,9 +39,9 @@ class Kept(Wire):
 
 
 class SearchRequest(Wire):
-    """Of several sources, paths or kinds one is enough. A path is a file or folder, as its source names it, absolute,
-    an address, or the ``uri`` of a hit. ``since``, ``until``: when its content changed, ``as_of``: as known then, in
-    seconds since the epoch. ``context``: so many passages around each hit come with it. ``kept`` None: nothing is."""
+    """Of several sources, scopes, paths or kinds one is enough. A path is a file or folder, as its source names it,
+    absolute, an address, or the ``uri`` of a hit. ``since``, ``until``: when its content changed, ``as_of``: as known
+    then, in seconds since the epoch. ``context``: so many passages around each hit. ``kept`` None: nothing is."""
 
     query: str
     top: int = 10
@@ -54,6 +54,7 @@ class SearchRequest(Wire):
     kinds: tuple[str, ...] = ()
     since: float | None = None
     until: float | None = None
+    scopes: tuple[str, ...] = ()
     context: int = 0
     as_of: float | None = None
     kept: Kept | None = None
@@ -84,9 +85,12 @@ class ModelRollbackRequest(Wire):
 
 
 class SourceAddRequest(Wire):
+    """``scope`` None leaves that of a source as it is; '' is none."""
+
     path: str
     name: str | None = None
     owner: str = ""
+    scope: str | None = None
 
 
 class SourceRemoveRequest(Wire):
@@ -228,6 +232,7 @@ class SourceStatus(Wire):
     origin: str = ""
     place: str = ""
     held: int = 0
+    scope: str = ""
 
 
 class JobStatus(Wire):
@@ -290,23 +295,6 @@ class ModelReply(Wire):
     duration_s: float = 0.0
 
 
-class ModelFacts(Wire):
-    """``state``: serving, building, kept (until ``kept_until``) or unused. ``waiting``: chunks to embed and rows to
-    write until its index is complete."""
-
-    name: str
-    vectors: str
-    model: str
-    state: str
-    configured: bool = False
-    waiting: int = 0
-    kept_until: float | None = None
-
-
-class ModelsReply(Wire):
-    models: tuple[ModelFacts, ...]
-
-
 class VerifyReply(Wire):
     ok: bool
     checked: int
@@ -333,6 +321,7 @@ class SourceReply(Wire):
     place: str
     origin: str
     created: bool = False
+    scope: str = ""
 
 
 class SourcesReply(Wire):

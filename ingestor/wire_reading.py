@@ -1,4 +1,4 @@
-"""Replies of what only reads: context, trace, history, why, cuts, formats. The rest is in ``ingestor.wire``."""
+"""Replies of what only reads: context, trace, history, why, cuts, formats, models. The rest is in ``ingestor.wire``."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ class Freshness(Wire):
     kind: str
     checked_at: float | None
     complete: bool
+    scope: str = ""
 
 
 class FreshnessReply(Wire):
@@ -253,3 +254,20 @@ class StateFacts(Wire):
     rows: dict[str, int]
     sizes: dict[str, int]
     free: int
+
+
+class ModelFacts(Wire):
+    """``state``: serving, building, kept (until ``kept_until``) or unused. ``waiting``: chunks to embed and rows to
+    write until its index is complete."""
+
+    name: str
+    vectors: str
+    model: str
+    state: str
+    configured: bool = False
+    waiting: int = 0
+    kept_until: float | None = None
+
+
+class ModelsReply(Wire):
+    models: tuple[ModelFacts, ...]

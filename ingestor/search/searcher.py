@@ -63,11 +63,12 @@ class Found:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lens:
     """What a search by meaning sees through. The three belong together: vectors of one model are compared with
-    each other only. ``nearest`` gives the ids of the nearest chunks, or raises ``IndexFailure``."""
+    each other only. ``nearest`` gives the ids of the nearest chunks, of these scopes where some are named, or raises
+    ``IndexFailure``."""
 
     embedder: Embedder
     vectors: VectorStore
-    nearest: Callable[[NDArray[np.float32], int], Sequence[ChunkId]]
+    nearest: Callable[[NDArray[np.float32], int, Sequence[str]], Sequence[ChunkId]]
 
 
 class Searcher:
@@ -220,7 +221,7 @@ class Searcher:
         restricted = reader.principals is not None or bool(filters)
         note = ""
         try:
-            nearest = lens.nearest(vector, CANDIDATES)
+            nearest = lens.nearest(vector, CANDIDATES, filters.scopes)
             near = self._embedded(lens, self._ledger.candidates(nearest, reader, filters))
         except IndexFailure as failure:
             near, note = (

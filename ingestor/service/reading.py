@@ -80,13 +80,13 @@ class LedgerReading:
         with self._ledger() as ledger:
             return () if ledger is None else ledger.search.sample(documents)
 
-    def models(self) -> wire.ModelsReply:
+    def models(self) -> wire_reading.ModelsReply:
         with self._ledger() as ledger:
             if ledger is None:
-                return wire.ModelsReply(models=())
+                return wire_reading.ModelsReply(models=())
             generations, configured = ledger.index.generations(), ledger.models.configured()
             facts = [
-                wire.ModelFacts(
+                wire_reading.ModelFacts(
                     name=name,
                     vectors=vectors_of(model),
                     model=model,
@@ -98,7 +98,9 @@ class LedgerReading:
                 for model, name in ledger.models.names().items()
                 for state, generation in [_use(model, generations)]
             ]
-            return wire.ModelsReply(models=tuple(sorted(facts, key=lambda fact: (_ORDER.index(fact.state), fact.name))))
+            return wire_reading.ModelsReply(
+                models=tuple(sorted(facts, key=lambda fact: (_ORDER.index(fact.state), fact.name)))
+            )
 
     def runs(self, limit: int, source: str | None) -> wire.RunsReply:
         with self._ledger() as ledger:
@@ -294,6 +296,7 @@ class LedgerReading:
             origin=row.origin,
             place=source_reply(row).place,
             held=len(plan.items) if plan is not None else 0,
+            scope=row.scope,
         )
 
     def _job(self, job: Job, state: JobState) -> wire.JobStatus:
@@ -330,6 +333,7 @@ def _empty_status(row: SourceRow) -> wire.SourceStatus:
         note="No run yet.",
         origin=row.origin,
         place=source_reply(row).place,
+        scope=row.scope,
     )
 
 

@@ -278,8 +278,8 @@ class MachineWorld(World):
             assert report.finished
             assert not report.wrecked
             found += [(finding.damage.value, finding.chunk_id) for finding in report.findings]
-            if report.findings:
-                self.ledger.index.unsettle(generation, report.to_mend())
+            for scope, ids in report.to_mend().items():
+                self.ledger.index.unsettle(generation, ids, scope)
         return found
 
 

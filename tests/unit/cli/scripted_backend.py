@@ -204,8 +204,8 @@ class Scripted:
     def facts(self) -> wire_reading.StateFacts:
         return self._answer("facts", None, wire_reading.StateFacts(schemas={}, rows={}, sizes={}, free=1))
 
-    def models(self) -> wire.ModelsReply:
-        return self._answer("models", None, wire.ModelsReply(models=()))
+    def models(self) -> wire_reading.ModelsReply:
+        return self._answer("models", None, wire_reading.ModelsReply(models=()))
 
     def sample(self, documents: int) -> list[str]:
         return self._answer("sample", documents, [])
