@@ -38,6 +38,7 @@ _BUILT_IN = {
     "gitwiki": "connectors.gitwiki",
     "mediawiki": "connectors.mediawiki",
     "dokuwiki": "connectors.dokuwiki",
+    "confluence": "connectors.confluence",
 }
 
 

@@ -39,9 +39,10 @@ class Kept(Wire):
 
 
 class SearchRequest(Wire):
-    """Of several sources, scopes, paths or kinds one is enough. A path is a file or folder, as its source names it,
-    absolute, an address, or the ``uri`` of a hit. ``since``, ``until``: when its content changed, ``as_of``: as known
-    then, in seconds since the epoch. ``context``: so many passages around each hit. ``kept`` None: nothing is."""
+    """Of several sources, scopes, paths or kinds one is enough, of several tags a document has all. A path is a file or
+    folder, as its source names it, absolute, an address, or the ``uri`` of a hit. ``since``, ``until``: when its
+    content changed, ``as_of``: as known then, in seconds since the epoch. ``context``: so many passages around each hit
+    come with it. ``kept`` None: nothing is."""
 
     query: str
     top: int = 10
@@ -52,6 +53,7 @@ class SearchRequest(Wire):
     passage: int | None = None
     paths: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     since: float | None = None
     until: float | None = None
     scopes: tuple[str, ...] = ()
@@ -66,21 +68,6 @@ class VerifyRequest(Wire):
 
 
 class RebuildRequest(Wire):
-    pass
-
-
-class ModelSwitchRequest(Wire):
-    """``name`` and ``vectors`` as in the configuration, a folder absolute. ``questions`` is the text of an evaluation
-    set; ``margin`` is how much less may be found, of 1. ``keep_s``: how long what served is kept for a rollback."""
-
-    name: str
-    vectors: Literal["pooled", "whole"] = "pooled"
-    keep_s: float
-    questions: str | None = None
-    margin: float = 0.02
-
-
-class ModelRollbackRequest(Wire):
     pass
 
 
@@ -181,8 +168,8 @@ class Place(Wire):
 
 
 class SearchHit(Place):
-    """``changed_at``: when the content was last changed, by the source's clock where it says. ``also``: where the
-    same text stands, too."""
+    """``changed_at``: when the content was last changed, by the source's clock where it says; ``author``: by whom,
+    empty where it does not say. ``tags``: the document's. ``also``: where the same text stands, too."""
 
     span: tuple[int, int]
     score: float
@@ -194,6 +181,8 @@ class SearchHit(Place):
     pinned_url: str = ""  # opens the revision that was read
     kind: str = ""
     changed_at: float = 0.0
+    author: str = ""
+    tags: tuple[str, ...] = ()
     also: tuple[Place, ...] = ()
     before: tuple[Neighbour, ...] = ()
     after: tuple[Neighbour, ...] = ()
@@ -257,42 +246,6 @@ class StatusReply(Wire):
     switch: str = ""
     parsers: str = ""
     maintenance: tuple[JobStatus, ...] = ()
-
-
-class Quality(Wire):
-    """``recall``: share of the answers among the first five hits; ``rank``: mean reciprocal rank of the first hit
-    that holds an answer."""
-
-    questions: int
-    recall: float
-    rank: float
-
-
-class Comparison(Wire):
-    mode: str
-    before: Quality
-    after: Quality
-
-
-class Evaluation(Wire):
-    """``passed``: in no mode less was found than the margin allows."""
-
-    passed: bool
-    margin: float
-    modes: tuple[Comparison, ...]
-
-
-class ModelReply(Wire):
-    """``outcome``: done, unchanged (it serves already), refused (by the evaluation), cancelled, suspended."""
-
-    outcome: str
-    name: str
-    model: str
-    vectors: str = "pooled"
-    previous: str = ""
-    previous_vectors: str = "pooled"
-    evaluation: Evaluation | None = None
-    duration_s: float = 0.0
 
 
 class VerifyReply(Wire):

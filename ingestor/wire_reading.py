@@ -1,4 +1,4 @@
-"""Replies of what only reads: context, trace, history, why, cuts, formats, models. The rest is in ``ingestor.wire``."""
+"""Replies of what only reads: context, trace, history, why, cuts, formats. The rest is in ``ingestor.wire``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ class DocumentReply(Wire):
     first: int
     total: int
     passages: tuple[Neighbour, ...]
+    author: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class Shelved(Wire):
@@ -101,7 +103,8 @@ class ContextReply(Wire):
 
 
 class TraceReply(Wire):
-    """A chunk as it was last cited: its revision is 0, and run and recipe are empty, where that is past retention."""
+    """A chunk as it was last cited: its revision is 0, and run, recipe and author are empty, where that is past
+    retention. ``tags`` are those that its document has now."""
 
     chunk_id: str
     current: bool
@@ -121,6 +124,8 @@ class TraceReply(Wire):
     lines: tuple[int, int] | None
     ingested_at: float
     pinned_url: str = ""
+    author: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class AnswerPassage(Wire):
@@ -165,10 +170,11 @@ class HistoryEvent(Wire):
     kept: int = 0
     uri: str = ""
     was: str = ""
+    author: str = ""
 
 
 class HistoryReply(Wire):
-    """``events``: oldest first."""
+    """``events``: oldest first. ``tags`` are those that the document has now."""
 
     document_id: str
     source: str
@@ -177,6 +183,7 @@ class HistoryReply(Wire):
     url: str
     current: bool
     events: tuple[HistoryEvent, ...]
+    tags: tuple[str, ...] = ()
 
 
 class WhyReply(Wire):
@@ -254,20 +261,3 @@ class StateFacts(Wire):
     rows: dict[str, int]
     sizes: dict[str, int]
     free: int
-
-
-class ModelFacts(Wire):
-    """``state``: serving, building, kept (until ``kept_until``) or unused. ``waiting``: chunks to embed and rows to
-    write until its index is complete."""
-
-    name: str
-    vectors: str
-    model: str
-    state: str
-    configured: bool = False
-    waiting: int = 0
-    kept_until: float | None = None
-
-
-class ModelsReply(Wire):
-    models: tuple[ModelFacts, ...]

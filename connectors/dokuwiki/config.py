@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, rate, size, text, unknown
 from connectors.web.client import WebConfig
 from connectors.web.login import KEYS as LOGIN_KEYS
-from connectors.web.login import NOBODY, Login, parse_login
+from connectors.web.login import NOBODY, Login, no_public_login, parse_login
 from connectors.web.origins import web_address
 
 _EXAMPLE = "https://wiki.example/dokuwiki"
@@ -68,12 +68,7 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> DokuConfig:
         permissions=principals(settings.get("permissions", []), problems),
         login=parse_login(settings, problems, example="the account's name in the wiki"),
     )
-    if config.login and "public" in config.permissions:
-        # R7: which of the pages that an account reads everybody may read as well, nobody can ask in one question.
-        problems.append(
-            "public and a login exclude each other, because a login may see more than everybody: name a group, or read"
-            " without a login"
-        )
+    no_public_login(config.permissions, config.login, problems)
     if problems:
         raise SettingsError(name, problems)
     return config

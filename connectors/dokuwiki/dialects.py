@@ -35,13 +35,14 @@ class Kind(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
     """What a wiki says of a page or file: when it changed last (its revision), its bytes, of a page the MD5 of its
-    text."""
+    text. ``author`` is who changed it; None also in listings, which do not say."""
 
     kind: Kind
     name: str
     revision: int
     size: int
     digest: str = ""
+    author: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,14 +126,15 @@ class Json:
         return [_file(one, "revision", self._place) for one in _list(listed, self._place)]
 
     def page(self, name: str) -> Fact | None:
-        said = _unless(_NO_PAGE, lambda: self._call("core.getPageInfo", {"page": name}))
+        said = _unless(_NO_PAGE, lambda: self._call("core.getPageInfo", {"page": name, "author": True}))
         if said is None:
             return None
         revision = _int(_dict(said, self._place).get("revision"), self._place)
-        return _of_text(name, revision, _text(self._call("core.getPage", {"page": name}), self._place))
+        text = _text(self._call("core.getPage", {"page": name}), self._place)
+        return _of_text(name, revision, text, _author(said))
 
     def file(self, name: str) -> Fact | None:
-        said = _unless(_NO_FILE, lambda: self._call("core.getMediaInfo", {"media": name}))
+        said = _unless(_NO_FILE, lambda: self._call("core.getMediaInfo", {"media": name, "author": True}))
         return _file(_dict(said, self._place), "revision", self._place) if said is not None else None
 
     def changes(self, kind: Kind, since: int) -> list[Row]:
@@ -186,7 +188,7 @@ class Xml:
         if said is None:
             return None
         revision = _int(_dict(said, self._place).get("version"), self._place)
-        return _of_text(name, revision, _text(self._call("wiki.getPage", [name]), self._place))
+        return _of_text(name, revision, _text(self._call("wiki.getPage", [name]), self._place), _author(said))
 
     def file(self, name: str) -> Fact | None:
         # What this language says of a single file is the same of one that is not there and of one that is shut.
@@ -230,9 +232,10 @@ def _unless(code: int, ask: Callable[[], Any]) -> Any:
         raise
 
 
-def _of_text(name: str, revision: int, text: str) -> Fact:
+def _of_text(name: str, revision: int, text: str, author: str | None) -> Fact:
     digest = hashlib.md5(text.strip(_WHITE).encode(), usedforsecurity=False).hexdigest()
-    return Fact(kind=Kind.PAGE, name=name, revision=revision, size=len(text.encode()), digest=digest)
+    size = len(text.encode())
+    return Fact(kind=Kind.PAGE, name=name, revision=revision, size=size, digest=digest, author=author)
 
 
 def _page(said: Mapping[str, Any], revision: str, place: str) -> Fact:
@@ -255,7 +258,13 @@ def _file(said: Mapping[str, Any], revision: str, place: str) -> Fact:
         name=_name(said.get("id"), place),
         revision=_int(changed, place),
         size=_int(said.get("size"), place),
+        author=_author(said),
     )
+
+
+def _author(said: Mapping[str, Any]) -> str | None:
+    author = said.get("author")
+    return author if isinstance(author, str) and author else None
 
 
 def _row(kind: Kind, said: Mapping[str, Any], name: str, revision: str, place: str) -> Row:

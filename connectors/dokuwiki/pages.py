@@ -7,6 +7,7 @@ link to the namespace leads to.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Container
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -18,6 +19,9 @@ from connectors.paths import item_id, path_of
 
 _LINK = re.compile(r"<a\b[^>]*>")
 _HREF = re.compile(r"\shref=\"[^\"]*\"")
+_TAGS = re.compile(r"<div class=\"tags\">(.*?)</div>", re.DOTALL)
+_TAG = re.compile(r"<a\b[^>]*\srel=\"tag\"[^>]*>(.*?)</a>", re.DOTALL)
+_MARK = re.compile(r"<[^>]*>")
 _START = "start"
 _SAFE = ":/"
 
@@ -80,6 +84,7 @@ class Items:
             pinned_url=self._address(fact.kind, fact.name, fact.revision),
             media_type="text/html",
             grant=self._grant,
+            author=fact.author,
         )
 
     def _file(self, fact: Fact, pages: Container[str]) -> ItemRef:
@@ -94,6 +99,7 @@ class Items:
             pinned_url=self._address(fact.kind, fact.name, fact.revision),
             parent=item_of(Kind.PAGE, owner) if owner is not None else None,
             grant=self._grant,
+            author=fact.author,
         )
 
     def _address(self, kind: Kind, name: str, revision: int | None = None) -> str:
@@ -126,6 +132,12 @@ def title_of(name: str) -> str:
 def settled(markup: str) -> str:
     """What a page shows without what its links say of other pages: whether these exist changes no word of it."""
     return _LINK.sub(lambda tag: f"<a{href[0]}>" if (href := _HREF.search(tag[0])) else "<a>", markup)
+
+
+def tags_in(markup: str) -> tuple[str, ...]:
+    """What the tag plugin shows of a page's own tags; lists of pages show those of others outside of such a box."""
+    shown = (link for box in _TAGS.findall(markup) for link in _TAG.findall(box))
+    return tuple(html.unescape(_MARK.sub("", words)) for words in shown)
 
 
 def _called(kind: Kind, name: str) -> str:

@@ -12,6 +12,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from connectors.base import (
     WHOLE,
@@ -31,7 +32,7 @@ from connectors.dokuwiki.api import Api, Refused
 from connectors.dokuwiki.config import DokuConfig
 from connectors.dokuwiki.dialects import Fact, Kind, RpcError
 from connectors.dokuwiki.feed import Window, begin, read_cursor, since
-from connectors.dokuwiki.pages import Items, item_of, owners, parse_item, settled, title_of
+from connectors.dokuwiki.pages import Items, item_of, owners, parse_item, settled, tags_in, title_of
 from connectors.errors import ItemUnreadable, ItemVanished
 from connectors.settings import digest
 from connectors.web.client import Hiccup, TooLarge
@@ -88,14 +89,14 @@ class DokuSource:
         kind, name = parsed
         same = False
         for _ in range(_TRIES):
-            content = self._read(kind, name)
+            content, tags = self._read(kind, name)
             found = self._find(kind, name)
             if not isinstance(found, ItemRef):
                 raise ItemVanished(found or "It was gone when it was read.", place=name)
             whole = content is not None and (kind is Kind.PAGE or len(content) == found.size)
             if content is not None and whole and found.version == ref.version:
                 young = kind is Kind.FILE and (found.modified_at or 0.0) >= self._api.now() - _GRAIN_S
-                return Fetched(ref=found, content=content, doubtful=young)
+                return Fetched(ref=replace(found, tags=tags), content=content, doubtful=young)
             same, ref = found.version == ref.version, found
         raise ItemUnreadable(
             "The wiki does not give it whole." if same else "It changes faster than it is read.",
@@ -258,17 +259,18 @@ class DokuSource:
         there = (name for name in owners(fact.name) if self._known(Kind.PAGE, name, set()) is not None)
         return frozenset([name]) if (name := next(there, None)) is not None else frozenset()
 
-    def _read(self, kind: Kind, name: str) -> bytes | None:
-        """What a page shows, plugins expanded, or the bytes of a file; None where the wiki gives neither: the look at
-        it that follows says why."""
+    def _read(self, kind: Kind, name: str) -> tuple[bytes | None, tuple[str, ...] | None]:
+        """What a page shows, plugins expanded, with its tags, or the bytes of a file; None where the wiki gives
+        neither: the look at it that follows says why."""
         try:
             if kind is Kind.PAGE:
-                shown = settled(self._api.html(name))
-                return document(title_of(name), shown, most=self._config.max_size, name=name)
+                shown = self._api.html(name)
+                made = document(title_of(name), settled(shown), most=self._config.max_size, name=name)
+                return made, tags_in(shown)
             content = self._api.content(name, self._config.max_size)
-            return content if isinstance(content, bytes) else None
+            return content if isinstance(content, bytes) else None, None
         except (RpcError, Refused):
-            return None
+            return None, None
         except TooLarge as error:
             raise ItemUnreadable(error.message, place=name, hint=error.hint) from error
         except Hiccup as error:

@@ -1,14 +1,16 @@
 """What one commit holds, read from the mirror: files with sizes and times, what changed since another commit.
 
 Times follow the first parents: a file's time is that of the commit with which its present content came onto the
-branch, so a page that was written weeks ago and merged today changed today.
+branch, so a page that was written weeks ago and merged today changed today. Who wrote it is who made the last commit
+that is no merge.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +23,8 @@ from connectors.gitwiki.trouble import Broken
 _REGULAR = frozenset({"100644", "100755", "100664"})
 _RENAMES_MOST = 1000  # deleted times added paths whose contents git compares; equal contents are always found
 _BLOCK = 1024 * 1024
+_CAME = ("--first-parent", "--diff-merges=first-parent")
+_WRITTEN = ("--no-merges",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,6 +41,15 @@ class Entry:
         return self.mode in _REGULAR
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Commit:
+    """When it was made, by whom, and whether it brings together what others made."""
+
+    at: float
+    author: str
+    merges: bool
+
+
 class Snapshot:
     """The commit of a tip, or a folder of it. Raises ``Broken`` when the mirror lacks something."""
 
@@ -47,6 +60,7 @@ class Snapshot:
         self._mirror = mirror
         self._within = ("--", folder) if folder else ()
         self._times: dict[bytes, float] = {}
+        self._authors: dict[bytes, str] = {}
 
     @cached_property
     def root(self) -> str:
@@ -84,33 +98,60 @@ class Snapshot:
         return differences(records(fields), {path: entry.size for path, entry in self.entries.items()})
 
     def learn_times(self, since: str | None = None) -> None:
-        """Read the times of all files by one walk, back to ``since`` or until each file was met."""
-        wanted = self.entries.keys() - self._times.keys()
-        span = f"{since}..{self.commit}" if since else self.commit
-        with self._git.conversation(self._mirror, *self._log(), span, *self._within) as log:
-            for path, time in _log_times(log):
-                if path in wanted:
-                    self._times[path] = time
-                    wanted.discard(path)
-                    if not wanted:
+        """Read the times and authors of all files by one walk, or two where merges brought some; back to ``since`` or
+        until each file was met."""
+        span, merged = f"{since}..{self.commit}" if since else self.commit, set[bytes]()
+        for path, commit in self._walk(_CAME, span, self.entries.keys() - self._times.keys()):
+            self._learn(path, commit)
+            if commit.merges:
+                merged.add(path)
+        for path, commit in self._walk(_WRITTEN, span, merged):
+            self._authors[path] = commit.author
+
+    def time(self, path: bytes) -> float | None:
+        """Seconds since the epoch at which the file came to be what it is."""
+        self._know(path)
+        return self._times.get(path)
+
+    def author(self, path: bytes) -> str | None:
+        """Who wrote what it is."""
+        self._know(path)
+        return self._authors.get(path) or None
+
+    def _know(self, path: bytes) -> None:
+        if path not in self._times and (commit := self._last(_CAME, path)) is not None:
+            self._learn(path, commit)
+            if commit.merges and (written := self._last(_WRITTEN, path)) is not None:
+                self._authors[path] = written.author
+
+    def _learn(self, path: bytes, commit: Commit) -> None:
+        self._times[path], self._authors[path] = commit.at, commit.author
+
+    def _walk(self, which: Sequence[str], span: str, wanted: AbstractSet[bytes]) -> Iterator[tuple[bytes, Commit]]:
+        """Each of the files once, with the last commit that touched it."""
+        left = set(wanted)
+        if not left:
+            return
+        with self._git.conversation(self._mirror, *self._log(which), span, *self._within) as log:
+            for path, commit in _touched(log):
+                if path in left:
+                    left.discard(path)
+                    yield path, commit
+                    if not left:
                         return
             if log.process.wait() != 0:
                 raise Broken("the history cannot be read")
 
-    def time(self, path: bytes) -> float | None:
-        """Seconds since the epoch at which the file came to be what it is."""
-        if path not in self._times:
-            out = self._run(*self._log(), "--max-count=1", self.commit, "--", path.decode("utf-8", "surrogateescape"))
-            stamp = next(_fields(out), b"").strip()
-            if not stamp.isdigit():
-                return None
-            self._times[path] = float(stamp)
-        return self._times[path]
+    def _last(self, which: Sequence[str], path: bytes) -> Commit | None:
+        name = path.decode("utf-8", "surrogateescape")
+        out = self._run(*self._log(which), "--max-count=1", self.commit, "--", name)
+        head = next(_fields(out), b"")
+        return _commit(head) if head else None
 
     @staticmethod
-    def _log() -> tuple[str, ...]:
-        merges = ("--first-parent", "--diff-merges=first-parent")
-        return ("log", *merges, "--no-renames", "--raw", "--no-abbrev", "-z", "--format=%ct")
+    def _log(which: Sequence[str]) -> tuple[str, ...]:
+        form = "--format=%ct%x09%p%x09%an"
+        return ("log", *which, "--no-renames", "--raw", "--no-abbrev", "-z", form)
 
     def _run(self, *arguments: str) -> bytes:
         return self._git.local(self._mirror, *arguments).out
@@ -172,16 +213,21 @@ def _fields(out: bytes) -> Iterator[bytes]:
     return iter(out.split(b"\0")[:-1] if out else ())
 
 
-def _log_times(log: Running) -> Iterator[tuple[bytes, float]]:
-    """(path, time) of each path that each commit touched, newest first."""
-    time, is_path, rest = 0.0, False, b""
+def _touched(log: Running) -> Iterator[tuple[bytes, Commit]]:
+    """(path, commit) of each path that each commit touched, newest first."""
+    commit, is_path, rest = Commit(at=0.0, author="", merges=False), False, b""
     while block := log.stdout.read1(_BLOCK):
         *fields, rest = (rest + block).split(b"\0")
         for field in fields:
             if is_path:
-                yield field, time
+                yield field, commit
                 is_path = False
             elif (head := field.lstrip(b"\n")).startswith(b":"):
                 is_path = True
             elif head:
-                time = float(head)
+                commit = _commit(head)
+
+
+def _commit(head: bytes) -> Commit:
+    at, parents, author = head.lstrip(b"\n").split(b"\t", 2)
+    return Commit(at=float(at), author=author.decode("utf-8", "replace"), merges=b" " in parents)

@@ -231,6 +231,7 @@ class GitSource:
             pinned_url=self._config.links.pinned_url(path, branch=snapshot.branch, commit=snapshot.commit),
             parent=item_id(parent) if parent else None,
             grant=self._grant,
+            author=snapshot.author(path),
         )
 
     def _is_pointer(self, entry: Entry) -> bool:

@@ -22,10 +22,10 @@ from connectors.mediawiki.site import FILE, Site
 _PROPERTIES = {
     "prop": "info|revisions|templates",
     "inprop": "url",
-    "rvprop": "ids|timestamp|sha1",
+    "rvprop": "ids|timestamp|sha1|user",
     "tllimit": "max",
 }
-_IMAGE = {"iiprop": "sha1|size|mime|url|timestamp"}
+_IMAGE = {"iiprop": "sha1|size|mime|url|timestamp|user"}
 _OF_FILE = "/file"
 _ID = re.compile(r"([1-9][0-9]{0,17})(/file)?")
 
@@ -209,6 +209,7 @@ class Pages:
             pinned_url=self._site.pinned(revid),
             media_type="text/html",
             grant=self._grant,
+            author=_user(revision),
         )
 
     def _image(self, answer: Answer) -> Answer:
@@ -246,6 +247,7 @@ class Pages:
             media_type=str(image.get("mime", "")) or None,
             parent=page_item(page_id),
             grant=self._grant,
+            author=_user(image),
         )
 
 
@@ -260,6 +262,11 @@ def seconds(stamp: str) -> float:
 def revision_of(version: str) -> str:
     """The revision that a page's version names."""
     return version.partition("-")[0]
+
+
+def _user(said: Answer) -> str | None:
+    """Who is named there; nobody where the name is suppressed."""
+    return str(said["user"]) if said.get("user") else None
 
 
 def _address(value: object) -> str:

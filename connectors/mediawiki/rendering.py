@@ -76,6 +76,12 @@ def html_of(answer: Answer, most: int, name: str) -> bytes:
     return document(str(said.get("title", "")), _TOP.sub(r"<\1h2", text), most=most, name=name)
 
 
+def categories_of(answer: Answer) -> tuple[str, ...]:
+    """The page's categories but the hidden ones, which are for the wiki's own upkeep."""
+    said = answer["parse"].get("categories", [])
+    return tuple(str(one["category"]).replace("_", " ") for one in said if "category" in one and not one.get("hidden"))
+
+
 def _late(answer: Answer, changed: float) -> float | None:
     """For how long a text has been older than what it is made of, in seconds; None where it is not."""
     made = next(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from connectors.base import (
     WHOLE,
@@ -31,7 +32,7 @@ from connectors.mediawiki.config import WikiConfig
 from connectors.mediawiki.feed import Window, begin, read_cursor, since
 from connectors.mediawiki.files import Files
 from connectors.mediawiki.pages import Left, Page, Pages, items, parse_item, revision_of
-from connectors.mediawiki.rendering import Rendered, html_of
+from connectors.mediawiki.rendering import Rendered, categories_of, html_of
 from connectors.mediawiki.site import Site, ask_site
 from connectors.settings import digest
 from connectors.web.client import TooLarge
@@ -225,7 +226,8 @@ class WikiSource:
             answer = self._parse(page_id, ref.name)
             if str(answer["parse"].get("revid")) == revision_of(ref.version):
                 content = html_of(answer, self._config.max_size, ref.name)
-                return Fetched(ref=self._rendered.judged(page_id, ref, answer), content=content)
+                shown = replace(self._rendered.judged(page_id, ref, answer), tags=categories_of(answer))
+                return Fetched(ref=shown, content=content)
             page = self._page(page_id)
             if page is None or isinstance(page.text, Left):
                 raise ItemVanished(page.text.reason if page is not None else _GONE_NOW, place=ref.name)  # type: ignore[union-attr]
@@ -239,7 +241,7 @@ class WikiSource:
             answer = self._api.ask(
                 "parse",
                 pageid=str(page_id),
-                prop="text|revid|limitreportdata",
+                prop="text|revid|limitreportdata|categories",
                 disableeditsection="1",
                 disablelimitreport="1",
                 curtimestamp="1",

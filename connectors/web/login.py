@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from connectors.secrets import NO_SECRET, Secret, read_secret, secret
@@ -30,6 +31,13 @@ class Login:
         """Those that prove who we are with each request. Raises ``AuthRejected``."""
         return {"Authorization": f"Bearer {read_secret(self.token, 'token')}"} if self.token else {}
 
+    def basic(self) -> Mapping[str, str]:
+        """The same where a user proves with each request who they are. Raises ``AuthRejected``."""
+        if not self.username:
+            return self.headers()
+        proof = f"{self.username}:{read_secret(self.password, 'password')}".encode()
+        return {"Authorization": f"Basic {base64.b64encode(proof).decode()}"}
+
 
 NOBODY = Login()
 
@@ -48,3 +56,12 @@ def parse_login(settings: Mapping[str, object], problems: list[str], *, example:
     if login.token and (login.username or login.password):
         problems.append("a token and a password exclude each other; keep one")
     return login
+
+
+def no_public_login(permissions: Sequence[str], login: Login, problems: list[str]) -> None:
+    """R7: which of the pages that an account reads everybody may read as well, nobody can ask in one question."""
+    if login and "public" in permissions:
+        problems.append(
+            "public and a login exclude each other, because a login may see more than everybody: name a group, or read"
+            " without a login"
+        )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from connectors.examining import Finding
-    from ingestor import wire, wire_reading, wire_service
+    from ingestor import wire, wire_models, wire_reading, wire_service
     from ingestor.context import Context
     from ingestor.evaluation.generate import Generated
     from ingestor.web.api import Operations, Report
@@ -34,7 +34,7 @@ class Reading(Protocol):
     def sample(self, documents: int) -> Sequence[str]:
         """The beginnings of so many documents, taken at random."""
 
-    def models(self) -> wire_reading.ModelsReply: ...
+    def models(self) -> wire_models.ModelsReply: ...
 
     def quarantine(self, source: str | None, *, ignored: bool = False) -> wire.QuarantineReply: ...
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ingestor.cli.filters import Kinds, Paths, Scopes, Since, SourceNames, Until, filters_of
+from ingestor.cli.filters import Kinds, Paths, Scopes, Since, SourceNames, Tags, Until, filters_of
 from ingestor.cli.output import clean, emit_line, print_table
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.search import Mode
@@ -30,6 +30,7 @@ def command(
     scope: Scopes = None,
     path: Paths = None,
     kind: Kinds = None,
+    tag: Tags = None,
     since: Since = None,
     until: Until = None,
     principals: As = None,
@@ -68,7 +69,7 @@ def command(
     asked = read_questions(_read(questions), str(questions))
     modes = mode or list(Mode)
     before = _earlier(against, modes, [question.question for question in asked]) if against is not None else {}
-    what = {"principals": principals_of(principals), **filters_of(source, path, kind, since, until, scope)}
+    what = {"principals": principals_of(principals), **filters_of(source, path, kind, tag, since, until, scope)}
     each: dict[str, list[Marks]] = {}
     why: list[dict[str, str]] = []
     with operations(ctx) as opened:

@@ -25,6 +25,14 @@ Kinds = Annotated[
     list[str] | None,
     typer.Option("--kind", metavar="KIND", help="Only documents of this kind, like pdf or markdown; may be repeated."),
 ]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        metavar="NAME",
+        help="Only documents with this tag, label or category, in any case; may be repeated: then with all of them.",
+    ),
+]
 Since = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", help="Only what changed since then: 2026-11-20, 2026-11-20T14:30 or 7d."),
@@ -39,6 +47,7 @@ def filters_of(
     sources: Sequence[str] | None,
     paths: Sequence[str] | None,
     kinds: Sequence[str] | None,
+    tags: Sequence[str] | None,
     since: str | None,
     until: str | None,
     scopes: Sequence[str] | None,
@@ -48,6 +57,7 @@ def filters_of(
         "sources": tuple(sources or ()),
         "paths": tuple(map(_path, paths or ())),
         "kinds": tuple(kind.lower().removeprefix(".") for kind in kinds or ()),
+        "tags": tuple(tags or ()),
         "since": moment_of(since, "--since"),
         "until": moment_of(until, "--until", end=True),
         "scopes": tuple(scopes or ()),

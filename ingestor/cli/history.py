@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ingestor.cli.hits import tagged
 from ingestor.cli.output import ago, clean, console, emit_json
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, place_of, reading
@@ -39,6 +40,8 @@ def command(
     out = console()
     out.print(f"{clean(reply.title)}  {clean(reply.url or reply.uri)}", soft_wrap=True)
     out.print(f"document {reply.document_id}, source {clean(reply.source)}", soft_wrap=True)
+    if reply.tags:
+        out.print(f"tagged {tagged(reply.tags)}", soft_wrap=True)
     for event in reply.events:
         out.print()
         for line in _told(event):
@@ -60,7 +63,8 @@ def _headline(event: HistoryEvent) -> str:
         return f"left its source ({event.uri})"
     if event.kind == "returned":
         return f"returned as {event.uri}"
-    what = f"revision {event.revision}" if event.kind == "revision" else f"revision {event.revision} cut anew"
+    by = f" by {event.author}" if event.author else ""
+    what = f"revision {event.revision}{by}" if event.kind == "revision" else f"revision {event.revision} cut anew"
     if not event.known:
         return f"{what}: what it changed is not kept"
     counts = f"{len(event.added)} passages added, {len(event.removed)} removed, {event.kept} kept"

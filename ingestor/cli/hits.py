@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ingestor.cli.output import clean, console
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _LINE_WIDTH = 96
 _INDENT = " " * 4
 _SHORTEST_MARKED = 3
+_TAGS = 8
 
 
 def show(reply: SearchReply) -> None:
@@ -60,6 +61,12 @@ def where(hit: Place | TraceReply) -> str:
     return ", ".join(parts)
 
 
+def tagged(tags: Sequence[str]) -> str:
+    """The tags in a line; of many the first ones."""
+    more = f" and {len(tags) - _TAGS} more" if len(tags) > _TAGS else ""
+    return ", ".join(map(clean, tags[:_TAGS])) + more
+
+
 def _heading(number: int, hit: SearchHit) -> Text:
     from rich.text import Text
 
@@ -84,6 +91,10 @@ def _place(hit: SearchHit) -> Text:
         line.append(f", {place}", style="dim")
     if hit.parent:
         line.append(f", attached to {clean(hit.parent_title)}", style="dim")
+    if hit.author:
+        line.append(f", by {clean(hit.author)}", style="dim")
+    if hit.tags:
+        line.append(f", tagged {tagged(hit.tags)}", style="dim")
     return line
 
 

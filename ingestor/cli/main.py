@@ -142,6 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
+    # Before numpy is imported, here and in our children: what a search multiplies is too small to be divided, and
+    # threads that wait for more spin: they took as much processor time as the search itself.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A character that the terminal's encoding lacks must not end the command.

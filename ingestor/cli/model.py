@@ -14,7 +14,7 @@ from ingestor.cli.output import ago, clean, emit_json, emit_line, print_table, s
 from ingestor.cli.session import Json, context_of, operations, reading
 
 if TYPE_CHECKING:
-    from ingestor.wire import ModelReply
+    from ingestor.wire_models import ModelReply
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List the embedding models, switch between them.")
 
@@ -93,11 +93,11 @@ def switch(
       ingestor model switch ~/models/ours --eval questions.jsonl --margin 0.01
       ingestor model switch builtin:all-MiniLM-L6-v2 --vectors whole --keep-old 30
     """
-    from ingestor import wire
+    from ingestor import wire_models
     from ingestor.cli.outcome import SUSPENDED_EXIT
     from ingestor.cli.signals import signals
 
-    request = wire.ModelSwitchRequest(
+    request = wire_models.ModelSwitchRequest(
         name=_anywhere(name),
         vectors=vectors.value if vectors is not None else context_of(ctx).config.embedding.vectors,
         keep_s=keep_old * _DAY_S,
@@ -122,10 +122,10 @@ def rollback(ctx: typer.Context, json: Json = False) -> None:
     Example:
       ingestor model rollback
     """
-    from ingestor import wire
+    from ingestor import wire_models
 
     with operations(ctx) as opened:
-        reply = opened.operations.model_rollback(wire.ModelRollbackRequest())
+        reply = opened.operations.model_rollback(wire_models.ModelRollbackRequest())
     name, previous = _called(reply.name, reply.vectors), _called(reply.previous, reply.previous_vectors)
     if json:
         emit_json(reply)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ingestor.cli.filters import Kinds, Paths, Scopes, Since, SourceNames, Until, filters_of, moment_of
+from ingestor.cli.filters import Kinds, Paths, Scopes, Since, SourceNames, Tags, Until, filters_of, moment_of
 from ingestor.cli.output import clean, emit_json, emit_line
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
@@ -37,6 +37,7 @@ def command(
     scope: Scopes = None,
     path: Paths = None,
     kind: Kinds = None,
+    tag: Tags = None,
     since: Since = None,
     until: Until = None,
     as_of: Annotated[
@@ -79,6 +80,7 @@ def command(
       ingestor search "how long do refunds take"
       ingestor search "parental leave" --top 3 --source handbook
       ingestor search "parental leave" --path hr/policies --kind pdf --since 30d
+      ingestor search "parental leave" --tag policy --tag 2026
       ingestor search "VPN error 809" --mode keyword --json
       ingestor search "who approves a purchase" --merge
       ingestor search "who approves a purchase" --passage 330
@@ -107,7 +109,7 @@ def command(
             passage=passage,
             context=context,
             as_of=moment_of(as_of, "--as-of", end=True),
-            **filters_of(source, path, kind, since, until, scope),
+            **filters_of(source, path, kind, tag, since, until, scope),
         )
         for text in _queries(query, queries)
     ]

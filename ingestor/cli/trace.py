@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingestor.cli.hits import where
+from ingestor.cli.hits import tagged, where
 from ingestor.cli.output import ago, clean, emit_json, emit_line
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, reading
@@ -93,6 +93,8 @@ def _facts(reply: TraceReply) -> list[tuple[str, str]]:
         ("place", where(reply)),
         ("document", reply.document_id),
         ("as read", reply.pinned_url),
+        ("author", reply.author),
+        ("tags", tagged(reply.tags)),
         ("revision", str(reply.revision) if reply.revision else "past retention"),
         ("committed", ago(reply.ingested_at)),
         ("run", reply.run),

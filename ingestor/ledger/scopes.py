@@ -28,8 +28,9 @@ def note_scope(tx: Transaction, scope: str) -> None:
 
 
 def rescope(tx: Transaction, source: int, scope: str) -> None:
-    """The rows of a source belong to the collection of ``scope`` from now on (R2). In one transaction, though it may
-    be large: a source is in one scope or in the other, and in no moment in both or in none."""
+    """The rows of a source belong to the collection of ``scope`` from now on (R2); whoever calls notes it. In one
+    transaction, though it may be large: a source is in one scope or in the other, and in no moment in both or in none.
+    """
     _ = tx.seq  # a commit with a number, like all that changes what is found
     given = {"source": source, "scope": scope}
     # Also what was never acknowledged: whether it was written is unknown (R3).
@@ -45,4 +46,3 @@ def rescope(tx: Transaction, source: int, scope: str) -> None:
     tx.execute(f"DELETE FROM index_state WHERE alive = 0 AND chunk IN ({_CHUNKS})", given)
     tx.execute(f"UPDATE index_state SET written = NULL WHERE written IS NOT NULL AND chunk IN ({_CHUNKS})", given)
     tx.execute("UPDATE source SET scope = :scope WHERE id = :source", given)
-    note_scope(tx, scope)

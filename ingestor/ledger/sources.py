@@ -101,6 +101,7 @@ class Sources:
                 _narrow(tx, row[0], json.loads(row[2]).get("permissions"), settings.get("permissions"))
             if row[4] != scope:
                 rescope(tx, row[0], scope)
+            note_scope(tx, scope)
         return False
 
     def remove(self, name: str, *, purge: bool = False) -> int:

@@ -302,7 +302,13 @@ class _Writer(PassageRows, GrantRows, TagRows):
         ).fetchone()
         author = tidy_author(ref.author)
         if last is not None and last[1] == digest:
-            if author:  # of what was taken in before authors were asked for
+            if not self._tx.execute("SELECT 1 FROM binding WHERE doc = ? AND died IS NULL", (doc,)).fetchone():
+                # It returns, perhaps at another place, to readers who are to be told nothing of the one before (R7).
+                self._tx.execute(
+                    "UPDATE revision SET author = ?, pinned_url = ? WHERE doc = ? AND number = ?",
+                    (author, ref.pinned_url, doc, last[0]),
+                )
+            elif author:  # of what was taken in before authors were asked for
                 self._tx.execute(
                     "UPDATE revision SET author = ? WHERE doc = ? AND number = ? AND version = ? AND author = ''",
                     (author, doc, last[0], ref.version),

@@ -8,6 +8,7 @@ from unicodedata import normalize
 # Names, not texts; and no document is about more than these.
 _LONGEST = 200
 _MOST = 200
+_JOINERS = "\u200c\u200d"  # which scripts need
 
 
 def tidy(tags: Iterable[str]) -> tuple[str, ...]:
@@ -32,4 +33,4 @@ def tidy_author(author: str | None) -> str:
 
 def one_line(text: str) -> str:
     """Without line ends, control characters and half characters, which no database takes; gaps are one space."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return " ".join("".join(sign if sign.isprintable() or sign in _JOINERS else " " for sign in text).split())

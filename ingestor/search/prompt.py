@@ -54,7 +54,7 @@ def tokens(text: str) -> int:
 def build(query: str, hits: Sequence[SearchHit], budget: int, *, note: str = "", ids: bool = False) -> ContextReply:
     """The best of ``hits``, which come best first, as far as the budget goes. They stand document by document, the
     best first, and inside of one as in the document; numbers follow that order. ``ids``: the text names those of
-    documents and chunks, for a model that can ask on. Raises ``UserError``."""
+    documents and chunks, authors and tags, for a model that can ask on. Raises ``UserError``."""
     if budget < SMALLEST_BUDGET:
         raise UserError(f"A budget of {budget} tokens is too small.", hint=f"Give at least {SMALLEST_BUDGET}.")
     chosen: list[SearchHit] = []
@@ -93,6 +93,8 @@ def document_text(reply: DocumentReply, budget: int) -> tuple[str, int | None]:
         ("title", reply.title),
         ("passages", f"{reply.first} to {behind - 1} of {reply.total}" if shown else f"none of {reply.total}"),
         ("changed", _day(reply.changed_at)),
+        ("author", reply.author),
+        ("tags", ", ".join(reply.tags)),
         ("source", reply.source),
         ("url", reply.url or reply.uri),
         ("document_id", reply.document_id),
@@ -110,6 +112,8 @@ def trace_text(reply: TraceReply) -> str:
         ("section", " > ".join(reply.section)),
         ("revision", str(reply.revision) if reply.revision else ""),
         ("ingested", _day(reply.ingested_at)),
+        ("author", reply.author),
+        ("tags", ", ".join(reply.tags)),
         ("source", reply.source),
         ("url", reply.url or reply.uri),
         ("document_id", reply.document_id),
@@ -165,6 +169,8 @@ def _passage(number: int, hit: SearchHit, *, ids: bool) -> str:
         ("section", " > ".join(section)),
         ("page", "" if hit.page is None else str(hit.page)),
         ("changed", _day(hit.changed_at)),
+        ("author", hit.author if ids else ""),
+        ("tags", ", ".join(hit.tags) if ids else ""),
         ("source", hit.source),
         ("url", hit.url or hit.uri),
         ("document_id", hit.document_id if ids else ""),

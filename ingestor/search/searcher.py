@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CANDIDATES = 300
-"""Asked of each index: Chroma answers 300 in 3 ms and 1,000 in 56 (FACTS), and gains nothing by more."""
+CANDIDATES = 150
+"""Asked of each index. With 300 nothing more was among the first five (ARCHITECTURE, Decisions), and each costs the
+reading of eight vectors. Of a restricted search twice as many are asked of Chroma, which does not know who may see
+what; it answers 300 in 3 ms (FACTS)."""
 
-FEW = 2 * CANDIDATES
+FEW = 4 * CANDIDATES
 """Chunks that are all compared where the index gives fewer than it was asked for."""
 
 _AT_ONCE = 8  # threads that look for words; a search that finds none waits for its turn
@@ -220,15 +222,17 @@ class Searcher:
         few of its answers are the reader's to see."""
         restricted = reader.principals is not None or bool(filters)
         note = ""
+        asked = 2 * CANDIDATES if restricted else CANDIDATES
         try:
-            nearest = lens.nearest(vector, CANDIDATES, filters.scopes)
-            near = self._embedded(lens, self._ledger.candidates(nearest, reader, filters))
+            nearest = lens.nearest(vector, asked, filters.scopes)
+            seen = {one.chunk_id: one for one in self._ledger.candidates(nearest, reader, filters)}
+            near = self._embedded(lens, [seen[chunk] for chunk in nearest if chunk in seen][:CANDIDATES])
         except IndexFailure as failure:
             near, note = (
                 (),
                 f"The vector index does not answer; exact search over the ledger was used. ({failure.message})",
             )
-        if note or (restricted and len(near) < max(top, CANDIDATES // 4)):
+        if note or (restricted and len(near) < max(top, CANDIDATES // 2)):
             exact = self._ledger.all_candidates(reader, filters, EXACT_LIMIT + 1)
             if len(exact) > EXACT_LIMIT:
                 exact = exact[:EXACT_LIMIT]
@@ -236,7 +240,7 @@ class Searcher:
             exact = self._exact.nearest(vector, self._embedded(lens, exact), lens.vectors, CANDIDATES)
             # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
             near = list({found.chunk: found for found in (*near, *exact)}.values())
-        elif len(nearest) < CANDIDATES:
+        elif len(nearest) < asked:
             # There are few, or some of them cannot be reached: a graph of vectors that are equally far from one another
             # loses some. To compare all of few costs nothing.
             few = self._ledger.all_candidates(reader, filters, FEW + 1)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from connectors.base import WHOLE
 from connectors.errors import ConnectorError
-from ingestor import wire, wire_service
+from ingestor import wire, wire_models, wire_service
 from ingestor.errors import SourceHeld, UserError
 from ingestor.ledger.sources import SourceRow
 from ingestor.model import SCOPE, SCOPE_FORM, Outcome, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
@@ -158,11 +158,11 @@ class ServiceOperations:
         with self._long():
             return rebuild(self._service, progress)
 
-    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report, /) -> wire.ModelReply:
+    def model_switch(self, request: wire_models.ModelSwitchRequest, progress: Report, /) -> wire_models.ModelReply:
         with self._long():
             return switch(self._service, request, progress)
 
-    def model_rollback(self, _request: wire.ModelRollbackRequest, /) -> wire.ModelReply:
+    def model_rollback(self, _request: wire_models.ModelRollbackRequest, /) -> wire_models.ModelReply:
         with self._long():
             return roll_back(self._service)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connectors.base import ItemId, Source
-from ingestor import wire, wire_reading
+from ingestor import wire, wire_models, wire_reading
 from ingestor.errors import LedgerError, UnknownId
 from ingestor.evaluation.generate import Generated
 from ingestor.ledger.ledger import Ledger
@@ -80,13 +80,13 @@ class LedgerReading:
         with self._ledger() as ledger:
             return () if ledger is None else ledger.search.sample(documents)
 
-    def models(self) -> wire_reading.ModelsReply:
+    def models(self) -> wire_models.ModelsReply:
         with self._ledger() as ledger:
             if ledger is None:
-                return wire_reading.ModelsReply(models=())
+                return wire_models.ModelsReply(models=())
             generations, configured = ledger.index.generations(), ledger.models.configured()
             facts = [
-                wire_reading.ModelFacts(
+                wire_models.ModelFacts(
                     name=name,
                     vectors=vectors_of(model),
                     model=model,
@@ -98,9 +98,8 @@ class LedgerReading:
                 for model, name in ledger.models.names().items()
                 for state, generation in [_use(model, generations)]
             ]
-            return wire_reading.ModelsReply(
-                models=tuple(sorted(facts, key=lambda fact: (_ORDER.index(fact.state), fact.name)))
-            )
+            ordered = sorted(facts, key=lambda fact: (_ORDER.index(fact.state), fact.name))
+            return wire_models.ModelsReply(models=tuple(ordered))
 
     def runs(self, limit: int, source: str | None) -> wire.RunsReply:
         with self._ledger() as ledger:

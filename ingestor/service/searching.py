@@ -74,14 +74,15 @@ def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> F
         known = {row.scope for row in service.ledger.sources.all() if row.scope and row.name in seen}
         if unknown := [scope for scope in request.scopes if scope not in known]:
             raise UnknownId(f"There is no scope named {unknown[0]!r}.", hint="`ingestor source list` shows them.")
-    if max(map(len, (request.sources, request.scopes, request.paths, request.kinds))) > _MOST_VALUES:
-        raise UserError(f"A search takes at most {_MOST_VALUES} sources, scopes, paths or kinds.")
+    if max(map(len, (request.sources, request.scopes, request.paths, request.kinds, request.tags))) > _MOST_VALUES:
+        raise UserError(f"A search takes at most {_MOST_VALUES} sources, scopes, paths, kinds or tags.")
     if request.since is not None and request.until is not None and request.since > request.until:
         raise UserError("Nothing changed after --since and before --until: --since is the later one.")
     return Filters(
         sources=request.sources,
         paths=request.paths,
         kinds=request.kinds,
+        tags=request.tags,
         since=request.since,
         until=request.until,
         scopes=request.scopes,

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ingestor import log, wire
+from ingestor import log, wire, wire_models
 from ingestor.errors import EmbedderError, IndexUnavailable, IngestorError, UserError
 from ingestor.evaluation.metrics import quality
 from ingestor.evaluation.questions import Question, read_questions
@@ -68,7 +68,7 @@ class Judge:
         if wish.questions is None:
             return True
         if wish.report:
-            return wire.Evaluation.model_validate_json(wish.report).passed
+            return wire_models.Evaluation.model_validate_json(wish.report).passed
         self._evaluate_soon(wish)
         return False
 
@@ -88,7 +88,7 @@ class Judge:
             asked = read_questions(wish.questions or "", "the evaluation set")
             modes = tuple(self._compare(mode, asked, self._lenses.present(), new) for mode in _MODES)
             passed = not any(_worse(found, wish.margin) for found in modes)
-            report = wire.Evaluation(passed=passed, margin=wish.margin, modes=modes)
+            report = wire_models.Evaluation(passed=passed, margin=wish.margin, modes=modes)
             self._ledger.models.judge(wish.model, report.model_dump_json())
             _log.info("model_evaluated", model=wish.name, passed=passed, questions=len(asked))
             if not passed:
@@ -100,24 +100,24 @@ class Judge:
             with self._lock:
                 self._evaluating = False
 
-    def _compare(self, mode: SearchMode, asked: Sequence[Question], old: Lens, new: Lens) -> wire.Comparison:
+    def _compare(self, mode: SearchMode, asked: Sequence[Question], old: Lens, new: Lens) -> wire_models.Comparison:
         before, after = self._quality(mode, asked, old), self._quality(mode, asked, new)
-        return wire.Comparison(mode=mode.value, before=before, after=after)
+        return wire_models.Comparison(mode=mode.value, before=before, after=after)
 
-    def _quality(self, mode: SearchMode, asked: Sequence[Question], lens: Lens) -> wire.Quality:
+    def _quality(self, mode: SearchMode, asked: Sequence[Question], lens: Lens) -> wire_models.Quality:
         answered = []
         for question in asked:
             found = self._searcher.search(question.question, mode=mode, top=_HITS, reader=Reader(), lens=lens)
             answered.append((question.answers, [hit.text for hit in found.hits]))
-        return wire.Quality.model_validate(asdict(quality(answered)))
+        return wire_models.Quality.model_validate(asdict(quality(answered)))
 
 
-def _worse(found: wire.Comparison, margin: float) -> bool:
+def _worse(found: wire_models.Comparison, margin: float) -> bool:
     before, after = found.before, found.after
     return after.recall < before.recall - margin or after.rank < before.rank - margin
 
 
-def switch(service: Service, request: wire.ModelSwitchRequest, progress: Report) -> wire.ModelReply:
+def switch(service: Service, request: wire_models.ModelSwitchRequest, progress: Report) -> wire_models.ModelReply:
     """Begin, unless the same switch is under way, and wait until it has ended. Raises ``EmbedderError`` when the
     model cannot be used, ``ConfigError`` for an evaluation set that cannot be read, and ``IndexUnavailable`` when
     the work cannot go on for a while: then it goes on by itself."""
@@ -151,11 +151,11 @@ def switch(service: Service, request: wire.ModelSwitchRequest, progress: Report)
         outcome = ended.outcome.value if ended is not None and ended.outcome is not None else "cancelled"
     report = next((switch.report for switch in [models.latest()] if switch is not None), "")
     return _reply(service, outcome, embedder.model, serving, began).model_copy(
-        update={"evaluation": wire.Evaluation.model_validate_json(report) if report else None}
+        update={"evaluation": wire_models.Evaluation.model_validate_json(report) if report else None}
     )
 
 
-def roll_back(service: Service) -> wire.ModelReply:
+def roll_back(service: Service) -> wire_models.ModelReply:
     """Give up the switch that is under way, or else take back the one before. Raises ``UserError`` where nothing
     is kept."""
     began, models, index = time.monotonic(), service.ledger.models, service.parts.index
@@ -215,10 +215,10 @@ def _backlog(service: Service, model: ModelId) -> tuple[int, int]:
 
 def _reply(
     service: Service, outcome: str, model: ModelId, previous: ModelId, began: float | None = None
-) -> wire.ModelReply:
+) -> wire_models.ModelReply:
     """``began``: when the work did, on the monotonic clock."""
     names = service.ledger.models.names()
-    return wire.ModelReply(
+    return wire_models.ModelReply(
         outcome=outcome,
         name=names.get(model, model),
         model=model,

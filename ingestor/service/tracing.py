@@ -50,6 +50,8 @@ def traced(ledger: Ledger, chunk_id: str, reader: Reader) -> wire_reading.TraceR
         page=hit.page,
         lines=hit.lines,
         ingested_at=hit.ingested_at,
+        author=hit.author,
+        tags=hit.tags,
     )
 
 
@@ -102,6 +104,7 @@ def history(ledger: Ledger, target: str, path: str, place: Place, reader: Reader
         uri=item_uri(past.source, last.item_id),
         url=last.url,
         current=last.died is None,
+        tags=past.tags,
         events=tuple(sorted((*_contents(past), *_places(past)), key=lambda event: event.at)),
     )
 
@@ -146,6 +149,7 @@ def _contents(past: DocumentPast) -> Iterator[wire_reading.HistoryEvent]:
             revision=revision.number,
             run=revision.run,
             edited_at=revision.edited_at,
+            author=revision.author,
             known=False,
         )
         cuttings = [cutting for cutting in past.cuttings if cutting.revision == revision.number]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from ingestor import wire, wire_reading, wire_service
+from ingestor import wire, wire_models, wire_reading, wire_service
 from ingestor.tokens import Tokens
 
 Report = Callable[[wire.Progress], None]
@@ -31,9 +31,9 @@ class Operations(Protocol):
 
     def rebuild(self, request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply: ...
 
-    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report, /) -> wire.ModelReply: ...
+    def model_switch(self, request: wire_models.ModelSwitchRequest, progress: Report, /) -> wire_models.ModelReply: ...
 
-    def model_rollback(self, request: wire.ModelRollbackRequest, /) -> wire.ModelReply: ...
+    def model_rollback(self, request: wire_models.ModelRollbackRequest, /) -> wire_models.ModelReply: ...
 
     def backup(self, request: wire_service.BackupRequest, progress: Report, /) -> wire_service.BackupReply: ...
 
@@ -122,8 +122,8 @@ ROUTES: Mapping[str, Route] = {
     "search": Route(request=wire.SearchRequest),
     "verify": Route(request=wire.VerifyRequest, reports=True),
     "rebuild": Route(request=wire.RebuildRequest, reports=True),
-    "model_switch": Route(request=wire.ModelSwitchRequest, reports=True),
-    "model_rollback": Route(request=wire.ModelRollbackRequest),
+    "model_switch": Route(request=wire_models.ModelSwitchRequest, reports=True),
+    "model_rollback": Route(request=wire_models.ModelRollbackRequest),
     "backup": Route(request=wire_service.BackupRequest, reports=True),
     "source_add": Route(request=wire.SourceAddRequest),
     "source_remove": Route(request=wire.SourceRemoveRequest),

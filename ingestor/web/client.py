@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ingestor import __version__, wire, wire_service
+from ingestor import __version__, wire, wire_models, wire_service
 from ingestor.errors import StateBusy, UserError
 from ingestor.state import StateFolder, StateLock
 from ingestor.web.api import Pong, Report
@@ -48,11 +48,11 @@ class RemoteOperations:
     def rebuild(self, request: wire.RebuildRequest, progress: Report, /) -> wire.RebuildReply:
         return self._call("rebuild", request, wire.RebuildReply, progress)
 
-    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report, /) -> wire.ModelReply:
-        return self._call("model_switch", request, wire.ModelReply, progress)
+    def model_switch(self, request: wire_models.ModelSwitchRequest, progress: Report, /) -> wire_models.ModelReply:
+        return self._call("model_switch", request, wire_models.ModelReply, progress)
 
-    def model_rollback(self, request: wire.ModelRollbackRequest, /) -> wire.ModelReply:
-        return self._call("model_rollback", request, wire.ModelReply)
+    def model_rollback(self, request: wire_models.ModelRollbackRequest, /) -> wire_models.ModelReply:
+        return self._call("model_rollback", request, wire_models.ModelReply)
 
     def backup(self, request: wire_service.BackupRequest, progress: Report, /) -> wire_service.BackupReply:
         return self._call("backup", request, wire_service.BackupReply, progress)

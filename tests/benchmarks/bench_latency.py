@@ -23,6 +23,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from ingestor import wire
 from ingestor.cputime import of_process
 from ingestor.embedding.embedder import SentenceEmbedder
@@ -204,6 +206,7 @@ def divided(state: Path, questions: Iterator[str], queries: int) -> Table:
     """Where the time goes: the mean of each part. What runs beside another part counts in both."""
     parts: dict[str, float] = defaultdict(float)
     rows: list[tuple[str, str, list[float], float, dict[str, float]]] = []
+    threadpool_limits(1, user_api="blas")  # as the program has it
     ledger, embedder = Ledger(state), SentenceEmbedder(DEFAULT_MODEL)
     vectors = ledger.vectors(embedder.model)
     manager = GenerationManager(folder=state / "chroma", ledger=ledger.index, models=OneModel(vectors))

@@ -30,6 +30,8 @@ from connectors.base import (
     Watcher,
     within,
 )
+from connectors.confluence.config import parse_settings as parse_confluence
+from connectors.confluence.source import ConfluenceSource
 from connectors.dokuwiki.config import parse_settings as parse_doku
 from connectors.dokuwiki.source import DokuSource
 from connectors.errors import ItemUnreadable, ItemVanished, SourceUnavailable
@@ -41,6 +43,9 @@ from connectors.mediawiki.config import parse_settings as parse_wiki
 from connectors.mediawiki.source import WikiSource
 from connectors.memory import MemorySource
 from connectors.web.pace import Pace
+from tests.support.confluence_bench import item_of as confluence_item
+from tests.support.confluence_bench import settings_of
+from tests.support.confluence_server import Confluence, Flavour
 from tests.support.doku_wiki import DokuWiki
 from tests.support.git_wiki import Wiki
 from tests.support.media_wiki import MediaWiki
@@ -297,8 +302,69 @@ class DokuWikiRig:
         return question(self.source)
 
 
+class AttachmentsOnly(ConfluenceSource):
+    """Without the page that they hang on."""
+
+    def _refs(self, facts):
+        return {item: ref for item, ref in super()._refs(facts).items() if ref.parent}
+
+
+class ConfluenceRig:
+    """A scripted wiki over HTTP, of one of its editions: the things are attachments of one page. No name of theirs
+    can hold a slash."""
+
+    def __init__(self, base: Path, flavour: Flavour) -> None:
+        context = "/wiki" if flavour is Flavour.CLOUD else "/confluence"
+        self.wiki = Confluence(flavour=flavour, context=context)
+        self.wiki.site.add_space("DOC")
+        self.page = self.wiki.site.put("DOC", "Files")
+        settings = {**settings_of(self.wiki, base), "permissions": ["group:staff"]}
+        config = parse_confluence("contract", settings)
+        web = replace(config.web, first_pause_s=0.001, attempts=2, rate=1000.0)
+        self.source = AttachmentsOnly(replace(config, web=web), base / "cache", fresh_s=0.0, pace=Pace())
+        self._ids: dict[str, str] = {}
+
+    def item(self, name: str) -> str:
+        return self._ids.get(name, name)
+
+    def called(self, name: str) -> str:
+        return name.replace("/", "_")
+
+    def fill(self, content: Mapping[str, bytes]) -> None:
+        for name, data in content.items():
+            self.put(name, data)
+
+    def put(self, name: str, content: bytes) -> None:
+        content_id = self.wiki.site.upload(self.page, self.called(name), content)
+        self._ids[name] = confluence_item(self.wiki.site.contents[content_id])
+
+    def remove(self, name: str) -> None:
+        for one in [one for one in self._ids if within(one, name)]:
+            self.wiki.site.trash(int(self._ids[one].rpartition("att")[2]))
+
+    def move(self, old: str, new: str) -> None:
+        raise NotImplementedError
+
+    def block(self, item: str) -> None:
+        raise NotImplementedError
+
+    def go_away(self) -> None:
+        self.wiki.weather = lambda _asked: Answer(dead=True)
+
+    def become_another(self) -> None:
+        self.wiki.mark = "another"
+
+    def asked(self, question):
+        return question(self.source)
+
+
 def item_of(rig: Rig, name: str) -> ItemId:
-    return ItemId(rig.item(name) if isinstance(rig, MediaWikiRig | DokuWikiRig) else name)
+    return ItemId(rig.item(name) if isinstance(rig, MediaWikiRig | DokuWikiRig | ConfluenceRig) else name)
+
+
+def called(rig: Rig, name: str) -> str:
+    """Where it is not the last part of the id."""
+    return rig.called(name) if isinstance(rig, ConfluenceRig) else name
 
 
 def content_of(rig: Rig) -> dict[str, bytes]:
@@ -314,6 +380,8 @@ RIGS: dict[str, Callable[[Path], Rig]] = {
     "mediawiki": lambda _base: MediaWikiRig(),
     "dokuwiki": lambda _base: DokuWikiRig("json"),
     "dokuwiki by xml": lambda _base: DokuWikiRig("xml"),
+    "confluence cloud": lambda base: ConfluenceRig(base, Flavour.CLOUD),
+    "confluence data center": lambda base: ConfluenceRig(base, Flavour.DATA_CENTER),
 }
 
 blocking = pytest.mark.parametrize("rig", ["files", "memory"], indirect=True)
@@ -330,7 +398,7 @@ def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     rig.fill(CONTENT)
     yield rig
     rig.source.close()
-    if isinstance(rig, MediaWikiRig | DokuWikiRig):
+    if isinstance(rig, MediaWikiRig | DokuWikiRig | ConfluenceRig):
         rig.wiki.close()
     for folder, _, _ in os.walk(base):
         Path(folder).chmod(0o755)
@@ -394,14 +462,16 @@ def test_an_item_is_a_scope_of_its_own(rig: Rig) -> None:
 
 def test_refs_are_ascii_and_whole(rig: Rig) -> None:
     """Ids and versions are ASCII; name, parent, size and place agree with the id and the content."""
-    names = {item_of(rig, name): name for name in CONTENT}
+    names = {item_of(rig, name): called(rig, name) for name in CONTENT}
     for item, ref in listed(rig.source)[0].items():
         assert item.isascii()
         assert "#" not in item  # what follows one names an attachment
         assert ref.version.isascii()
         assert ref.grant.place.isascii()
-        assert ref.name == (names[item] if isinstance(rig, MediaWikiRig) else item.rpartition("/")[2])
+        numbered = isinstance(rig, MediaWikiRig | ConfluenceRig)
+        assert ref.name == (names[item] if numbered else item.rpartition("/")[2])
         above = "" if isinstance(rig, DokuWikiRig) else item.rpartition("/")[0]
+        above = f"page/{rig.page}" if isinstance(rig, ConfluenceRig) else above
         assert (ref.parent or "") == above
         assert ref.size == len(content_of(rig)[item])
         assert ref.grant.principals

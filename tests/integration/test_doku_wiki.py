@@ -10,7 +10,7 @@ import pytest
 
 from connectors.base import ItemId
 from connectors.dokuwiki import source as module
-from ingestor.model import Filters, Outcome, Reader
+from ingestor.model import Filters, Hit, Outcome, Reader
 from ingestor.search.citations import cite
 from tests.support.doku_bench import TEXT, Bench, doku_bench
 from tests.support.doku_wiki import DokuWiki, method_of, result
@@ -125,6 +125,31 @@ def test_links_open_at_the_heading_and_at_the_revision(modern: Bench) -> None:
     assert hit.parent is not None
     assert hit.parent.title == "Birds"
     assert hit.url == f"{modern.wiki.url}/lib/exe/fetch.php?media=zoo:map.txt"
+
+
+def test_tags_and_authors(bench: Bench) -> None:
+    """The tags that its plugin shows of the page itself, not those of other pages in a list; another tag embeds
+    nothing that stands as it was. Each revision has its author, where the wiki says."""
+    own = '<div class="tags"><span>\n\t<a href="/tag:pink" class="wikilink1" title="tag:pink" rel="tag">pink</a>,'
+    own += '<a href="/tag:r_d" class="wikilink2" title="tag:r_d" rel="tag">r &amp; <b>d</b></a>\n</span></div>'
+    other = '<table><tr><td class="tags"><a href="/tag:blue" class="wikilink1" rel="tag">blue</a></td></tr></table>'
+    bench.wiki.put("zoo:birds", FLAMINGOS, author="ann")
+    bench.wiki.rendered["zoo:birds"] = f"<h1 id='birds'>Birds</h1><p>Flamingos are pink.</p>{other}{own}"
+    bench.world.sync()
+    bench.world.drain()
+    search = bench.world.ledger.search
+
+    def hit() -> Hit:
+        found = search.hits(search.keyword("flamingos", 5, Reader(), Filters()), Reader())
+        return next(one for one in found if one.uri.endswith("zoo/birds"))
+
+    assert (hit().tags, hit().author) == (("pink", "r & d"), "ann")
+    assert bench.world.found("flamingos", tags=("blue",)) == []
+    bench.wiki.put("zoo:birds", FLAMINGOS + "\n{{tag>zoo}}\n", author="")
+    bench.wiki.rendered["zoo:birds"] = bench.wiki.rendered["zoo:birds"].replace(">pink<", ">zoo<")
+    bench.later()
+    bench.world.sync()
+    assert (hit().tags, hit().author) == (("r & d", "zoo"), "")
 
 
 def test_namespaces_are_chosen(modern: Bench) -> None:

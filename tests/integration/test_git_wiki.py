@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import WHOLE, Fetched, ItemRef
+from connectors.base import WHOLE, Fetched, ItemId, ItemRef
 from connectors.gitwiki.config import parse_settings
 from connectors.gitwiki.git import Git
 from connectors.gitwiki.source import GitSource
-from ingestor.model import Outcome, blake
+from ingestor.model import Filters, Outcome, Reader, blake
 from tests.support.faults_report import campaign_seed, write_report
 from tests.support.git_churn import Churn
 from tests.support.git_servers import http_server
@@ -265,6 +265,34 @@ def test_times_are_when_content_came_onto_the_branch(bench: Bench) -> None:
     for item, ref in listed.items():
         assert fresh.lookup(item) == ref
     fresh.close()
+
+
+def test_authors_are_who_wrote_and_not_who_merged(bench: Bench) -> None:
+    """A listing, a journal and a look-up agree; a later edit has its own."""
+    base = bench.wiki.tip()
+    ann, cem = "Ann \u00d6 <ann@example.org>", "Cem <cem@example.org>"
+    bench.wiki.commit(put={"side.md": PAGE.format("sides").encode()}, onto=base, author="Bob <bob@example.org>")
+    side = bench.wiki.commit(put={"side.md": PAGE.format("asides").encode()}, author=ann)
+    bench.wiki.reset(base)
+    bench.wiki.commit(put={"main.md": PAGE.format("mains").encode()}, author=cem)
+    bench.world.sync()
+    before = bench.wiki.tip()
+    bench.wiki.merge(side)
+    bench.world.sync()
+    known = {
+        hit.uri.rpartition("/")[2]: hit.author
+        for word in ("mains", "asides")
+        for hit in bench.world.ledger.search.hits(
+            bench.world.ledger.search.keyword(word, 5, Reader(), Filters()), Reader()
+        )
+    }
+    assert known == {"main.md": "Cem", "side.md": "Ann \u00d6"}
+    listed = {change.ref.item_id: change.ref for change in bench.source.list(WHOLE, None) if hasattr(change, "ref")}
+    assert (listed["side.md"].author, listed["main.md"].author) == ("Ann \u00d6", "Cem")
+    fresh = bench.make()
+    assert fresh.lookup(ItemId("side.md")) == listed["side.md"]
+    fresh.close()
+    assert before != bench.wiki.tip()
 
 
 # -- the service, while people push -------------------------------------------------------------------------

@@ -126,6 +126,41 @@ def test_links_open_at_the_heading_and_at_the_revision(bench: Bench) -> None:
     assert hit.pinned_url == f"{bench.wiki.server.url}/w/index.php?oldid={revid}#About_birds"
 
 
+def test_categories_are_tags(bench: Bench) -> None:
+    """Those that a reader is shown, its templates' as well, and not the wiki's hidden ones; another category is an edit
+    of the page that is read, and neither parsed nor embedded again."""
+    bench.wiki.put("Category:Upkeep", "__HIDDENCAT__")
+    bench.wiki.put("Template:Bird", "A bird.[[Category:Birds]]")
+    bench.wiki.put("Flamingos", FLAMINGOS + "{{Bird}}\n[[Category:Pink things]]\n[[Category:Upkeep]]\n")
+    bench.world.sync()
+    bench.world.drain()
+    assert bench.tagged("flamingos") == ("Birds", "Pink things")
+    assert bench.world.found("flamingos", tags=("pink Things",))
+    assert bench.world.found("flamingos", tags=("upkeep",)) == []
+    bench.wiki.put("Flamingos", FLAMINGOS + "{{Bird}}\n[[Category:Zoo]]\n")
+    report = bench.world.sync()
+    assert (report.counts.updated, report.counts.unchanged >= 1) == (0, True)
+    assert bench.tagged("flamingos") == ("Birds", "Zoo")
+    assert bench.world.drain() == (0, 0)
+    bench.wiki.put("Template:Bird", "A bird.[[Category:Wading birds]]")
+    bench.world.sync()
+    assert bench.tagged("flamingos") == ("Wading birds", "Zoo")
+    bench.equal()
+
+
+def test_a_revision_has_its_author(bench: Bench) -> None:
+    """Of pages and of files; nobody where the wiki does not say."""
+    bench.wiki.put("Flamingos", FLAMINGOS, user="Ann")
+    bench.wiki.put("File:Plan.txt", "== Summary ==\nA plan.", file=b"Penguins arrive in spring.\n", user="Bob")
+    bench.world.sync()
+    assert [bench.hit(word).author for word in ("flamingos", "penguins")] == ["Ann", "Bob"]
+    bench.wiki.put("Flamingos", FLAMINGOS + "They sleep.\n", user="")
+    bench.wiki.put("File:Plan.txt", "== Summary ==\nThe plan of a year.", user="Cem")
+    bench.world.sync()
+    assert [bench.hit(word).author for word in ("flamingos", "penguins", "year")] == ["", "Bob", "Cem"]
+    bench.equal()
+
+
 def test_a_template_changes_the_pages_that_show_it(bench: Bench) -> None:
     """They are read again although nobody edited them; so they are when it is removed."""
     bench.wiki.put("Template:Hours", "Open from nine to five.")

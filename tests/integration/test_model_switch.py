@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ingestor import faultpoint, wire
+from ingestor import faultpoint, wire, wire_models
 from ingestor.errors import ConfigError, EmbedderError, IndexUnavailable, UserError
 from ingestor.index import leftovers
 from ingestor.model import Generation, GenerationState, ModelId
@@ -91,13 +91,13 @@ def page(number: int, word: str = "") -> str:
     return f"# Page {number}\n\nThe {subject} of number {number} stands in the {WORDS[number % 7]} room.\n"
 
 
-def switch(served: Served, name: str = NEW, **more: object) -> wire.ModelReply:
-    request = wire.ModelSwitchRequest.model_validate({"name": name, "keep_s": 3_600.0, **more})
+def switch(served: Served, name: str = NEW, **more: object) -> wire_models.ModelReply:
+    request = wire_models.ModelSwitchRequest.model_validate({"name": name, "keep_s": 3_600.0, **more})
     return served.operations.model_switch(request, lambda _progress: None)
 
 
-def roll_back(served: Served) -> wire.ModelReply:
-    return served.operations.model_rollback(wire.ModelRollbackRequest())
+def roll_back(served: Served) -> wire_models.ModelReply:
+    return served.operations.model_rollback(wire_models.ModelRollbackRequest())
 
 
 def generations(served: Served, state: GenerationState) -> list[Generation]:
@@ -136,7 +136,7 @@ def test_the_new_model_takes_over_while_the_old_one_serves(start: Callable[..., 
 
     asking = threading.Thread(target=ask)
     asking.start()
-    replies: list[wire.ModelReply] = []
+    replies: list[wire_models.ModelReply] = []
     switching_ = threading.Thread(target=lambda: replies.append(switch(served)))
     switching_.start()
     served.until(lambda: generations(served, GenerationState.BUILDING), "the building to begin")
@@ -304,7 +304,7 @@ def test_a_switch_is_given_up(start: Callable[..., Served]) -> None:
     """A rollback in the middle of a switch ends it: the old one serves, what was built goes, a new try is allowed."""
     new = Gated(NEW)
     served = start({NEW: new})
-    replies: list[wire.ModelReply] = []
+    replies: list[wire_models.ModelReply] = []
     waiting = threading.Thread(target=lambda: replies.append(switch(served)))
     waiting.start()
     served.until(lambda: generations(served, GenerationState.BUILDING), "the building to begin")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingestor import wire
+from ingestor import wire, wire_models
 from ingestor.model import GenerationState
 from tests.support.chroma_server import ChromaServer
 from tests.support.served import Served
@@ -78,12 +78,12 @@ def test_the_public_name_follows_a_switch_and_a_rollback(start: Callable[[], Ser
     served = start()
     served.until(lambda: named_right(served, server, 0), "the public name")
     first = serving(served)
-    request = wire.ModelSwitchRequest(name=NEW, keep_s=3_600.0)
+    request = wire_models.ModelSwitchRequest(name=NEW, keep_s=3_600.0)
     assert served.operations.model_switch(request, lambda _progress: None).outcome == "done"
     served.until(lambda: named_right(served, server, 1), "the name to follow the switch")
     assert serving(served) != first
     assert served.verify().ok
-    served.operations.model_rollback(wire.ModelRollbackRequest())
+    served.operations.model_rollback(wire_models.ModelRollbackRequest())
     served.until(lambda: named_right(served, server, 1), "the name to go back")
     assert serving(served) == first
     assert served.verify().ok

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingestor import wire, wire_service
+from ingestor import wire, wire_models, wire_service
 from ingestor.errors import UnknownId, UserError
 from ingestor.service.restore import restore
 from tests.support.chroma_server import ChromaServer
@@ -130,12 +130,12 @@ def test_each_scope_is_a_collection_of_its_own_on_a_server(tmp_path: Path, serve
         until_right("a scope to go")
         assert served.embedder.embedded == embedded
 
-        switch = wire.ModelSwitchRequest(name=NEW, keep_s=3_600.0)
+        switch = wire_models.ModelSwitchRequest(name=NEW, keep_s=3_600.0)
         assert operations.model_switch(switch, lambda _progress: None).outcome == "done"
         until_right("the names to follow a switch")
         desk.move(letters="acme")
         until_right("a move beside a kept generation")
-        operations.model_rollback(wire.ModelRollbackRequest())
+        operations.model_rollback(wire_models.ModelRollbackRequest())
         until_right("the names to go back")
         assert operations.rebuild(wire.RebuildRequest(), lambda _progress: None).outcome == "ok"
         until_right("the names to follow a rebuild")

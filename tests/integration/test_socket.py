@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import SourceUnavailable
-from ingestor import __version__, wire, wire_service
+from ingestor import __version__, wire, wire_models, wire_service
 from ingestor.errors import IngestorError, SourceHeld, StateBusy, UserError
 from ingestor.state import StateFolder, StateLock, resolve
 from ingestor.web import client as client_module
@@ -75,13 +75,13 @@ class Scripted:
             path=request.path, bytes=1, files=("ledger.sqlite3",), made_at=1.0, duration_s=0.5
         )
 
-    def model_switch(self, request: wire.ModelSwitchRequest, progress: Report) -> wire.ModelReply:
+    def model_switch(self, request: wire_models.ModelSwitchRequest, progress: Report) -> wire_models.ModelReply:
         self._take(request)
-        return wire.ModelReply(outcome="done", name=request.name, model="m2", previous="m1", duration_s=0.5)
+        return wire_models.ModelReply(outcome="done", name=request.name, model="m2", previous="m1", duration_s=0.5)
 
-    def model_rollback(self, request: wire.ModelRollbackRequest) -> wire.ModelReply:
+    def model_rollback(self, request: wire_models.ModelRollbackRequest) -> wire_models.ModelReply:
         self._take(request)
-        return wire.ModelReply(outcome="done", name="first", model="m1", previous="m2")
+        return wire_models.ModelReply(outcome="done", name="first", model="m1", previous="m2")
 
     def pause(self, request: wire_service.PauseRequest) -> wire_service.PausedReply:
         self._take(request)
@@ -157,8 +157,8 @@ def test_every_operation_crosses_the_socket_unchanged(remote: RemoteOperations, 
         "verify": wire.VerifyRequest(repair=True),
         "rebuild": wire.RebuildRequest(),
         "backup": wire_service.BackupRequest(path="/backup/state.tar", overwrite=True),
-        "model_switch": wire.ModelSwitchRequest(name="second", keep_s=60.0, questions=AWKWARD, margin=0.1),
-        "model_rollback": wire.ModelRollbackRequest(),
+        "model_switch": wire_models.ModelSwitchRequest(name="second", keep_s=60.0, questions=AWKWARD, margin=0.1),
+        "model_rollback": wire_models.ModelRollbackRequest(),
         "quarantine_retry": wire.QuarantineRequest(documents=("d1",), sources=("docs",)),
         "quarantine_ignore": wire.QuarantineRequest(documents=("d1", "d2")),
         "source_add": wire.SourceAddRequest(path="/docs", name="docs"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ingestor import wire
+from ingestor import wire, wire_models
 from ingestor.embedding.embedder import SentenceEmbedder
 from ingestor.embedding.models import DEFAULT_MODEL
 from ingestor.model import ChunkId, GenerationState, ModelId, unit_hash, whole_model
@@ -165,7 +165,7 @@ def test_from_sentences_to_passages_and_back(start: Callable[..., Served]) -> No
     served.ledger.upkeep.drop_unused_units()
     assert units(served) >= {unit_hash(text) for text in texts_of_ledger(served)}
 
-    reply = served.operations.model_rollback(wire.ModelRollbackRequest())
+    reply = served.operations.model_rollback(wire_models.ModelRollbackRequest())
     assert (reply.vectors, reply.previous_vectors) == ("pooled", "whole")
     assert search(served, "the fee of berth 5").hits
     (left,) = (one for one in served.ledger.index.generations() if one.model == whole)

@@ -36,7 +36,7 @@ from ingestor.web.mcp import server
 from ingestor.web.page.actions import ACTIONS
 from ingestor.web.page.routes import HITS
 from tests.support.faults_report import campaign_seed, write_report
-from tests.support.permission_world import READERS, SOURCE, PermissionWorld, words
+from tests.support.permission_world import COMMON, READERS, SOURCE, PermissionWorld, words
 from tests.support.portal import Portal, Quick, mark_of
 
 HISTORIES, STEPS, CHECKED = 50, 6, 2
@@ -57,6 +57,7 @@ def _searches(client: Quick, made: PermissionWorld) -> list[httpx.Response]:
         {**common, "paths": ["hr", "/hr"], "kinds": ["markdown"], "since": 0},
         {**common, "principals": ["group:board", "group:staff", "public", "user:ana", "user:eve"]},
         {**common, "sources": [SOURCE]},
+        {**common, "tags": [COMMON.lower()]},
     ]
     return [client.post("/v1/search", json=body) for body in asked]
 
@@ -131,7 +132,10 @@ OPERATORS: Mapping[str, Http] = {
 """Refused to readers; operators are told names, and no text."""
 
 TOOLS: Mapping[str, Callable[[PermissionWorld], list[dict[str, Any]]]] = {
-    "search": lambda made: [{"query": "common sentence", "budget": 5_000}, {"query": "x", "sources": [SOURCE]}],
+    "search": lambda made: [
+        {"query": "common sentence", "budget": 5_000},
+        {"query": "x", "sources": [SOURCE], "tags": [COMMON]},
+    ],
     "read_document": lambda made: [{"document_id": one} for one in made.documents()],
     "trace": lambda made: [{"chunk_id": one} for one in made.chunks()[-8:]],
     "trace_answer": lambda made: [{"answer_id": one} for one in made.answers[-4:]],
@@ -143,6 +147,7 @@ COMMANDS: Mapping[str, Callable[[PermissionWorld], list[list[str]]]] = {
         ["common sentence harbour", "--top", "200", "--json", "--context", "1"],
         ["common sentence harbour", "--format", "context"],
         ["common sentence harbour", "--path", "hr", "--source", SOURCE],
+        ["common sentence harbour", "--tag", COMMON],
     ],
     "eval": lambda made: [[str(made.folder / "questions.jsonl"), "--explain", "--json"]],
     "eval:generate": lambda made: [["--count", "1000"], ["--source", SOURCE]],
@@ -306,6 +311,7 @@ def played(folder: Path, seed: int) -> int:
                     with portal.quick(token) as client:
                         check_http(client, made, reader, pages=reader == looks)
                         check_past(client, made, reader)
+                        check_tags(client, made, reader)
                         asked += client.asked
                 portal.operations.answers.flush()
         with portal.quick(operator) as client:
@@ -350,16 +356,36 @@ def check_http(client: Quick, made: PermissionWorld, reader: str, *, pages: bool
 
 def check_past(client: Quick, made: PermissionWorld, reader: str) -> None:
     """As of any time a reader is told what he could see then, of what he may see now, and all of it."""
-    for mode in ("keyword", "hybrid"):
+    for mode, tags in (("keyword", [COMMON]), ("keyword", []), ("hybrid", [])):
         moment = made.moment()
-        texts, may = made.past(reader, moment)
+        texts, may = made.past(reader, moment, tagged=bool(tags))
         asked = {"query": "common sentence harbour", "top": 200, "mode": mode, "as_of": moment.at, "context": 1}
+        asked["tags"] = tags
         answer = client.post("/v1/search", json=asked)
         assert answer.status_code == 200, answer.text
         no_leak(answer.text, may, f"{reader} was told of the past by search ({mode})")
         assert words(answer.text) >= texts, f"{reader} was not told by search ({mode}) what he may see of the past"
     answer = client.post("/v1/context", json={"query": "common sentence", "budget": 5_000, "as_of": moment.at})
     no_leak(answer.text, may, f"{reader} was told of the past by context")
+
+
+def check_tags(client: Quick, made: PermissionWorld, reader: str) -> None:
+    """By a tag a reader finds what has it and is his to see, and all of that; by one of hidden documents alone as little
+    as by one that is nowhere."""
+    nothing = {"query": "common sentence harbour", "mode": "keyword", "tags": ["about zq0x"]}
+    for tag in made.some_tags():
+        answer = client.post("/v1/search", json={**nothing, "top": 200, "tags": [tag.upper()]})
+        wanted = made.texts(reader, tag)
+        hits = {word for hit in answer.json()["hits"] for word in words(hit["text"])}
+        assert hits == wanted, f"{reader} was told of {tag} {hits ^ wanted}"
+        no_leak(answer.text, made.may_see(reader), f"{reader} was told by the tag {tag}")
+        if not wanted:
+            assert _unlike(answer) == _unlike(client.post("/v1/search", json=nothing))
+
+
+def _unlike(answer: httpx.Response) -> tuple[int, dict[str, Any]]:
+    """What answers of the same question have to have in common."""
+    return answer.status_code, {**answer.json(), "took_ms": 0, "answer_id": ""}
 
 
 def past_of(made: PermissionWorld, reader: str) -> tuple[str, set[str]]:

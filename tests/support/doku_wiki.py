@@ -41,6 +41,7 @@ class Thing:
 
     content: bytes
     revision: int
+    author: str = "ann"
 
     @property
     def text(self) -> str:
@@ -93,11 +94,11 @@ class DokuWiki:
 
     # -- what people do ----------------------------------------------------------------------------
 
-    def put(self, title: str, text: str) -> None:
+    def put(self, title: str, text: str, *, author: str = "ann") -> None:
         with self._lock:
             name = clean(title)
             kind = "E" if name in self.pages else "C"
-            self.pages[name] = Thing(content=text.encode(), revision=self._tick())
+            self.pages[name] = Thing(content=text.encode(), revision=self._tick(), author=author)
             self.page_log.append(Change(name=name, revision=self.clock, type=kind))
 
     def delete(self, title: str) -> None:
@@ -296,11 +297,19 @@ class DokuWiki:
         self._may(given["media"])
         if given["media"] not in self.files:
             raise Wrong(221, "The requested media file does not exist")
-        return self._media(given["media"], self.files[given["media"]])
+        thing = self.files[given["media"]]
+        return {**self._media(given["media"], thing), "author": thing.author if given.get("author") else ""}
 
     def _page_info(self, given: dict[str, Any]) -> dict[str, Any]:
         thing = self._page(given["page"])
-        return {"id": given["page"], "revision": thing.revision, "size": len(thing.content), "hash": "", "author": ""}
+        author = thing.author if given.get("author") else ""
+        return {
+            "id": given["page"],
+            "revision": thing.revision,
+            "size": len(thing.content),
+            "hash": "",
+            "author": author,
+        }
 
     def _html(self, name: str) -> str:
         if name not in self.pages:
@@ -326,7 +335,8 @@ class DokuWiki:
 
     def _old_page_info(self, given: dict[int, Any]) -> dict[str, Any]:
         self._may(given[0])  # before it is asked whether it exists
-        return {"name": given[0], "version": self._page(given[0]).revision, "author": "x"}
+        thing = self._page(given[0])
+        return {"name": given[0], "version": thing.revision, "author": thing.author}
 
     def _old_pages(self, given: dict[int, Any]) -> list[dict[str, Any]]:
         most = given[1]["depth"] or 100

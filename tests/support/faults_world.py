@@ -209,15 +209,18 @@ class World:
     def check_index(self, expected: Wanted | None = None) -> None:
         """After draining: the index is f(source), and nothing waits."""
         assert self.ledger.index.backlog(self.generation) == (0, 0)
-        collections = {"": self.index.rows, **self.index.scoped}
-        rows = collections.pop(self.scope, {})
+        rows = self.index.of(self.scope)
         assert row_differences(rows, expected or self.wanted()) == []
         live = {
             key for (key,) in self.rows("SELECT chunk_id FROM cut JOIN chunk ON chunk.id = chunk WHERE died IS NULL")
         }
         assert set(rows) == live
-        # A scope that nobody is in has no collection; the one without a name is always there.
-        assert collections in ({}, {"": {}})
+        self.check_elsewhere(self.index)
+
+    def check_elsewhere(self, index: MemoryIndex) -> None:
+        """A scope that the source is not in has no collection; the one without a name is always there."""
+        assert index.scoped.keys() <= {self.scope}
+        assert not (self.scope and index.rows)
 
     def found(self, word: str) -> set[str]:
         """The items that a search for a word by keyword shows."""

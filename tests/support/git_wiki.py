@@ -46,6 +46,7 @@ class Wiki:
         move: Mapping[str, str] | None = None,
         modes: Mapping[str, str] | None = None,
         onto: str | None = "",
+        author: str = AUTHOR,
     ) -> str:
         """One commit; its id. ``onto`` is the commit before it: empty for the branch, None for none at all. ``modes``
         are those of ``put``; with 160000 the content is the commit of a submodule."""
@@ -55,7 +56,7 @@ class Wiki:
         ref = f"refs/heads/{self.branch}"
         lines = [b"feature done\ncommit " + ref.encode() + b"\n"]
         when = f"{_BEGAN + 60 * self.count} +0000"
-        lines.append(f"author {AUTHOR} {when}\ncommitter {AUTHOR} {when}\ndata 2\nx\n".encode())
+        lines.append(f"author {author} {when}\ncommitter {AUTHOR} {when}\ndata 2\nx\n".encode())
         if base:
             lines.append(f"from {base}\n".encode())
         lines += [b"D " + _quoted(item) + b"\n" for item in remove]

@@ -23,8 +23,10 @@ def put(
     tags: tuple[str, ...] | None = None,
     says: tuple[str, ...] = (),
     author: str | None = None,
+    doc: int | None = None,
 ) -> Applied:
-    """``section`` is the path above the passage, and its context; ``tags`` are the source's, ``says`` the content's."""
+    """``section`` is the path above the passage, and its context; ``tags`` are the source's, ``says`` the content's.
+    ``doc`` returns there, where nothing stands."""
     unit = Unit(text=text, start=0, end=len(text), weight=len(text))
     grant = Grant(place=f"place of {item}", principals=frozenset(readers))
     known = ledger.sync.known(source, Scope("")).get(ItemId(item))
@@ -39,7 +41,7 @@ def put(
             tags=tags,
             author=author,
         ),
-        doc=known.doc if known else None,
+        doc=known.doc if known else doc,
         content_hash=Hash(text.encode()),
         recipe=Recipe("r"),
         title="",

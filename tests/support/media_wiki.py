@@ -22,6 +22,8 @@ NAMESPACES = {0: "", 1: "Talk", 2: "User", 3: "User talk", 6: "File", 8: "MediaW
 CONTENT, FILES = 0, 6
 BEGAN = 1_700_000_000
 
+_CATEGORY = re.compile(r"\[\[Category:([^\]|]+)\]\]\n?")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
@@ -32,6 +34,8 @@ class Page:
     at: float
     file: bytes | None = None
     file_at: float = 0.0
+    user: str = "Ann"
+    file_user: str = "Ann"
     rendered: str = ""
     rendered_at: float = 0.0
 
@@ -43,6 +47,11 @@ class Page:
     @property
     def redirect(self) -> bool:
         return self.text.startswith("#REDIRECT")
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is a category that is not shown."""
+        return "__HIDDENCAT__" in self.text
 
     @property
     def templates(self) -> list[str]:
@@ -86,8 +95,8 @@ class MediaWiki:
 
     # -- what people do ----------------------------------------------------------------------------
 
-    def put(self, title: str, text: str | None = None, *, file: bytes | None = None) -> int:
-        """Write a page, upload a file, or both; the page's id."""
+    def put(self, title: str, text: str | None = None, *, file: bytes | None = None, user: str = "Ann") -> int:
+        """Write a page, upload a file, or both; the page's id. A ``user`` without a name is a suppressed one."""
         with self._lock:
             before = self._titled(title)
             at = self._tick()
@@ -100,6 +109,8 @@ class MediaWiki:
                 at=at,
                 file=file if file is not None else (before.file if before else None),
                 file_at=at if file is not None else (before.file_at if before else 0.0),
+                user=user,
+                file_user=user if file is not None else (before.file_user if before else ""),
                 rendered=before.rendered if before and text is None else "",
             )
             self.pages[page_id] = made
@@ -178,14 +189,17 @@ class MediaWiki:
         head = f'<head><meta charset="utf-8"><title data-named>{title}</title></head>'
         return f"<!DOCTYPE html>\n<html>{head}\n<body>{self._render(page)}</body></html>\n".encode()
 
-    def _render(self, page: Page) -> str:
+    def _expanded(self, page: Page) -> str:
         def expand(match: re.Match[str]) -> str:
             template = self._titled(f"Template:{match[1]}")
             return template.text if template else f"[Template:{match[1]}]"
 
-        text = re.sub(r"\{\{([^}|]+)\}\}", expand, page.text)
+        return re.sub(r"\{\{([^}|]+)\}\}", expand, page.text)
+
+    def _render(self, page: Page) -> str:
+        text = self._expanded(page)
         blocks = []
-        for line in text.splitlines():
+        for line in _CATEGORY.sub("", text).splitlines():
             if heading := re.fullmatch(r"== (.*) ==", line):
                 name = heading[1]
                 blocks.append(f'<h2><span class="mw-headline" id="{name.replace(" ", "_")}">{name}</span></h2>')
@@ -287,8 +301,18 @@ class MediaWiki:
             page = self.pages[page.page_id] = replace(page, rendered=self._render(page), rendered_at=self.clock)
         made = datetime.fromtimestamp(page.rendered_at, UTC).strftime("%Y%m%d%H%M%S")
         said = {"title": page.title, "pageid": page.page_id, "revid": page.revid, "text": page.rendered}
+        if "categories" in fields["prop"].split("|"):
+            said["categories"] = self._categories(page)
         said["limitreportdata"] = [{"name": "cachereport-timestamp", "0": made}]
         return sent({"parse": said, "curtimestamp": stamp(self.clock)})
+
+    def _categories(self, page: Page) -> list[dict[str, Any]]:
+        found = []
+        for name in _CATEGORY.findall(self._expanded(page)):
+            about = self._titled(f"Category:{name}")
+            mark = {"missing": True} if about is None else {"hidden": True} if about.hidden else {}
+            found.append({"sortkey": "", "category": name.replace(" ", "_"), **mark})
+        return found
 
     def _query(self, fields: Any) -> Answer:
         query: dict[str, Any] = {}
@@ -365,10 +389,12 @@ class MediaWiki:
             if "revisions" in wanted:
                 sha1 = hashlib.sha1(page.text.encode()).hexdigest()
                 facts["revisions"] = [{"revid": page.revid, "timestamp": stamp(page.at), "sha1": sha1}]
+                facts["revisions"][0] |= {"user": page.user} if page.user else {"userhidden": True}
             if "imageinfo" in wanted and page.file is not None:
                 sha1 = hashlib.sha1(page.file).hexdigest()
                 where = f"{self.server.url}/files/{page.page_id}/{page.title.partition(':')[2]}"
                 image = {"sha1": sha1, "size": len(page.file), "mime": "text/plain", "url": where}
+                image |= {"user": page.file_user} if page.file_user else {"userhidden": True}
                 facts |= {"imagerepository": "local", "imageinfo": [{**image, "timestamp": stamp(page.file_at)}]}
             if "transcludedin" in wanted:
                 users = [{"pageid": one.page_id} for one in self.pages.values() if page.title in one.templates]

@@ -45,20 +45,20 @@ class MemoryIndex:
             return
         self._enter("delete", ids)
         for chunk_id in ids:
-            self._of(scope).pop(chunk_id, None)
+            self.of(scope).pop(chunk_id, None)
 
     def get(self, ids: Sequence[ChunkId], scope: str = "") -> Mapping[ChunkId, Row]:
         self._enter("get", ids)
-        rows = self._of(scope)
+        rows = self.of(scope)
         return {chunk_id: rows[chunk_id] for chunk_id in ids if chunk_id in rows}
 
     def page(self, offset: int, limit: int, scope: str = "") -> Sequence[ChunkId]:
         self._enter("page", ())
-        return list(self._of(scope))[offset : offset + limit]
+        return list(self.of(scope))[offset : offset + limit]
 
     def count(self, scope: str = "") -> int:
         self._enter("count", ())
-        return len(self._of(scope))
+        return len(self.of(scope))
 
     def scopes(self) -> Collection[str]:
         self._enter("scopes", ())
@@ -74,7 +74,8 @@ class MemoryIndex:
         scores = np.stack([rows[chunk_id][0] for chunk_id in ids]) @ vector
         return [ids[place] for place in np.argsort(-scores)[:n]]
 
-    def _of(self, scope: str) -> dict[ChunkId, Row]:
+    def of(self, scope: str) -> dict[ChunkId, Row]:
+        """The rows of one collection, to look at and to damage; a new dictionary where there is none."""
         return self.scoped.get(scope, {}) if scope else self.rows
 
     def close(self) -> None:

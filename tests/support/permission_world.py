@@ -1,7 +1,7 @@
 """A source whose documents, places and grants change at random, and what each reader may be told of it.
 
-Every text, title and path holds a word that stands nowhere else (``zq7x``), so a leak is a word in an answer. Each step
-changes one thing and is followed by a run: what the readers may see is then known without asking the program.
+Every text, title, path, tag and author holds a word that stands nowhere else (``zq7x``), so a leak is a word in an
+answer. Each step changes one thing and is followed by a run: what the readers may see is then known without asking the program.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ READERS: dict[str, tuple[str, ...]] = {
 }
 _PRINCIPALS = ("public", "group:staff", "group:board", "user:ana")
 _FOLDERS = ("hr", "it", "hr/old")
+COMMON = "Harbour"
 
 
 def words(text: str) -> set[str]:
@@ -34,19 +35,27 @@ def words(text: str) -> set[str]:
 
 @dataclass
 class Item:
-    """``text`` holds the words of its present content, ``path`` that of its name."""
+    """``text`` holds the words of its present content, ``path`` that of its name, ``author`` that of who wrote it, ``tags``
+    one of its own, and some of them ``COMMON`` as well."""
 
     path: str
     text: str
     place: str
+    author: str = ""
+    tags: tuple[str, ...] = ()
+
+    def names(self) -> set[str]:
+        """The words of what is told of it beside its text."""
+        return words(" ".join((self.path, self.author, *self.tags)))
 
 
 @dataclass(frozen=True)
 class Moment:
-    """After a run: each item that a reader could see then, with the words of its texts and those of its path."""
+    """After a run: each item that a reader could see then, with the words of its texts and those of its names, and whether
+    it was tagged ``COMMON``."""
 
     at: float
-    shown: Mapping[str, Sequence[tuple[Item, set[str], set[str]]]]
+    shown: Mapping[str, Sequence[tuple[Item, set[str], set[str], bool]]]
 
 
 @dataclass
@@ -77,7 +86,7 @@ class PermissionWorld:
 
     def step(self) -> None:
         """One change, and a run over it."""
-        choices = [self._add, self._edit, self._copy, self._move, self._permit, self._permit, self._place]
+        choices = [self._add, self._edit, self._copy, self._move, self._permit, self._permit, self._place, self._tag]
         if len(self.items) > 3:  # more at once than the guard lets through is another matter
             choices.append(self._remove)
         change = self.random.choice(choices)
@@ -87,23 +96,33 @@ class PermissionWorld:
 
     def may_see(self, reader: str) -> set[str]:
         """The words of what this reader may see now."""
-        return set().union(*(words(item.text) | words(item.path) for item in self._shown(reader)), set())
+        return set().union(*(words(item.text) | item.names() for item in self._shown(reader)), set())
 
-    def texts(self, reader: str) -> set[str]:
-        """Those of them that stand in texts."""
-        return set().union(*(words(item.text) for item in self._shown(reader)), set())
+    def texts(self, reader: str, tag: str | None = None) -> set[str]:
+        """Those of them that stand in texts, of what has this tag."""
+        shown = (item for item in self._shown(reader) if tag is None or tag in item.tags)
+        return set().union(*(words(item.text) for item in shown), set())
+
+    def some_tags(self) -> list[str]:
+        """Tags that somebody could ask for, others with each call."""
+        own = [item.tags[0] for item in self.items]
+        return [COMMON, *self._times.sample(own, min(2, len(own)))]
 
     def moment(self) -> Moment:
         """One of the times, another with each call."""
         return self._times.choice(self.moments)
 
-    def past(self, reader: str, moment: Moment) -> tuple[set[str], set[str]]:
-        """The words of what this reader may see of then: what he could see, of the documents that he may see now.
-        Those of texts, and all."""
+    def past(self, reader: str, moment: Moment, *, tagged: bool = False) -> tuple[set[str], set[str]]:
+        """The words of what this reader may see of then: what he could see, of the documents that he may see now, and of
+        those that were tagged ``COMMON``. Those of texts, and all."""
         now = {id(item) for item in self._shown(reader)}
-        still = [(texts, path) for item, texts, path in moment.shown[reader] if id(item) in now]
+        still = [
+            (texts, names)
+            for item, texts, names, common in moment.shown[reader]
+            if id(item) in now and (common or not tagged)
+        ]
         texts = set[str]().union(*(texts for texts, _ in still))
-        return texts, texts.union(*(path for _, path in still))
+        return texts, texts.union(*(names for _, names in still))
 
     def hidden_texts(self) -> set[str]:
         """The words of every text, whoever may see it."""
@@ -128,7 +147,8 @@ class PermissionWorld:
         for reader in READERS:
             self.ever[reader] |= self.may_see(reader)
         shown = {
-            reader: [(item, words(item.text), words(item.path)) for item in self._shown(reader)] for reader in READERS
+            reader: [(item, words(item.text), item.names(), COMMON in item.tags) for item in self._shown(reader)]
+            for reader in READERS
         }
         self.moments.append(Moment(at=time.time(), shown=shown))
 
@@ -151,18 +171,25 @@ class PermissionWorld:
 
     def _put(self, item: Item) -> None:
         grant = Grant(place=item.place, principals=self.grants[item.place])
-        self.source.put(item.path, item.text, grant=grant)
+        item.author = self._word()
+        self.source.put(item.path, item.text, grant=grant, author=item.author)
+
+    def _label(self, item: Item) -> None:
+        item.tags = (f"about {self._word()}", *([COMMON] if self.random.random() < 0.5 else []))
+        self.source.tag(item.path, *item.tags)
 
     def _add(self) -> None:
         item = Item(path=self._path(), text=self._text(), place=self.random.choice(list(self.grants)))
         self.items.append(item)
         self._put(item)
+        self._label(item)
 
     def _copy(self) -> None:
         other = self.random.choice(self.items)
         item = Item(path=self._path(), text=other.text, place=self.random.choice(list(self.grants)))
         self.items.append(item)
         self._put(item)
+        self._label(item)
 
     def _edit(self) -> None:
         item = self.random.choice(self.items)
@@ -170,6 +197,9 @@ class PermissionWorld:
         if self.random.random() < 0.5:
             item.text = self._text()
         self._put(item)
+
+    def _tag(self) -> None:
+        self._label(self.random.choice(self.items))
 
     def _move(self) -> None:
         item = self.random.choice(self.items)

@@ -16,13 +16,15 @@ _PATIENCE_S = 20.0
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """One request; ``fields`` are those of the query and of a form together, ``body`` is what was sent as it came."""
+    """One request; ``fields`` are those of the query and of a form together, ``query`` is what stood behind the
+    question mark, ``body`` is what was sent as it came."""
 
     method: str
     path: str
     fields: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes = b""
+    query: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,19 +89,34 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
     def _serve(self) -> None:
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        form = body.decode()
+        is_form = self.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded")
+        form = body.decode() if is_form else ""
         fields = dict(parse_qsl(parts.query, keep_blank_values=True)) | dict(parse_qsl(form, keep_blank_values=True))
         asked = Asked(
-            method=self.command, path=parts.path, fields=fields, headers=dict(self.headers.items()), body=body
+            method=self.command,
+            path=parts.path,
+            fields=fields,
+            headers=dict(self.headers.items()),
+            body=body,
+            query=parts.query,
         )
         self.web.asked.append(asked)
         answer = self.web.answer(asked)
         if answer.dead:
             return self._hang_up()
-        self.send_response(answer.status)
+        if any(name == "Date" for name, _ in answer.headers):
+            self.send_response_only(answer.status)
+        else:
+            self.send_response(answer.status)
         for name, value in answer.headers:
             self.send_header(name, value)
         if answer.close:

@@ -11,7 +11,7 @@ from connectors.base import Fetched, ItemRef
 from connectors.mediawiki.config import parse_settings
 from connectors.mediawiki.source import WikiSource
 from connectors.web.pace import Pace
-from ingestor.model import blake
+from ingestor.model import Filters, Hit, Reader, blake
 from tests.support.media_wiki import MediaWiki
 from tests.support.world import SOURCE, World
 
@@ -73,6 +73,15 @@ class Bench:
         """The document of a page, by its title now."""
         page = next(page for page in self.wiki.pages.values() if page.title == title)
         return self.world.doc_ids()[str(page.page_id)]
+
+    def hit(self, word: str) -> Hit:
+        """The one passage with this word."""
+        search = self.world.ledger.search
+        (found,) = search.hits(search.keyword(word, 5, Reader(), Filters()), Reader())
+        return found
+
+    def tagged(self, word: str) -> tuple[str, ...]:
+        return self.hit(word).tags
 
     def close(self) -> None:
         self.source.close()

@@ -183,7 +183,7 @@ def test_the_example_is_accepted_with_its_source_too(tmp_path: Path) -> None:
     lines = [line for tail in tails for line in ("[[source]]", *re.findall(r"^# (\w+ = .*)$", tail, re.MULTILINE))]
     assert sum(line.startswith("# ") for line in text[len(head) :].splitlines()) == len(lines)
     sources = build(tomllib.loads(head + "\n".join(lines)), file=file).sources
-    assert [source.kind for source in sources] == ["files", "gitwiki", "mediawiki", "dokuwiki"]
+    assert [source.kind for source in sources] == ["files", "gitwiki", "mediawiki", "dokuwiki", "confluence"]
 
 
 def test_every_key_of_a_git_source_is_listed_with_its_default() -> None:

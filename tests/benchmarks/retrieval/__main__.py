@@ -100,7 +100,7 @@ def _measure(
     hits = ours.ranked(part, kept)
     ours.write(kept, part, chunks, hits)
     whole = {way: score(part, chunks, lists) for way, lists in hits.items()}
-    tables = [_own_table(part, chunks, whole)]
+    tables = [_own_table(part, chunks, whole), _together(part, whole)]
     dots = [Dot(name=f"ours, {way}", value=mean(scores[FAIR]), ours=True) for way, scores in whole.items()]
     held = True
     if part.name == "dev":
@@ -108,7 +108,7 @@ def _measure(
         tables.append(bars)
     if made is not None:
         rows = others.rows(part, made, names)
-        chunkers, scoring, more, won = _others(part, rows, chunks, whole["hybrid"], embedder)
+        chunkers, scoring, more, won = _others(part, rows, chunks, whole[MERGED], embedder)
         tables += [chunkers, scoring]
         dots += more
         held &= won or part.name != "dev"
@@ -128,6 +128,14 @@ def _own_table(part: Part, chunks: Sequence[ours.Place], whole: Mapping[str, Sco
     return table
 
 
+def _together(part: Part, whole: Mapping[str, Scores]) -> Table:
+    """Whether words and meaning together find more than either alone."""
+    table = Table(title=f"Hybrid less one of its two alone, {part.name} part", headings=("less", *MEASURES))
+    for way in ("dense", "keyword"):
+        table.add(way, *(_signed(difference(whole["hybrid"][name], whole[way][name])) for name in MEASURES))
+    return table
+
+
 def _bars(whole: Mapping[str, Scores]) -> tuple[Table, bool]:
     table = Table(title="What the dev part has to reach", headings=("search", "measure", "at least", "found", ""))
     held = True
@@ -139,10 +147,10 @@ def _bars(whole: Mapping[str, Scores]) -> tuple[Table, bool]:
 
 
 def _others(
-    part: Part, rows: Sequence[others.Row], chunks: Sequence[ours.Place], hybrid: Scores, embedder: KeptEmbedder
+    part: Part, rows: Sequence[others.Row], chunks: Sequence[ours.Place], whole: Scores, embedder: KeptEmbedder
 ) -> tuple[Table, Table, list[Dot], bool]:
     table = Table(
-        title=f"Other chunkers, {part.name} part, and in {FAIR} what the whole of ours is above them",
+        title=f"Other chunkers, {part.name} part, and in {FAIR} what the whole of ours ({MERGED}) is above them",
         headings=(
             *("chunker", "chunks", "mean c", "CPU s", "dense recall@5", "dense IoU@5", "dense", "BM25", "RRF"),
             *("ours - dense", "ours - BM25", "ours - RRF"),
@@ -162,7 +170,7 @@ def _others(
             way: score(part, row.places, others.at(row, ranked))
             for way, ranked in (("dense", near), ("BM25", worded), ("RRF", others.fused(near, worded)))
         }
-        above = {way: difference(hybrid[FAIR], scores[FAIR]) for way, scores in found.items()}
+        above = {way: difference(whole[FAIR], scores[FAIR]) for way, scores in found.items()}
         won &= above["dense"][1] > 0 and above["RRF"][1] > 0 and above["BM25"][0] > 0
         table.add(
             row.name,

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.retrieval.crowd [--distractors N] [--questions N]
 
 The corpora of the dev part stand in one ledger and one Chroma store with N synthetic passages beside them. Each question
-is asked of the program's own searcher, whose candidates are the first 300 of Chroma and of BM25, and then every passage
+is asked of the program's own searcher, whose candidates are the first of Chroma and of BM25, and then every passage
 is scored by the same scoring without candidates. Printed is in how many of the first five places both agree: the same
 passage, or one whose score is equal.
 

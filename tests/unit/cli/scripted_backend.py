@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingestor import wire, wire_reading, wire_service
+from ingestor import wire, wire_models, wire_reading, wire_service
 from ingestor.context import Context
 from ingestor.errors import UnknownId
 
@@ -139,9 +139,9 @@ class Scripted:
         self.during(progress)
         return self._answer("rebuild", request, wire.RebuildReply(outcome="ok", rows=1500, duration_s=2.0))
 
-    def model_switch(self, request: wire.ModelSwitchRequest, progress: Any) -> wire.ModelReply:
+    def model_switch(self, request: wire_models.ModelSwitchRequest, progress: Any) -> wire_models.ModelReply:
         self.during(progress)
-        reply = wire.ModelReply(outcome="done", name=request.name, model="m2", previous="m1")
+        reply = wire_models.ModelReply(outcome="done", name=request.name, model="m2", previous="m1")
         return self._answer("model_switch", request, reply)
 
     def backup(self, request: wire_service.BackupRequest, progress: Any) -> wire_service.BackupReply:
@@ -204,8 +204,8 @@ class Scripted:
     def facts(self) -> wire_reading.StateFacts:
         return self._answer("facts", None, wire_reading.StateFacts(schemas={}, rows={}, sizes={}, free=1))
 
-    def models(self) -> wire_reading.ModelsReply:
-        return self._answer("models", None, wire_reading.ModelsReply(models=()))
+    def models(self) -> wire_models.ModelsReply:
+        return self._answer("models", None, wire_models.ModelsReply(models=()))
 
     def sample(self, documents: int) -> list[str]:
         return self._answer("sample", documents, [])

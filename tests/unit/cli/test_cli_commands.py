@@ -112,25 +112,16 @@ def test_search_options_become_the_request(invoke: Invoke, backend: Scripted) ->
 
 
 def test_filters_become_the_request(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
-    """Of a search and of an evaluation alike: paths, kinds, scopes and times."""
+    """Of a search and of an evaluation alike: paths, kinds, tags, scopes and times."""
     asked = tmp_path / "questions.jsonl"
     asked.write_text('{"question": "x", "answer": "y"}')
-    filters = (
-        "--path",
-        "hr",
-        "--path",
-        "/srv/./docs/",
-        "--kind",
-        ".PDF",
-        "--scope",
-        "acme",
-        "--since",
-        "2026-11-20T00:00+00:00",
-    )
+    filters = ("--path", "hr", "--path", "/srv/./docs/", "--kind", ".PDF", "--since", "2026-11-20T00:00+00:00")
+    filters += ("--tag", "Policy", "--tag", "2026", "--scope", "acme")
     invoke("search", "x", "--context", "2", *filters, "--until", "2026-11-21T00:00+00:00")
     invoke("eval", str(asked), "--mode", "dense", *filters, "--until", "2026-11-21T00:00+00:00")
     for (_, request), context in zip(backend.asked, (2, 0), strict=True):
         assert (request.paths, request.kinds, request.context) == (("hr", "/srv/docs"), ("pdf",), context)
+        assert request.tags == ("Policy", "2026")
         assert (request.since, request.until) == (1_795_132_800.0, 1_795_219_200.0)
         assert request.scopes == ("acme",)
 
@@ -179,7 +170,7 @@ def test_search_json_has_the_shape_of_the_contract(invoke: Invoke) -> None:
     assert set(reply["hits"][0]) == {
         *("chunk_id", "document_id", "source", "title", "uri", "url", "section", "page", "lines"),
         *("span", "score", "text", "revision", "ingested_at", "parent", "parent_title", "pinned_url"),
-        *("kind", "changed_at", "also", "before", "after"),
+        *("kind", "changed_at", "author", "tags", "also", "before", "after"),
     }
 
 

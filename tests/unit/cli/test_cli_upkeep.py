@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripted_backend import Invoke, Scripted
 
-from ingestor import wire, wire_reading
+from ingestor import wire, wire_models, wire_reading
 from ingestor.errors import UnknownId
 
 MONTHS = (
@@ -61,7 +61,7 @@ def test_status_shows_the_next_turns_of_maintenance_and_what_failed(invoke: Invo
 
 def test_a_switch_says_what_vectors_are_made_of(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
     """As the option says, else as configured; told where it is not the usual."""
-    reply = wire.ModelReply(outcome="done", name="m", model="m-1-whole", vectors="whole", previous="m")
+    reply = wire_models.ModelReply(outcome="done", name="m", model="m-1-whole", vectors="whole", previous="m")
     backend.answers["model_switch"] = reply
     result = invoke("model", "switch", "m", "--vectors", "whole")
     assert backend.asked[-1][1].vectors == "whole"

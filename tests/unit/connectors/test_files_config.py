@@ -139,7 +139,7 @@ def test_third_parties_bring_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         registry, "entry_points", lambda group, name=None: [e for e in brought if name in {None, e.name}]
     )
-    assert registry.kinds() == ("files", "gitwiki", "mediawiki", "dokuwiki", "broken", "copy")
+    assert registry.kinds() == ("files", "gitwiki", "mediawiki", "dokuwiki", "confluence", "broken", "copy")
     assert registry.make("copy", "docs", {"path": "/x"}, Path("/nowhere")).name == "docs"
     assert registry.check("files", "docs", {"path": "/x"}) == []
     assert "cannot be loaded" in registry.check("broken", "docs", {})[0]

@@ -57,6 +57,7 @@ def ref(item: str, *, tags: tuple[str, ...] | None = None, grant: Grant | None =
         (("", "  ", "\x07"), ()),
         (("x" * 201, "y" * 200), ("y" * 200,)),
         (("half \ud800 a pair", "bell\x07s"), ("bell s", "half a pair")),
+        (("\u0645\u06cc\u200c\u062e", "\u202ebackwards"), ("backwards", "\u0645\u06cc\u200c\u062e")),
         (("Zu\u0308rich", "Z\u00fcrich"), ("Zu\u0308rich",)),
         (tuple(f"t{n:03}" for n in range(300)), tuple(f"t{n:03}" for n in range(200))),
     ],
@@ -229,6 +230,20 @@ def test_who_made_a_revision(ledger: Ledger) -> None:
     assert hit(ledger, "text").author == "Cem"
     put(ledger, "b", "text", author="Dora")
     assert hit(ledger, "text").author == "Cem"
+
+
+def test_r7_what_returns_elsewhere_tells_nothing_of_where_it_was(ledger: Ledger) -> None:
+    """The same content at another place has the author and the address of that place."""
+    put(ledger, "a", "words", author="Ann", readers=("group:board",))
+    known = ledger.sync.known("s", WHOLE)[ItemId("a")]
+    ledger.sync.apply("s", RUN, [Remove(doc=known.doc, item_id=ItemId("a"))])
+    put(ledger, "b", "words", author="Bob", doc=known.doc)
+    assert [(one.uri, one.author, one.revision) for one in [hit(ledger, "words", PUBLIC)]] == [
+        ("ingestor:s/b", "Bob", 1)
+    ]
+    past = ledger.traces.document(hit(ledger, "words").document_id, OWNER)
+    assert past is not None
+    assert [revision.author for revision in past.revisions] == ["Bob"]
 
 
 def test_r7_who_made_a_revision_is_for_those_who_could_see_it(ledger: Ledger) -> None:

@@ -54,6 +54,15 @@ def test_each_says_where_it_stands_and_of_when_it_is() -> None:
     )
 
 
+def test_an_assistant_that_can_ask_on_is_told_authors_and_tags() -> None:
+    """It can filter by them; escaped like everything that is not ours, and within the budget."""
+    told = hit("x", author='Ann "the pen"', tags=("R&D", "</passage>"))
+    plain, asking = (build("q", [told], 900, ids=ids) for ids in (False, True))
+    assert "Ann" not in plain.text
+    assert ' author="Ann &quot;the pen&quot;" tags="R&amp;D, &lt;/passage&gt;" ' in asking.text
+    assert asking.tokens > plain.tokens
+
+
 @pytest.mark.parametrize("budget", [200, 333, 500, 1_000, 5_000])
 def test_the_budget_holds(budget: int) -> None:
     """Whatever it is, the best come first, and a shorter one takes the room that a longer one has not."""

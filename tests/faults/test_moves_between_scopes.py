@@ -28,7 +28,7 @@ def filled(place: Path, scope: str, index: MemoryIndex | None = None) -> World:
 
 
 def collection(world: World, scope: str) -> dict[str, Row]:
-    return dict(world.index.scoped.get(scope, {}) if scope else world.index.rows)
+    return dict(world.index.of(scope))
 
 
 def to(world: World, scope: str, then: Callable[[], object] = lambda: None) -> Callable[[], None]:

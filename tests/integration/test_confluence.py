@@ -1,0 +1,304 @@
+"""A Confluence as a source: a scripted wiki over HTTP in both its editions, the engine, a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connectors.base import ItemId
+from connectors.confluence import source as module
+from ingestor.model import Filters, Outcome, Reader
+from ingestor.search.citations import cite
+from tests.support.confluence_bench import GROUP, SPACE, TEXT, Bench, confluence_bench
+from tests.support.confluence_server import Flavour
+from tests.support.confluence_space import READER, Kind
+
+FLAMINGOS = (
+    "<h1>All of them</h1><p>Birds.</p><h2>Pink &amp; tall</h2><p>Flamingos stand on one leg for most of the day.</p>"
+)
+HR = "group:hr"
+
+
+@pytest.fixture(params=list(Flavour))
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    with confluence_bench(tmp_path, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Bench]:
+    with confluence_bench(tmp_path, Flavour.CLOUD) as made:
+        yield made
+
+
+def found(bench: Bench, words: str, *principals: str) -> list[str]:
+    search = bench.world.ledger.search
+    reader = Reader(principals=frozenset(principals)) if principals else Reader()
+    return [cite(hit).title for hit in search.hits(search.keyword(words, 5, reader, Filters()), reader)]
+
+
+def listed_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the search alone is not trusted any more."""
+    monkeypatch.setattr(module, "TRUSTED_S", 0.0)
+    bench.later()
+
+
+def run(bench: Bench):
+    bench.later()
+    return bench.world.sync().counts
+
+
+def test_changes_are_found_and_nothing_else_is_read(bench: Bench) -> None:
+    """Edits, new pages, posts and files: each reads what changed; a cycle without a change is three requests and writes
+    nothing; a listing of everything reads no text."""
+    world, site = bench.world, bench.site
+    site.upload(bench.ids["Parcels"], "plan.txt", b"Flamingos arrive in the second quarter.\n")
+    world.sync()
+    bench.equal()
+    before, fetched = world.dump(), bench.source.fetched
+    for _ in range(3):
+        bench.wiki.asked.clear()
+        assert run(bench).bytes_read == 0
+        assert len(bench.wiki.asked) == 3
+    assert (bench.source.fetched, world.dump()) == (fetched, before)
+
+    document = bench.document("Refunds")
+    site.edit(bench.ids["Refunds"], body=FLAMINGOS)
+    site.put(SPACE, "Penguins", TEXT.format("penguins"), parent=bench.ids["Refunds"])
+    site.put(SPACE, "News of penguins", TEXT.format("news"), kind=Kind.BLOG)
+    site.upload(bench.ids["Refunds"], "map.txt", b"Penguins live behind the house.\n")
+    site.upload(bench.ids["Parcels"], "plan.txt", b"Flamingos arrive in the third quarter.\n")
+    counts = run(bench)
+    assert (counts.updated, counts.added, counts.deleted) == (2, 3, 0)
+    assert bench.source.fetched - fetched == 5
+    bench.equal()
+    assert bench.document("Refunds") == document
+    assert found(bench, "leg") == ["Refunds"]
+
+    bench.configure()
+    bench.anew()
+    bench.world.sync()
+    assert bench.source.fetched == 0
+
+
+def test_the_trash_the_archive_and_the_way_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the trash, archived or purged leaves with what hangs on it, and what comes back is the document that it
+    was."""
+    site = bench.site
+    site.upload(bench.ids["Badges"], "plan.txt", b"Flamingos arrive in the second quarter.\n")
+    bench.world.sync()
+    document = bench.document("Badges")
+    site.trash(bench.ids["Badges"])
+    site.archive(bench.ids["Ladders"])
+    site.purge(bench.ids["Kitchens"])
+    listed_anew(bench, monkeypatch)
+    assert bench.world.sync().counts.deleted == 4
+    bench.equal()
+    for name, words in (("Badges", "trash"), ("Ladders", "archived")):
+        explained = bench.source.explain(ItemId(f"page/{bench.ids[name]}"))
+        assert explained is not None
+        assert words in explained
+    site.restore(bench.ids["Badges"])
+    site.restore(bench.ids["Ladders"])
+    bench.later()
+    bench.world.sync()
+    bench.equal()
+    assert bench.document("Badges") == document
+
+
+def test_moves_and_renames_keep_the_document_and_embed_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another page and into another space nothing is read; under another title the page is read once. Nothing is
+    embedded."""
+    site = bench.site
+    site.add_space("OPS")
+    site.put("OPS", "Operations", TEXT.format("operations"))
+    bench.world.sync()
+    bench.world.drain()
+    before = bench.world.doc_ids()
+    fetched = bench.source.fetched
+    site.move(bench.ids["Printers"], bench.ids["Laptops"])
+    site.move(bench.ids["Badges"], None, space="OPS")
+    listed_anew(bench, monkeypatch)
+    bench.world.sync()
+    assert bench.source.fetched == fetched
+    names = bench.names()
+    assert names[f"page/{bench.ids['Printers']}"] == "DOC/Laptops/Printers.html"
+    assert names[f"page/{bench.ids['Badges']}"] == "OPS/Badges.html"
+    site.edit(bench.ids["Refunds"], title="Money back")
+    bench.world.sync()
+    assert bench.world.doc_ids() == before
+    assert bench.world.drain()[0] == 0
+    bench.equal()
+
+
+def test_links_open_at_the_heading_and_at_the_version(bench: Bench) -> None:
+    """A hit has the address of the page at its heading, as the edition makes them, and that of the version that was
+    read; a file names its page."""
+    number = bench.site.put(SPACE, "Birds of the zoo", FLAMINGOS, parent=bench.ids["Laptops"])
+    bench.site.upload(number, "map.txt", b"Penguins live behind the house.\n")
+    bench.world.sync()
+    search = bench.world.ledger.search
+    (hit,) = [cite(one) for one in search.hits(search.keyword("leg", 5, Reader(), Filters()), Reader())]
+    assert hit.title == "Birds of the zoo"
+    assert list(hit.section) == ["All of them", "Pink & tall"]
+    anchor = "#Pink-&-tall" if bench.wiki.cloud else "#Birdsofthezoo-Pink&tall"
+    assert hit.url.startswith(bench.wiki.url)
+    assert str(number) in hit.url
+    assert hit.url.endswith(anchor), hit.url
+    assert f"pageVersion=1{anchor}" in hit.pinned_url
+    assert bench.names()[f"page/{number}"] == "DOC/Laptops/Birds of the zoo.html"
+    (hit,) = search.hits(search.keyword("penguins", 5, Reader(), Filters()), Reader())
+    assert hit.parent is not None
+    assert hit.parent.title == "Birds of the zoo"
+
+
+def test_restrictions_of_a_page_and_above_it_narrow(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R7: a page is found by those whom every restriction on it and above it lets in, and what hangs on it as well; what
+    an error leaves untold is found by nobody; a lifted restriction shows it again. Nothing is read for it."""
+    site = bench.site
+    site.users[READER.key] = replace(READER, groups=frozenset({"users", "hr", "board"}))
+    bench.configure(permissions=[GROUP, HR])
+    top = site.put(SPACE, "Salaries", TEXT.format("salaries"))
+    below = site.put(SPACE, "Bonus", TEXT.format("bonus"), parent=top)
+    site.upload(below, "bonus.txt", b"Flamingos get a bonus in the second quarter.\n")
+    bench.world.sync()
+    assert found(bench, "flamingos", GROUP) == found(bench, "flamingos", HR) == ["bonus"]
+    site.restrict(top, {HR, "group:board", "user:acc-reader"})
+    listed_anew(bench, monkeypatch)
+    fetched = bench.source.fetched
+    bench.world.sync()
+    assert bench.source.fetched == fetched
+    for words in ("salaries", "bonus", "flamingos"):
+        assert found(bench, words, GROUP) == []
+        assert found(bench, words, HR)
+        # Not a reader of the source, whatever the wiki says of the page.
+        assert found(bench, words, "group:board", "user:acc-reader") == []
+    assert found(bench, "invoices", GROUP)
+    site.restrict(below, {"group:board"})
+    run(bench)
+    assert found(bench, "flamingos", HR, "group:board") == []
+    assert found(bench, "salaries", HR)
+    site.restrict(below)
+    site.restrict(top)
+    run(bench)
+    assert found(bench, "flamingos", GROUP)
+    bench.equal()
+
+
+def test_restrictions_that_cannot_be_read_hide(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R7: where the wiki does not tell who may read a page, nobody does; and it is not deleted."""
+    bench.world.sync()
+    assert found(bench, "invoices", GROUP)
+    weather = bench.wiki.weather
+
+    def no_restrictions(asked):
+        if ("expand" in asked.fields and "restrictions" in asked.fields["expand"]) or "/restriction/" in asked.path:
+            return module_refusal()
+        return weather(asked)
+
+    bench.wiki.weather = no_restrictions
+    listed_anew(bench, monkeypatch)
+    bench.world.sync()
+    assert found(bench, "invoices", GROUP) == []
+    bench.equal()
+    bench.wiki.weather = weather
+    run(bench)
+    assert found(bench, "invoices", GROUP)
+
+
+def module_refusal():
+    from tests.support.confluence_routes import sent
+
+    return sent({"statusCode": 404, "message": "No content found"}, status=404)
+
+
+def test_included_pages_are_shown_and_kept_up_to_date(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page includes is found in it, also what that includes in turn; when that changes, the page changes; a cycle
+    ends; and a page under a restriction of its own is shown in no other (R7)."""
+    site = bench.site
+    site.users[READER.key] = replace(READER, groups=frozenset({"users", "hr"}))
+    bench.configure(permissions=[GROUP, HR])
+    include = (
+        '<p>See below.</p><ac:structured-macro ac:name="{1}"><ac:parameter ac:name=""><ac:link><ri:page'
+        ' ri:content-title="{0}"/></ac:link></ac:parameter></ac:structured-macro>'
+    )
+    excerpt = '<p>No.</p><ac:structured-macro ac:name="excerpt"><ac:rich-text-body><p>{0}</p></ac:rich-text-body></ac:structured-macro>'
+    last = site.put(SPACE, "Last", excerpt.format("Flamingos are pink.") + include.format("First", "include"))
+    middle = site.put(SPACE, "Middle", include.format("Last", "excerpt-include"))
+    first = site.put(SPACE, "First", include.format("Middle", "include"))
+    bench.world.sync()
+    assert set(found(bench, "flamingos", GROUP)) == {"First", "Middle", "Last"}
+    fetched = bench.source.fetched
+    run(bench)
+    bench.configure(permissions=[GROUP, HR])
+    bench.anew()
+    run(bench)
+    assert bench.source.fetched == 0, fetched
+
+    site.edit(last, body=excerpt.format("Penguins are black."))
+    run(bench)
+    assert set(found(bench, "penguins", GROUP)) == {"First", "Middle", "Last"}
+    assert found(bench, "flamingos", GROUP) == []
+    site.restrict(last, {HR})
+    listed_anew(bench, monkeypatch)
+    run(bench)
+    assert found(bench, "penguins", GROUP) == []
+    assert found(bench, "penguins", HR) == ["Last"]
+    bench.equal()
+    assert len({first, middle, last}) == 3
+
+
+def test_spaces_and_kinds_are_chosen(bench: Bench) -> None:
+    """What is read is listed by its spaces, those of persons only where they are named; what is left out leaves with a
+    reason; a space that is named and not there is an outage, and no deletion."""
+    site = bench.site
+    for key, kind in (("OPS", "global"), ("~anna", "personal"), ("OLD", "global")):
+        site.add_space(key, kind=kind)
+        site.put(key, f"Page of {key}", TEXT.format(key))
+    site.change_space("OLD", status="archived")
+    bench.world.sync()
+    assert {name.partition("/")[0] for name in bench.names().values()} == {"DOC", "OPS"}
+    bench.configure(exclude_spaces=["OPS"], attachments=False)
+    counts = run(bench)
+    assert counts.deleted == 1
+    page = site.find("OPS", "Page of OPS")
+    assert page is not None
+    explained = bench.source.explain(ItemId(f"page/{page.content_id}"))
+    assert explained is not None
+    assert "exclude_spaces" in explained
+    bench.configure(spaces=["DOC", "NOWHERE"])
+    bench.later()
+    report = bench.world.run()
+    assert report.outcome is Outcome.UNAVAILABLE
+    assert "NOWHERE" in report.message
+    assert len(bench.held()) == len(bench.ids)
+
+
+@pytest.mark.parametrize("way", ["refused", "nobody"])
+def test_a_login_that_ended_deletes_nothing(way: str, bench: Bench) -> None:
+    """Whether the wiki refuses us or goes on to answer as it answers nobody, it is an outage."""
+    bench.world.sync()
+    if way == "refused":
+        bench.wiki.tokens.clear()
+    else:
+        bench.wiki.nobody = True
+    bench.later()
+    report = bench.world.run()
+    assert report.outcome is Outcome.UNAVAILABLE
+    assert "login" in report.message or "let us read" in report.message
+    assert len(bench.held()) == len(bench.ids)
+
+
+def test_the_search_is_asked_in_the_zone_of_the_account(cloud: Bench) -> None:
+    """An account far in the east or the west misses no change, whether the wiki tells its zone or not."""
+    for zone in ("Pacific/Kiritimati", "Etc/GMT+12", "Europe/Berlin"):
+        for told in (True, False):
+            cloud.wiki.tells_zone = told
+            cloud.site.users[READER.key] = replace(READER, time_zone=zone)
+            run(cloud)
+            cloud.site.edit(cloud.ids["Refunds"], body=TEXT.format(f"{zone.partition('/')[2]} {told}"))
+            assert run(cloud).updated == 1
+            cloud.equal()

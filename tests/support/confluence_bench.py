@@ -1,0 +1,150 @@
+"""A scripted Confluence, the connector, the engine and a ledger: what a run makes of the wiki in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from connectors.base import Fetched, ItemRef
+from connectors.confluence.config import parse_settings
+from connectors.confluence.source import ConfluenceSource
+from connectors.web.pace import Pace
+from tests.support.confluence_server import TOKEN, Confluence, Flavour
+from tests.support.confluence_space import READER, Content, Kind, Status
+from tests.support.world import SOURCE, World
+
+SPACE = "DOC"
+GROUP = "group:users"
+TEXT = "<h1>About {0}</h1><p>The page about {0} says that {0} is a thing of its own. It goes on for a sentence.</p>"
+NAMES = ("Invoices", "Refunds", "Parcels", "Laptops", "Printers", "Badges", "Ladders", "Kitchens")
+
+
+def settings_of(wiki: Confluence, base: Path) -> dict[str, object]:
+    """How a source asks it as its reader."""
+    secret = base / "secret"
+    secret.write_text(TOKEN)
+    given: dict[str, object] = {
+        "url": wiki.url,
+        "edition": "cloud" if wiki.cloud else "data-center",
+        "permissions": [GROUP],
+        "hosts": ["127.0.0.1"],
+        "allow_private": True,
+    }
+    login = {"username": READER.email, "password_file": str(secret)} if wiki.cloud else {"token_file": str(secret)}
+    return given | login
+
+
+def item_of(content: Content) -> str:
+    name = f"att{content.content_id}" if content.kind is Kind.ATTACHMENT else str(content.content_id)
+    return f"{content.kind}/{name}"
+
+
+class Counting(ConfluenceSource):
+    """Counts what is read, and waits for nobody."""
+
+    fetched = 0
+
+    def fetch(self, ref: ItemRef) -> Fetched:
+        self.fetched += 1
+        return super().fetch(ref)
+
+
+class Bench:
+    """A wiki of a few pages and a world that reads it."""
+
+    def __init__(self, base: Path, wiki: Confluence, *, patience_s: float = 0.3, **settings: object) -> None:
+        self.base = base
+        self.patience_s = patience_s
+        self.wiki = wiki
+        self.site = wiki.site
+        self.site.add_space(SPACE)
+        self.ids = {name: self.site.put(SPACE, name, TEXT.format(name)) for name in NAMES}
+        (base / "state").mkdir()
+        self.world = World(base, base / "state", source=self.make(**settings))
+
+    def make(self, **settings: object) -> Counting:
+        config = parse_settings(SOURCE, {**settings_of(self.wiki, self.base), **settings})
+        web = replace(
+            config.web,
+            first_pause_s=0.001,
+            silence_s=self.patience_s,
+            most_s=max(2.0, self.patience_s),
+            attempts=2,
+            rate=1000.0,
+        )
+        # Nothing is fresh for longer than the answer: a run that follows at once is to see what changed.
+        return Counting(replace(config, web=web), self.base / "cache", pace=Pace())
+
+    def configure(self, **settings: object) -> None:
+        """As after a restart, perhaps with another configuration."""
+        self.source.close()
+        self.world.close()
+        self.world = World(self.base, self.base / "state", source=self.make(**settings))
+
+    @property
+    def source(self) -> Counting:
+        assert isinstance(self.world.source, Counting)
+        return self.world.source
+
+    def later(self) -> None:
+        """Past the time for which an answer about the wiki itself is fresh."""
+        self.source._asked_at = float("-inf")
+
+    def anew(self) -> None:
+        """The next run lists everything."""
+        self.later()
+        with self.world.ledger.sync._db.write() as tx:
+            tx.execute("UPDATE source SET cursor = NULL WHERE name = ?", (SOURCE,))
+
+    def held(self) -> set[str]:
+        return set(self.world.doc_ids())
+
+    def wanted(self, *kinds: Kind) -> set[str]:
+        found = self.site.readable(self.site.users[READER.key], kinds=kinds or (Kind.PAGE, Kind.BLOG, Kind.ATTACHMENT))
+        return {item_of(one) for one in found.values() if one.status is Status.CURRENT}
+
+    def equal(self) -> None:
+        """The ledger holds exactly what the wiki shows, in the versions that it shows."""
+        held, wanted = self.held(), self.wanted()
+        assert held == wanted, held ^ wanted
+        rows = dict(self.world.ledger.sync._db.read("SELECT item_id, version FROM item"))
+        for item in wanted:
+            content = self.site.contents[int(item.partition("/")[2].removeprefix("att"))]
+            assert str(rows[item]).partition("-")[0] == str(content.last.number), item
+        self.world.healthy()
+
+    def hidden(self) -> set[str]:
+        """The items that no reader of the source is shown."""
+        rows = self.world.ledger.sync._db.read(
+            "SELECT item.item_id FROM item JOIN binding ON binding.doc = item.doc AND binding.died IS NULL"
+            " WHERE NOT EXISTS (SELECT 1 FROM acl_principal WHERE acl_principal.acl = binding.acl AND died IS NULL)"
+        )
+        return {item for (item,) in rows}
+
+    def names(self) -> dict[str, str]:
+        """Item and display name."""
+        rows = self.world.ledger.sync._db.read(
+            "SELECT item.item_id, binding.name FROM item JOIN binding ON binding.doc = item.doc AND binding.died IS NULL"
+        )
+        return dict(rows)
+
+    def document(self, name: str) -> str:
+        return self.world.doc_ids()[f"page/{self.ids[name]}"]
+
+    def close(self) -> None:
+        self.source.close()
+        self.world.close()
+        self.wiki.close()
+
+
+@contextmanager
+def confluence_bench(base: Path, flavour: Flavour, *, patience_s: float = 0.3, **settings: object) -> Iterator[Bench]:
+    """``patience_s`` is how long the connector waits for an answer."""
+    context = "/wiki" if flavour is Flavour.CLOUD else "/confluence"
+    made = Bench(base, Confluence(flavour=flavour, context=context), patience_s=patience_s, **settings)
+    try:
+        yield made
+    finally:
+        made.close()
