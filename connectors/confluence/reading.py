@@ -90,8 +90,7 @@ class _Text:
 
     def names_of(self, fact: Fact) -> list[Name]:
         """What a text that was read names itself; remembered from now on."""
-        named = [(one.space or fact.space, one.title) for one in targets_of(self.bodies[fact.content_id])]
-        names = list(dict.fromkeys(named))
+        names = list(dict.fromkeys((one.space, one.title) for one in targets_of(self.bodies[fact.content_id])))
         self.reads.includes.learn(fact.content_id, names)
         return names
 

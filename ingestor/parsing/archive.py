@@ -12,6 +12,7 @@ import zipfile
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.parsing.formats import Format
+from ingestor.parsing.keywords import listed
 
 # A real document rarely unpacks to more than 20 times its size, and small ones do no harm: a ratio
 # counts only above the floor. The ceiling is refused whatever the ratio.
@@ -31,6 +32,9 @@ _MIMETYPES = {
 }
 _TITLE_PARTS = ("docProps/core.xml", "meta.xml")
 _TITLE = re.compile(rb"<(?:\w+:)?title\b[^>]*>([^<]{1,1000})</(?:\w+:)?title>")
+_KEYWORDS = re.compile(rb"<(?:\w+:)?keywords?\b[^>]*>([^<]{1,2000})</(?:\w+:)?keywords?>")
+_SUBJECTS = re.compile(rb"<(?:\w+:)?subject\b[^>]*>([^<]{1,1000})</(?:\w+:)?subject>")
+_KEYWORDS_MOST = 200
 _SMALL_PART = 2**20
 
 
@@ -77,6 +81,19 @@ def archive_title(archive: zipfile.ZipFile) -> str:
         if match:
             return _unescape(match[1].decode("utf-8", "replace"))
     return ""
+
+
+def archive_keywords(archive: zipfile.ZipFile) -> tuple[str, ...]:
+    """The keywords in the document's own properties; of an EPUB its subjects."""
+    names = archive.namelist()
+    parts = [(part, _KEYWORDS) for part in _TITLE_PARTS if part in names]
+    parts += [(name, _SUBJECTS) for name in names if name.endswith(".opf")][:1]
+    return tuple(
+        tag
+        for part, pattern in parts
+        for words in pattern.findall(_read_small(archive, part))[:_KEYWORDS_MOST]
+        for tag in listed(_unescape(words.decode("utf-8", "replace")))
+    )
 
 
 def encrypted(what: str) -> ParseFailure:

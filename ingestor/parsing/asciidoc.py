@@ -14,6 +14,7 @@ from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.anchors import Anchors
 from ingestor.parsing.blocks import Block, elements_of, heading
 from ingestor.parsing.formats import Format
+from ingestor.parsing.keywords import of_asciidoc
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
 
@@ -49,6 +50,7 @@ def parse_asciidoc(request: ParseRequest) -> Document:
         title=best_title((reader.title, first)),
         kind=Format.ASCIIDOC.value,
         has_lines=True,
+        tags=of_asciidoc(reader.lines),
     )
 
 

@@ -49,7 +49,13 @@ class Assembly:
         return "".join(self._pieces)
 
     def document(
-        self, *, title: str, kind: str, language: str | None = None, attachments: tuple[Attachment, ...] = ()
+        self,
+        *,
+        title: str,
+        kind: str,
+        language: str | None = None,
+        attachments: tuple[Attachment, ...] = (),
+        tags: tuple[str, ...] = (),
     ) -> Document:
         return Document(
             text=self.text,
@@ -58,6 +64,7 @@ class Assembly:
             kind=kind,
             language=language,
             attachments=attachments,
+            tags=tags,
         )
 
     def first_heading(self) -> str:

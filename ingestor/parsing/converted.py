@@ -8,7 +8,7 @@ from pathlib import Path
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ParseRequest
 from ingestor.parsing import sandbox
-from ingestor.parsing.archive import archive_title, open_archive
+from ingestor.parsing.archive import archive_keywords, archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.html import add_html
@@ -19,11 +19,12 @@ def parse_converted(request: ParseRequest, fmt: Format) -> Document:
     """Headings with pandoc's ids as anchors; the title is the one in the document's properties."""
     assembly = Assembly()
     page = add_html(assembly, _html(request.content, fmt))
-    own = ""
+    own, tags = "", page.keywords
     if fmt is not Format.RTF:
         with open_archive(request.content, fmt.value) as archive:
-            own = archive_title(archive)
-    return assembly.document(title=best_title((own, page.heading, assembly.first_heading())), kind=fmt.value)
+            own, tags = archive_title(archive), archive_keywords(archive)
+    title = best_title((own, page.heading, assembly.first_heading()))
+    return assembly.document(title=title, kind=fmt.value, tags=tags)
 
 
 def _html(content: bytes, fmt: Format) -> str:

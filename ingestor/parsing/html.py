@@ -14,6 +14,7 @@ from ingestor.model import Document, ParseRequest
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.html_blocks import HEADINGS, add_blocks
+from ingestor.parsing.keywords import listed
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
 
@@ -50,19 +51,21 @@ def parse_html(request: ParseRequest) -> Document:
         title=best_title((page.heading, page.title, assembly.first_heading())),
         kind=Format.HTML.value,
         language=page.language,
+        tags=page.keywords,
     )
     return replace(document, named=page.named and not page.heading)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PageWords:
-    """What a page says of itself: its ``<title>``, its only ``<h1>``, its language. ``named``: a connector wrote
-    ``<title data-named>``, for the title is the name of the page in its source."""
+    """What a page says of itself: its ``<title>``, its only ``<h1>``, its language, its keywords. ``named``: a
+    connector wrote ``<title data-named>``, for the title is the name of the page in its source."""
 
     title: str = ""
     named: bool = False
     heading: str = ""
     language: str | None = None
+    keywords: tuple[str, ...] = ()
 
 
 def add_html(assembly: Assembly, markup: str) -> PageWords:
@@ -72,6 +75,8 @@ def add_html(assembly: Assembly, markup: str) -> PageWords:
         return PageWords()
     titles = [(" ".join(node.itertext()), "data-named" in node.attrib) for node in root.iter("title")]
     language = (root.get("lang") or "").split("-")[0].lower()
+    metas = ((node.get("name") or "", node.get("content") or "") for node in root.iter("meta"))
+    keywords = [content for name, content in metas if name.lower() == "keywords"]
     before = len(assembly.elements)
     clean(root)
     headings = add_blocks(assembly, root)
@@ -85,6 +90,7 @@ def add_html(assembly: Assembly, markup: str) -> PageWords:
         named=titles[0][1] if titles else False,
         heading=tops[0] if len(tops) == 1 else "",
         language=language if language.isalpha() else None,
+        keywords=tuple(tag for words in keywords for tag in listed(words)),
     )
 
 

@@ -1,7 +1,7 @@
 """Markdown: its own text is the canonical text, so spans, lines and offsets are those of the file.
 
 markdown-it finds the blocks and their lines (CommonMark with tables); inline markup is read only where a
-heading needs its words. Front matter gives the title and is no element.
+heading needs its words. Front matter gives the title and the tags, and is no element.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ingestor.model import Document, Element, ElementKind, ParseRequest
 from ingestor.parsing.anchors import Anchors
 from ingestor.parsing.blocks import Block, elements_of, heading
 from ingestor.parsing.formats import Format
+from ingestor.parsing.keywords import of_front_matter
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
 
@@ -52,6 +53,7 @@ def read_markdown(text: str) -> Document:
         title=best_title((front_title, first)),
         kind=Format.MARKDOWN.value,
         has_lines=True,
+        tags=of_front_matter(matter),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
-from ingestor.parsing.archive import archive_title, open_archive
+from ingestor.parsing.archive import archive_keywords, archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.spreadsheet import SheetBudget, add_sheet
@@ -33,17 +33,17 @@ _DEPTH = 200
 
 def parse_ods(request: ParseRequest) -> Document:
     """``page`` is the sheet from 1, the section its name."""
-    body, own = _body(request, Format.ODS)
+    body, own, tags = _body(request, Format.ODS)
     assembly = Assembly()
     budget = SheetBudget()
     for page, sheet in enumerate(body.iter(f"{_TABLE}table"), start=1):
         add_sheet(assembly, sheet.get(f"{_TABLE}name") or "", _rows(sheet, budget), page=page)
-    return assembly.document(title=best_title((own,)), kind=Format.ODS.value)
+    return assembly.document(title=best_title((own,)), kind=Format.ODS.value, tags=tags)
 
 
 def parse_odp(request: ParseRequest) -> Document:
     """``page`` is the slide; its title is its only heading and stands first, its notes last."""
-    body, own = _body(request, Format.ODP)
+    body, own, tags = _body(request, Format.ODP)
     assembly = Assembly()
     for page, slide in enumerate(body.iter(f"{_DRAW}page"), start=1):
         assembly.close_sections()
@@ -57,18 +57,18 @@ def parse_odp(request: ParseRequest) -> Document:
         for node in () if notes is None else notes:
             if node.get(f"{_SHOW}class") == "notes":
                 _add(assembly, node, page)
-    return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.ODP.value)
+    return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.ODP.value, tags=tags)
 
 
-def _body(request: ParseRequest, fmt: Format) -> tuple[_Element, str]:
-    """(content.xml, the document's own title). No entity is expanded, nothing is loaded."""
+def _body(request: ParseRequest, fmt: Format) -> tuple[_Element, str, tuple[str, ...]]:
+    """(content.xml, the document's own title, its keywords). No entity is expanded, nothing is loaded."""
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
     with open_archive(request.content, fmt.value) as archive:
-        own = archive_title(archive)
+        own, tags = archive_title(archive), archive_keywords(archive)
         content = archive.read("content.xml")
-    return etree.fromstring(content, parser), own
+    return etree.fromstring(content, parser), own, tags
 
 
 def _rows(sheet: _Element, budget: SheetBudget) -> Iterator[list[str]]:

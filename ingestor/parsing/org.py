@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.blocks import Block, elements_of, heading
 from ingestor.parsing.formats import Format
+from ingestor.parsing.keywords import listed
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
 
@@ -22,6 +23,8 @@ _TAGS = re.compile(r"\s+:[\w@#%:]+:\s*$")
 _LINK = re.compile(r"\[\[[^\[\]]+\]\[([^\[\]]+)\]\]|\[\[([^\[\]]+)\]\]")
 _BEGIN = re.compile(r"\s*#\+begin_(\w+)", re.IGNORECASE)
 _TITLE = re.compile(r"\s*#\+title:\s*(.*)", re.IGNORECASE)
+_FILE_TAGS = re.compile(r"\s*#\+filetags:\s*(.*)", re.IGNORECASE)
+_KEYWORDS = re.compile(r"\s*#\+keywords:\s*(.*)", re.IGNORECASE)
 _KEYWORD = re.compile(r"\s*#\+\w+:|\s*#(?:\s|$)|\s*(?:CLOSED|DEADLINE|SCHEDULED|CLOCK):")
 _DRAWER = re.compile(r"\s*:[\w-]+:\s*$")
 _DRAWER_END = re.compile(r"\s*:end:\s*$", re.IGNORECASE)
@@ -45,6 +48,7 @@ def parse_org(request: ParseRequest) -> Document:
         title=best_title((reader.title, first)),
         kind=Format.ORG.value,
         has_lines=True,
+        tags=tuple(reader.tags),
     )
 
 
@@ -52,6 +56,7 @@ def parse_org(request: ParseRequest) -> Document:
 class _Reader:
     lines: list[str]
     title: str = ""
+    tags: list[str] = field(default_factory=list)
     _run: int | None = field(default=None)  # where the paragraph, item or table that is open began
     _kind: ElementKind = field(default=ElementKind.PARAGRAPH)
     _never_closed: dict[str, int] = field(default_factory=dict)
@@ -91,6 +96,10 @@ class _Reader:
                 return (ElementKind.CODE if begun[1].lower() in _CODE else None), end
         if found := _TITLE.match(line):
             self.title = self.title or found[1].strip()
+        if found := _FILE_TAGS.match(line):
+            self.tags += found[1].split(":") if ":" in found[1] else found[1].split()
+        if found := _KEYWORDS.match(line):
+            self.tags += listed(found[1])
         if _DRAWER.match(line) and not _DRAWER_END.match(line):
             end = self._end(number, _DRAWER_END.pattern)
             if end is not None:

@@ -26,6 +26,7 @@ from ingestor.parsing.archive import encrypted
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.formats import Format
 from ingestor.parsing.images import no_text
+from ingestor.parsing.keywords import listed
 from ingestor.parsing.pdf_columns import Piece, boxes, in_columns
 from ingestor.parsing.titles import best_title
 
@@ -97,7 +98,7 @@ def parse_pdf(request: ParseRequest) -> Document:
     reader = ocr.PageReader()
     try:
         pages = [_page_lines(pdf, index, reader) for index in range(len(pdf))]
-        own = str(pdf.get_metadata_dict().get("Title", ""))
+        facts = pdf.get_metadata_dict()
     finally:
         pdf.close()
     if not any(pages):
@@ -114,7 +115,11 @@ def parse_pdf(request: ParseRequest) -> Document:
     assembly.close_sections()
     for page, note in reader.notes():
         assembly.block(ElementKind.PARAGRAPH, note, page=page)
-    return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.PDF.value)
+    return assembly.document(
+        title=best_title((str(facts.get("Title", "")), assembly.first_heading())),
+        kind=Format.PDF.value,
+        tags=listed(str(facts.get("Keywords", ""))),
+    )
 
 
 def _without_furniture(pages: Sequence[Sequence[_Line]]) -> list[_Line]:

@@ -25,6 +25,7 @@ def encode_document(document: Document) -> bytes:
             "kind": document.kind,
             "has_lines": document.has_lines,
             "language": document.language,
+            "tags": list(document.tags),
             "elements": [
                 [e.kind.value, e.start, e.end, list(e.section), e.level, e.page, e.anchor, e.context]
                 for e in document.elements
@@ -118,6 +119,7 @@ def _document(values: dict[str, Any], contents: bytes) -> Document:
         kind=str(values["kind"]),
         has_lines=bool(values["has_lines"]),
         language=values["language"],
+        tags=tuple(map(str, values["tags"])),
         attachments=_attachments(values["attachments"], contents),
     )
 

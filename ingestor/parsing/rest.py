@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ingestor.model import Document, ElementKind, ParseRequest
 from ingestor.parsing.blocks import Block, elements_of, heading
 from ingestor.parsing.formats import Format
+from ingestor.parsing.keywords import of_rst
 from ingestor.parsing.text import decode
 from ingestor.parsing.titles import best_title
 
@@ -59,7 +60,14 @@ def parse_rst(request: ParseRequest) -> Document:
     text = decode(request.content)
     elements = elements_of(text, _blocks(text))
     first = next((e.section[-1] for e in elements if e.level == 1), "")
-    return Document(text=text, elements=elements, title=best_title((first,)), kind=Format.RST.value, has_lines=True)
+    return Document(
+        text=text,
+        elements=elements,
+        title=best_title((first,)),
+        kind=Format.RST.value,
+        has_lines=True,
+        tags=of_rst(text),
+    )
 
 
 def _blocks(text: str) -> Iterator[Block]:

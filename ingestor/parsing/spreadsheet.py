@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
-from ingestor.parsing.archive import archive_title, encrypted, open_archive
+from ingestor.parsing.archive import archive_keywords, archive_title, encrypted, open_archive
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.drawings import add_figure, attribute, local_name
 from ingestor.parsing.formats import Format
@@ -34,7 +34,7 @@ def parse_xlsx(request: ParseRequest) -> Document:
 
     book = openpyxl.load_workbook(io.BytesIO(request.content), read_only=True, data_only=True)
     with open_archive(request.content, Format.XLSX.value) as archive:
-        own = archive_title(archive)
+        own, tags = archive_title(archive), archive_keywords(archive)
         drawn = _drawings(Package(archive))
     assembly = Assembly()
     budget = SheetBudget()
@@ -53,7 +53,7 @@ def parse_xlsx(request: ParseRequest) -> Document:
         for figure in figures:
             add_figure(assembly, figure, page)
     book.close()
-    return assembly.document(title=best_title((own,)), kind=Format.XLSX.value)
+    return assembly.document(title=best_title((own,)), kind=Format.XLSX.value, tags=tags)
 
 
 def _drawings(package: Package) -> dict[str, list[_Element]]:

@@ -15,7 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ingestor.model import Document, ElementKind, ParseRequest
-from ingestor.parsing.archive import archive_title, open_archive
+from ingestor.parsing.archive import archive_keywords, archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.drawings import FIGURES, add_figure, attribute, local_name
 from ingestor.parsing.formats import Format
@@ -161,5 +161,5 @@ def _is_slide_title(element: Any) -> bool:
 
 def _office_document(request: ParseRequest, assembly: Assembly, fmt: Format) -> Document:
     with open_archive(request.content, fmt.value) as archive:
-        own = archive_title(archive)
-    return assembly.document(title=best_title((own, assembly.first_heading())), kind=fmt.value)
+        own, tags = archive_title(archive), archive_keywords(archive)
+    return assembly.document(title=best_title((own, assembly.first_heading())), kind=fmt.value, tags=tags)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ingestor.errors import ParseFailure, ParseReason
 from ingestor.model import Document, ElementKind, ParseRequest
-from ingestor.parsing.archive import archive_title, open_archive
+from ingestor.parsing.archive import archive_keywords, archive_title, open_archive
 from ingestor.parsing.assembly import Assembly
 from ingestor.parsing.drawings import FIGURES, add_figure, attribute, local_name
 from ingestor.parsing.formats import Format
@@ -43,8 +43,8 @@ def parse_docx(request: ParseRequest) -> Document:
     with open_archive(request.content, Format.DOCX.value) as archive:
         assembly = Assembly()
         _Reader(Package(archive), assembly).read()
-        own = archive_title(archive)
-    return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.DOCX.value)
+        own, tags = archive_title(archive), archive_keywords(archive)
+    return assembly.document(title=best_title((own, assembly.first_heading())), kind=Format.DOCX.value, tags=tags)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -48,7 +48,7 @@ def test_r10_tags_and_authors_embed_and_write_nothing(tmp_path: Path) -> None:
     report = world.sync()
     assert (report.counts.unchanged, report.counts.updated, report.counts.bytes_read) == (2, 0, 0)
     assert world.drain() == (0, 0)
-    assert world.found("flamingos", tags=("zoo", "birds")) == ["ingestor:docs/a.md"]
+    assert world.found("flamingos", tags=("zoo", "birds", "own")) == ["ingestor:docs/a.md"]
     source.put("a.md", "---\ntags: [own]\n---\nFlamingos are pink.\n", author="Bob")
     source.tag("a.md", "Birds")
     report = world.sync()

@@ -9,7 +9,7 @@ from ingestor.parsing.recipe import recipe
 
 def test_the_recipe_names_adapter_and_libraries() -> None:
     """A fingerprint can be read: format with its number, libraries with their versions."""
-    assert recipe("a.md", None).split()[1] == "markdown.1"
+    assert recipe("a.md", None).split()[1] == "markdown.2"
     assert "lxml-" in recipe("page", "text/html; charset=utf-8")
     assert "unstructured-0." in recipe("deck.pptx", None)
     assert "none" not in "".join(

@@ -16,7 +16,13 @@ def test_a_document_survives_the_way_from_the_worker() -> None:
     )
     heading = Element(kind=ElementKind.HEADING, start=5, end=6, section=("b",), level=1)
     document = Document(
-        text="日本 é\nb", elements=(element, heading), title="T", kind="html", has_lines=True, language="de"
+        text="日本 é\nb",
+        elements=(element, heading),
+        title="T",
+        kind="html",
+        has_lines=True,
+        language="de",
+        tags=("a", "ü"),
     )
     assert reply.decode(reply.encode_document(document)) == document
 
@@ -46,6 +52,7 @@ def test_a_failure_survives_the_way_from_the_worker() -> None:
                 "has_lines": 0,
                 "language": None,
                 "attachments": [],
+                "tags": [],
                 "elements": [e],
             }
         ).encode()
