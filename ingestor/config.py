@@ -1,8 +1,8 @@
 """The configuration: ``ingestor.toml`` checked whole, so that every problem is listed at once.
 
 Pydantic stands at this edge; what leaves it is a frozen tree. Keys of a ``[[source]]`` table other than
-name, kind, schedule, cron, quiet, chunking, scope and webhook_secret_* belong to the connector of that kind, which checks
-them itself.
+name, kind, schedule, cron, quiet, chunking, scope and webhook_secret_* belong to the connector of that kind, which
+checks them itself.
 """
 
 from __future__ import annotations
