@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from connectors.web.pace import MOST_PAUSE_S
 from ingestor.model import Outcome
 from tests.faults.test_confluence_faults import faults_of
 from tests.support.confluence_bench import SPACE, TEXT, Bench, confluence_bench
 from tests.support.confluence_churn import ConfluenceChurn
+from tests.support.confluence_faults import SLOW, always
 from tests.support.confluence_server import Confluence, Flavour
 from tests.support.web_server import Answer, Asked
 from tests.support.wiki_histories import play
@@ -95,6 +97,38 @@ def test_r5_a_login_that_is_taken_for_nobodys_deletes_nothing(flavour: Flavour, 
         assert report.outcome is Outcome.UNAVAILABLE
         assert bench.world.doc_ids() == before
         bench.wiki.weather = lambda _asked: None
+        bench.anew()
+        bench.world.sync()
+        bench.equal()
+
+
+@every_flavour
+@pytest.mark.parametrize("start", [0, 3])
+def test_r5_answers_that_do_not_come_in_time_delete_nothing(flavour: Flavour, start: int, tmp_path: Path) -> None:
+    """From some request on the wiki begins to answer and goes no further; the run ends and says so."""
+    with confluence_bench(tmp_path, flavour) as bench:
+        bench.world.sync()
+        before, asked = bench.world.doc_ids(), iter(range(10_000))
+        bench.wiki.weather = lambda _request: SLOW if next(asked) >= start else None
+        bench.anew()
+        report = bench.world.run()
+        assert report.outcome is Outcome.UNAVAILABLE
+        assert "in time" in report.message
+        assert bench.world.doc_ids() == before
+
+
+@every_flavour
+def test_a_pause_of_centuries_is_an_hour(flavour: Flavour, tmp_path: Path) -> None:
+    """A wiki that asks to be left alone for ever is asked again within the hour, and nothing is deleted."""
+    with confluence_bench(tmp_path, flavour) as bench:
+        bench.world.sync()
+        bench.wiki.weather = always("absurd Retry-After")
+        bench.anew()
+        report = bench.world.run()
+        assert report.outcome is Outcome.UNAVAILABLE
+        assert f"{MOST_PAUSE_S:,.0f} s" in report.message
+        bench.wiki.weather = lambda _asked: None
+        bench.configure()  # which knows of no pause any more
         bench.anew()
         bench.world.sync()
         bench.equal()
