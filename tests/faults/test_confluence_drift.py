@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from connectors.web.pace import MOST_PAUSE_S
 from ingestor.model import Outcome
 from tests.faults.test_confluence_faults import faults_of
 from tests.support.confluence_bench import SPACE, TEXT, Bench, confluence_bench
 from tests.support.confluence_churn import ConfluenceChurn
+from tests.support.confluence_faults import SLOW, always
 from tests.support.confluence_server import Confluence, Flavour
 from tests.support.web_server import Answer, Asked
 from tests.support.wiki_histories import play
+
+PATIENCE_S = 20.0  # nothing here waits on purpose but where it is said, and a busy machine answers late
 
 every_flavour = pytest.mark.parametrize("flavour", list(Flavour))
 
@@ -38,7 +42,7 @@ def unharmed(bench: Bench, before: dict[str, str], there: set[str]) -> None:
 @every_flavour
 def test_r5_a_page_that_slips_past_the_parts_of_a_listing_stays(flavour: Flavour, tmp_path: Path) -> None:
     """A page in front of them is trashed between two parts, and offsets pass over another one."""
-    with confluence_bench(tmp_path, flavour) as bench:
+    with confluence_bench(tmp_path, flavour, patience_s=PATIENCE_S) as bench:
         bench.wiki.part = 3
         bench.world.sync()
         before = bench.world.doc_ids()
@@ -62,7 +66,7 @@ def test_r5_a_page_that_slips_past_the_parts_of_a_listing_stays(flavour: Flavour
 @every_flavour
 def test_r5_cursors_that_expire_between_two_parts_delete_nothing(flavour: Flavour, tmp_path: Path) -> None:
     """The listing is not taken for whole: in the cloud it is refused by half, in a data center there are no cursors."""
-    with confluence_bench(tmp_path, flavour) as bench:
+    with confluence_bench(tmp_path, flavour, patience_s=PATIENCE_S) as bench:
         bench.wiki.part = 3
         bench.world.sync()
 
@@ -84,7 +88,7 @@ def test_r5_cursors_that_expire_between_two_parts_delete_nothing(flavour: Flavou
 @pytest.mark.parametrize("start", range(6))
 def test_r5_a_login_that_is_taken_for_nobodys_deletes_nothing(flavour: Flavour, start: int, tmp_path: Path) -> None:
     """Spaces and listings are empty then, and every page is not found, from some request on; nothing is gone."""
-    with confluence_bench(tmp_path, flavour) as bench:
+    with confluence_bench(tmp_path, flavour, patience_s=PATIENCE_S) as bench:
         bench.world.sync()
         before = bench.world.doc_ids()
         asked = iter(range(10_000))
@@ -100,6 +104,38 @@ def test_r5_a_login_that_is_taken_for_nobodys_deletes_nothing(flavour: Flavour, 
         bench.equal()
 
 
+@every_flavour
+@pytest.mark.parametrize("start", [0, 3])
+def test_r5_answers_that_do_not_come_in_time_delete_nothing(flavour: Flavour, start: int, tmp_path: Path) -> None:
+    """From some request on the wiki begins to answer and goes no further; the run ends and says so."""
+    with confluence_bench(tmp_path, flavour) as bench:
+        bench.world.sync()
+        before, asked = bench.world.doc_ids(), iter(range(10_000))
+        bench.wiki.weather = lambda _request: SLOW if next(asked) >= start else None
+        bench.anew()
+        report = bench.world.run()
+        assert report.outcome is Outcome.UNAVAILABLE
+        assert "in time" in report.message
+        assert bench.world.doc_ids() == before
+
+
+@every_flavour
+def test_a_pause_of_centuries_is_an_hour(flavour: Flavour, tmp_path: Path) -> None:
+    """A wiki that asks to be left alone for ever is asked again within the hour, and nothing is deleted."""
+    with confluence_bench(tmp_path, flavour, patience_s=PATIENCE_S) as bench:
+        bench.world.sync()
+        bench.wiki.weather = always("absurd Retry-After")
+        bench.anew()
+        report = bench.world.run()
+        assert report.outcome is Outcome.UNAVAILABLE
+        assert f"{MOST_PAUSE_S:,.0f} s" in report.message
+        bench.wiki.weather = lambda _asked: None
+        bench.configure()  # which knows of no pause any more
+        bench.anew()
+        bench.world.sync()
+        bench.equal()
+
+
 # -- histories -------------------------------------------------------------------------------------
 
 
@@ -108,7 +144,7 @@ def history(base: Path, seed: int) -> tuple[int, int, int]:
     mixture of all; (runs, faulty answers, outages)."""
     dice = random.Random(seed)
     runs = faulty = outages = 0
-    with confluence_bench(base, dice.choice(list(Flavour))) as bench:
+    with confluence_bench(base, dice.choice(list(Flavour)), patience_s=PATIENCE_S) as bench:
         wiki = bench.wiki
         wiki.part, bench.site.tick = dice.choice([2, 5, None]), dice.choice([1.0, 20.0, 400.0])
         wiki.search_lag_s = dice.choice([0.0, 0.0, 60.0])
