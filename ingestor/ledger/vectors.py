@@ -72,7 +72,9 @@ class Vectors:
         if len(found) < len(distinct):
             raise KeyError(min(set(distinct.tolist()).difference(unit for unit, _ in found)))
         half = np.frombuffer(b"".join([v for _, v in found]), dtype="<f2").reshape(len(distinct), -1)
-        return half.astype(np.float32)[places]
+        found_all = half.astype(np.float32)
+        in_order = len(distinct) == len(units) and bool((places[1:] > places[:-1]).all())
+        return found_all if in_order else found_all[places]  # a search asks in order, and 4 MB need no copy
 
     def remove(self, units: Sequence[UnitId]) -> None:
         with self._db.write() as tx:

@@ -12,7 +12,15 @@ from ingestor.model import Candidate, ChunkId, Filters, Hash, Hit, Reader, Searc
 from ingestor.pooling import own_units
 from ingestor.ports import Embedder, Reranker, SearchLedger, VectorStore
 from ingestor.search.citations import cite
-from ingestor.search.exact import EXACT_LIMIT, PAST_LIMIT, ExactScan, nearest_of_all, unit_vectors
+from ingestor.search.exact import (
+    EXACT_LIMIT,
+    PAST_LIMIT,
+    ExactScan,
+    UnitVectors,
+    joined,
+    nearest_of_all,
+    unit_vectors,
+)
 from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
 from ingestor.search.reranking import reranked
 from ingestor.search.scoring import (
@@ -52,6 +60,7 @@ _SHOWN_WHOLE = (
 )
 
 _EVERYTHING = Filters()
+_NO_WORDS: tuple[Mapping[int, float], Sequence[Candidate], UnitVectors | None] = ({}, (), None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,31 +181,29 @@ class Searcher:
         context: int,
     ) -> Found:
         if mode is SearchMode.KEYWORD:
-            scores, worded = self._worded(query, reader, filters)
+            scores, worded = self._by_words(query, reader, filters)
             return self._found(scores, top, worded, reader, "", merge=merge, context=context)
         # By words and by meaning at once: each waits half of its time for SQLite or the model. By words for a search by
         # meaning too, whose order they have no part in: one sentence of a chunk may be near to the question where the
         # whole is not, and is then not among the nearest chunks. Of the past all chunks are compared.
         hybrid = mode is SearchMode.HYBRID
         by_word = hybrid or not self._past
-        wording = self._beside.submit(self._worded, query, reader, filters) if by_word else None
         lens = lens or self._lens()
+        wording = self._beside.submit(self._worded, lens, query, reader, filters) if by_word else None
         vector = lens.embedder.embed_query(query)
         near, note = (
             self._all_candidates(lens, vector, reader, filters, mode)
             if self._past
             else self._dense_candidates(lens, vector, top, reader, filters)
         )
-        candidates = {candidate.chunk: candidate for candidate in near}
-        by_words: Mapping[int, float] = {}
-        if wording is not None:
-            by_words, worded = wording.result()
-            named = self._embedded(lens, [one for one in worded if one.chunk not in candidates])
-            candidates |= {candidate.chunk: candidate for candidate in named}
+        by_words, worded, units_of_words = _NO_WORDS if wording is None else wording.result()
+        known = {candidate.chunk for candidate in worded}
+        candidates = {candidate.chunk: candidate for candidate in (*near, *worded)}
         ranking = self._ranking
         weighted = hybrid and ranking.fusion is Fusion.WEIGHTED
         holding = self._beside.submit(self._ledger.held, query, list(candidates)) if weighted else None
-        units = unit_vectors(lens.vectors, [candidate.units for candidate in candidates.values()])
+        units_of_near = unit_vectors(lens.vectors, [one.units for one in near if one.chunk not in known])
+        units = joined(units_of_words, units_of_near)
         scores = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
         if holding is not None:
             scores = hybrid_scores(candidates, scores, word_shares(holding.result()), ranking.keyword_weight)
@@ -210,7 +217,17 @@ class Searcher:
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
         return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
 
-    def _worded(self, query: str, reader: Reader, filters: Filters) -> tuple[Mapping[int, float], Sequence[Candidate]]:
+    def _worded(
+        self, lens: Lens, query: str, reader: Reader, filters: Filters
+    ) -> tuple[Mapping[int, float], Sequence[Candidate], UnitVectors]:
+        """The same with the vectors of their units, which are read while the question is embedded."""
+        scores, found = self._by_words(query, reader, filters)
+        found = self._embedded(lens, found)
+        return scores, found, unit_vectors(lens.vectors, [candidate.units for candidate in found])
+
+    def _by_words(
+        self, query: str, reader: Reader, filters: Filters
+    ) -> tuple[Mapping[int, float], Sequence[Candidate]]:
         """Candidates by their words, and BM25 of each chunk row."""
         scores = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
         return scores, self._ledger.candidates(scores, reader, filters)
