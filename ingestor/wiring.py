@@ -111,7 +111,12 @@ def _serve_until_stopped(context: Context, reload: threading.Event, notifier: No
 
         operations, keeper = ServiceOperations(service, reread=lambda: reread(context)), Keeper(service, notifier)
         metrics = Metrics(service, keeper.health).render
-        api = Api(reads=read_only(context), tokens=Tokens(context.state.root), under_way=operations.under_way)
+        api = Api(
+            reads=read_only(context),
+            tokens=Tokens(context.state.root),
+            under_way=operations.under_way,
+            hook=service.hooks.call,
+        )
         with (
             served(context, service, operations, as_service=True, health=keeper.health, metrics=metrics, api=api),
             health_port(context, keeper.health, metrics),

@@ -45,6 +45,7 @@ def configured(config: Config) -> Sequence[SourceRow]:
             note="",
             paused=False,
             next_run=None,
+            scope=source.scope,
         )
         for source in config.sources
     ]
@@ -59,6 +60,7 @@ def wanted(config: Config) -> Wanted:
         rows=configured(config),
         timings={source.name: _timing(source, config.schedule) for source in config.sources},
         otherwise=Timing(quiet=parse_windows(config.schedule.quiet)),
+        hooks={source.name: source.webhook_secret for source in config.sources if source.webhook_secret},
         maintenance=_maintenance(config),
         where=str(config.file),
     )

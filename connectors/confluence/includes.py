@@ -19,7 +19,7 @@ from connectors.confluence.tree import SOURCE
 from connectors.settings import digest
 
 Name = tuple[str, str]
-"""A space's key and a title."""
+"""A space's key and a title; without a key, in the space of the text that names it, wherever that is moved to."""
 
 _MOST = 200  # pages in one text
 
@@ -46,7 +46,11 @@ def used_by(
 ) -> tuple[Used, ...]:
     """All that a text shows, and what that shows in turn, each once."""
     found: dict[Name, Used] = {}
-    queue = [*names_of(own.fact)]
+
+    def named(fact: Fact) -> list[Name]:
+        return [(space or fact.space, title) for space, title in names_of(fact)]
+
+    queue = named(own.fact)
     while queue and len(found) < _MOST:
         name = queue.pop(0)
         if name in found or name == (own.fact.space, own.fact.title):
@@ -56,7 +60,7 @@ def used_by(
             found[name] = Used(name=name)
             continue
         found[name] = Used(name=name, content_id=other.fact.content_id, number=other.fact.number)
-        queue += names_of(other.fact)
+        queue += named(other.fact)
     return tuple(found.values())
 
 

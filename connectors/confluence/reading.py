@@ -90,8 +90,7 @@ class _Text:
 
     def names_of(self, fact: Fact) -> list[Name]:
         """What a text that was read names itself; remembered from now on."""
-        named = [(one.space or fact.space, one.title) for one in targets_of(self.bodies[fact.content_id])]
-        names = list(dict.fromkeys(named))
+        names = list(dict.fromkeys((one.space, one.title) for one in targets_of(self.bodies[fact.content_id])))
         self.reads.includes.learn(fact.content_id, names)
         return names
 
@@ -164,7 +163,7 @@ class Reading:
             content = self._api.content(self._address(before), self._config.max_size)
             after = self._dialect.fact(kind, content_id)
             if isinstance(content, bytes) and isinstance(after, Fact) and after.number == before.number:
-                if len(content) == before.size:
+                if before.size in {None, len(content)}:
                     return Fetched(ref=ref, content=content)
             elif isinstance(content, int):
                 status = content

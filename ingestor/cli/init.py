@@ -113,12 +113,14 @@ per_minute = 600
 # ignore_files = true                 # whether .ingestignore files are heeded
 # marker = ""                         # a file that you placed below path; without it the folder is not mounted
 # schedule = "5m"                     # a full look this often, besides watching; or: cron = "30 2 * * 1-5"
+# scope = ""                          # a group of sources with a Chroma collection of its own: "acme"
 # permissions = "posix"               # who may read: as the files say; or a list: ["group:staff"], ["public"]
 #
 # [[source]]
 # name = "team-wiki"
 # kind = "gitwiki"                    # a git wiki, or documentation in any repository ("Git wikis" in README.md)
 # url = "https://github.com/ORG/REPO.wiki.git"    # or git@host:path with ssh_key_file and known_hosts_file
+# webhook_secret_file = "/etc/ingestor/team-wiki.hook"    # its calls to /v1/hooks/team-wiki are heeded; of any kind
 # branch = ""                         # empty: the repository's own choice
 # folder = ""                         # only what is in this folder of it
 # token_file = "team-wiki.token"      # or token_env, token_credential; none for a public repository
@@ -145,6 +147,16 @@ per_minute = 600
 # namespaces = ["handbook", "it"]     # with those in them; without a list all of them
 # schedule = "30s"                    # three questions to the wiki each time
 # permissions = ["group:staff"]       # without a list only the owner of the state folder reads it
+#
+# [[source]]
+# name = "confluence"
+# kind = "confluence"                 # Confluence, Cloud or Data Center ("Confluence" in README.md)
+# url = "https://company.atlassian.net/wiki"
+# username = "reader@company.example" # Cloud, with its API token as password; Data Center: token_file alone
+# password_file = "confluence.token"
+# spaces = ["HR", "IT"]               # without a list all that the account sees
+# schedule = "1m"                     # three questions to the wiki each time
+# permissions = ["group:staff"]       # and of these only who is named by a page's restrictions
 """
 
 

@@ -14,6 +14,7 @@ from ingestor.model.operations import Applied
 class Trigger(StrEnum):
     SCHEDULE = "schedule"
     WATCH = "watch"
+    HOOK = "hook"
     SYNC = "sync"
     BACKFILL = "backfill"
     STARTUP = "startup"

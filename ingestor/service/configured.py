@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from connectors.base import Source
+from connectors.secrets import Secret
 from ingestor import log
 from ingestor.errors import ConfigError, IngestorError, UserError
 from ingestor.ledger.ledger import Ledger
@@ -24,12 +25,13 @@ _log = log.get()
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
     """``rows`` are the sources of the configuration ``where``; ``otherwise`` is the timing of those that have no table
-    there. ``adopt`` takes on what else can be had at once; ``restart`` names the keys whose new values only a restart
-    brings."""
+    there; ``hooks`` say where the secrets of webhooks stand, by source. ``adopt`` takes on what else can be had at
+    once; ``restart`` names the keys whose new values only a restart brings."""
 
     rows: Sequence[SourceRow] = ()
     timings: Mapping[str, Timing] = field(default_factory=dict)
     otherwise: Timing = field(default_factory=Timing)
+    hooks: Mapping[str, Secret] = field(default_factory=dict)
     maintenance: Plan = field(default_factory=Plan)
     where: str = ""
     adopt: Callable[[], None] = lambda: None
@@ -65,7 +67,7 @@ def compare(known: Sequence[SourceRow], wanted: Wanted) -> Alteration:
                 f"source {row.name!r}: it is of kind {before.kind}, not {row.kind}; give the new one another name,"
                 f" or run `ingestor source remove {row.name}` first"
             )
-        elif (before.settings, before.origin) != (row.settings, row.origin):
+        elif (before.settings, before.origin, before.scope) != (row.settings, row.origin, row.scope):
             changed.append(row)
         problems += _overlap(row, others)
     if problems:
@@ -93,9 +95,9 @@ def record(ledger: Ledger, alteration: Alteration) -> None:
     """The sources stand in the ledger as they are wanted. One that left the configuration is kept as a registered
     source: documents are never dropped because a line of a file is missing."""
     for row in (*alteration.added, *alteration.changed):
-        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
+        ledger.sources.put(row.name, row.kind, row.settings, row.origin, row.scope)
     for row in alteration.left:
-        ledger.sources.put(row.name, row.kind, row.settings, "registered")
+        ledger.sources.put(row.name, row.kind, row.settings, "registered", row.scope)
         _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
 
 

@@ -25,6 +25,7 @@ from ingestor.service import spans
 from ingestor.service.answers import AnswerLog
 from ingestor.service.caches import Caches
 from ingestor.service.configured import Wanted
+from ingestor.service.hooks import Hooks
 from ingestor.service.jobs import Job, job_state
 from ingestor.service.life import Life, Outside
 from ingestor.service.maintenance import Maintenance
@@ -91,6 +92,7 @@ class Service:
         self._wanted = parts.wanted
         self._schedule = Schedule()
         self.maintenance = Maintenance(self, self._schedule, parts.wanted.maintenance)
+        self.hooks = Hooks(secrets_of=lambda: self._wanted.hooks, look=self._hooked)
         self._watching = False
         self._warm_up: threading.Thread | None = None
         self._model_note = "not loaded yet"
@@ -213,7 +215,8 @@ class Service:
             self._attend(row, scan=scan)
 
     def retime(self, wanted: Wanted) -> set[str]:
-        """Schedule as that says from now on; the names of the sources whose timing is another one."""
+        """Schedule as that says from now on; the names of the sources whose timing, or whose webhook's
+        secret, is another one."""
         with self._lock:
             before, self._wanted = self._wanted, wanted
             attended = list(self._watches)
@@ -222,7 +225,7 @@ class Service:
             self._schedule_source(name)
         if wanted.maintenance != before.maintenance:
             self.maintenance.begin(wanted.maintenance)
-        return retimed
+        return retimed | {name for name in attended if wanted.hooks.get(name) != before.hooks.get(name)}
 
     def foresee(self, name: str | None, source: Source) -> tuple[RunCounts, str]:
         """What a run of ``source`` would find, and what is wrong with its listing; nothing is read or written.
@@ -329,12 +332,22 @@ class Service:
             runner.request(Trigger.SCHEDULE)
             self._note_next(name)
 
+    def _hooked(self, name: str) -> bool:
+        """The source's system says that something changed: look as its schedule does, also in quiet hours."""
+        with self._lock:
+            runner = self._runners.get(name) if name in self._watches else None
+        if runner is None or self.stop.is_set():
+            return False
+        runner.ask(Trigger.HOOK)
+        return True
+
     def _note_next(self, name: str) -> None:
         with contextlib.suppress(LedgerError):  # it is for people; a full disk must not end the job
             self.ledger.sources.set_next_run(name, self._schedule.next_run(name))
 
     def _supervise(self) -> None:
         self.life.sign("schedule")
+        self.hooks.catch_up()
         for watch in list(self._watches.values()):
             watch.supervise(SUPERVISE_S)
 

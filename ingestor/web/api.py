@@ -103,6 +103,10 @@ class Route:
         return method(request, progress) if self.reports else method(request)
 
 
+Hook = Callable[[str, Callable[[str], bool]], bool]
+"""Takes a call of a source's webhook: the name, and whether the call proves to know a secret that it is asked about.
+False where it is refused."""
+
 UnderWay = Callable[[Sequence[str]], Mapping[str, wire.Progress]]
 """How far the present or the last run of these sources is, as far as there was one."""
 
@@ -114,6 +118,7 @@ class Api:
     reads: PageReads
     tokens: Tokens
     under_way: UnderWay = lambda _sources: {}
+    hook: Hook = lambda _source, _proven: False
 
 
 ROUTES: Mapping[str, Route] = {

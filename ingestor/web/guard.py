@@ -14,16 +14,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ingestor.errors import LedgerError
 from ingestor.web.access import SCOPE_KEY, Access, Caller, Refused
-from ingestor.web.problems import problem
+from ingestor.web.hooks import is_hook
+from ingestor.web.problems import CHALLENGE, problem
 
 BODY_LIMIT = 64 * 1024
+HOOK_BODY_LIMIT = 1024 * 1024  # a push names its commits and their files, an edit brings its page
 BODY_TIME_S = 10.0
 
 _BURST_S = 10.0  # so many seconds' worth of requests may come at once
 _CALLERS = 10_000  # whose rates are remembered; the ones that were silent longest are forgotten first
 _OPEN = frozenset({"/openapi.json"})  # it tells nothing of anybody's documents
 _EVERY_ANSWER = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ingestor"'}
 
 SESSION = "ingestor_session"
 """The cookie of who is logged in at the status page."""
@@ -54,9 +55,10 @@ class OwnersGate:
             await self._application(scope, receive, send)  # it answers nothing else
             return
         try:
-            scope[SCOPE_KEY] = self._access.caller(Headers(scope=scope).getlist("authorization"))
+            if not is_hook(scope["path"]):
+                scope[SCOPE_KEY] = self._access.caller(Headers(scope=scope).getlist("authorization"))
         except Refused:
-            await problem(401, "This token is not valid.", headers=_CHALLENGE)(scope, receive, send)
+            await problem(401, "This token is not valid.", headers=CHALLENGE)(scope, receive, send)
             return
         except LedgerError as error:  # a damaged file of tokens lets nobody in
             await problem(503, error.message, hint=error.hint)(scope, receive, send)
@@ -102,18 +104,19 @@ class PortGate:
             await problem(421, "This server is not known by that name.", hint="See http.hosts.")(scope, receive, send)
             return
         peer, path = f"from {(scope.get('client') or ('?',))[0]}", scope["path"]
-        caller: Caller | None
+        caller: Caller | None = None
         try:
-            if is_page(path):  # by its cookie alone, which counts nowhere else; to nobody it shows how to log in
+            if hook := is_hook(path):  # by what it proves itself, and not at the expense of who reads from there
+                peer = f"hooks {peer}"
+            elif is_page(path):  # by its cookie alone, which counts nowhere else; to nobody it shows how to log in
                 caller = self._access.visitor(cookie(headers, SESSION))
             else:
                 caller = self._access.caller([] if path in _OPEN else headers.getlist("authorization"))
         except Refused:
             if path not in _OPEN:
-                refusal = problem(401, "A valid token is needed.", headers=_CHALLENGE)
+                refusal = problem(401, "A valid token is needed.", headers=CHALLENGE)
                 await (self._too_quick(peer) or refusal)(scope, receive, send)
                 return
-            caller = None
         except LedgerError:  # what is damaged, and where, is for the owner to read
             await problem(503, "Tokens cannot be looked up.")(scope, receive, send)
             return
@@ -121,12 +124,13 @@ class PortGate:
             await late(scope, receive, send)
             return
         try:
-            body = await asyncio.wait_for(_body(headers, receive), BODY_TIME_S)
+            limit = HOOK_BODY_LIMIT if hook else BODY_LIMIT
+            body = await asyncio.wait_for(_body(headers, receive, limit), BODY_TIME_S)
         except TimeoutError:
             await problem(408, "The body did not come in time.")(scope, receive, send)
             return
         if body is None:
-            await problem(413, f"A body may have {BODY_LIMIT:,} bytes.")(scope, receive, send)
+            await problem(413, f"A body may have {limit:,} bytes.")(scope, receive, send)
             return
         if caller is not None:
             scope[SCOPE_KEY] = caller
@@ -146,9 +150,9 @@ class PortGate:
         return problem(429, "Too many requests.", headers={"Retry-After": str(int(seconds) + 1)})
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes | None:
+async def _body(headers: Headers, receive: Receive, limit: int) -> bytes | None:
     """All of it; None where it is too long."""
-    if int(headers.get("content-length", "0")) > BODY_LIMIT:
+    if int(headers.get("content-length", "0")) > limit:
         return None
     parts, size = [], 0
     while True:
@@ -157,7 +161,7 @@ async def _body(headers: Headers, receive: Receive) -> bytes | None:
             return b""  # the client left
         parts.append(message.get("body", b""))
         size += len(parts[-1])
-        if size > BODY_LIMIT:
+        if size > limit:
             return None
         if not message.get("more_body", False):
             return b"".join(parts)

@@ -15,6 +15,7 @@ from fastapi import Depends, FastAPI, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
@@ -24,9 +25,10 @@ from ingestor.errors import IngestorError
 from ingestor.search.prompt import build
 from ingestor.tokens import Role
 from ingestor.web.access import SCOPE_KEY, Caller
-from ingestor.web.api import Operations, Reads, Report
+from ingestor.web.api import Api, Hook, Operations, Reads, Report
 from ingestor.web.bodies import ContextBody, Problem, SearchBody, Started
-from ingestor.web.problems import MEDIA_TYPE, problem, problem_of
+from ingestor.web.hooks import PREFIX, proves
+from ingestor.web.problems import CHALLENGE, MEDIA_TYPE, problem, problem_of
 from ingestor.web.turns import Turns
 
 Answer = TypeVar("Answer")
@@ -59,7 +61,7 @@ SourceName = Annotated[str, Path(min_length=1, max_length=200)]
 
 def application(
     operations: Operations,
-    reads: Reads,
+    api: Api,
     routes: Sequence[BaseRoute] = (),
     beside: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
 ) -> FastAPI:
@@ -87,8 +89,9 @@ def application(
     )
     _answers(app)
     turns = Turns()
-    _reading(app, operations, reads, turns)
-    _operating(app, operations, reads, turns)
+    _reading(app, operations, api.reads, turns)
+    _operating(app, operations, api.reads, turns)
+    _hooking(app, api.hook)
     return app
 
 
@@ -216,6 +219,22 @@ def _operating(app: FastAPI, operations: Operations, reads: Reads, turns: Turns)
     async def quarantine_ignore(body: wire.QuarantineRequest, _caller: Operator) -> wire.QuarantineReply:
         """Leave documents alone until their content changes."""
         return await turns.ask(lambda: operations.quarantine_ignore(body))
+
+
+def _hooking(app: FastAPI, take: Hook) -> None:
+    """For the systems that the sources are in."""
+
+    @app.post(f"{PREFIX}{{source}}", status_code=202, response_class=Response)
+    async def hook(source: str, request: Request) -> None:
+        """Look at this source soon. The call proves that it knows the source's secret, by a signature of its body
+        (`X-Hub-Signature-256`, `X-Hub-Signature`, `X-Gitea-Signature`, `X-Forgejo-Signature`) or by the secret itself
+        (`X-Gitlab-Token`, or as a bearer token). What else it says is not read."""
+        body = await request.body()
+        if not await run_in_threadpool(take, source, lambda secret: proves(secret, request.headers, body)):
+            raise HTTPException(401, NO_HOOK, headers=CHALLENGE)
+
+
+NO_HOOK = "No source of this name takes this call: it has no webhook_secret, or the call does not prove to know it."
 
 
 def _answers(app: FastAPI) -> None:

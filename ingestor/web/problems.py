@@ -12,6 +12,7 @@ from ingestor.errors import EmbedderError, IndexFailure, SourceHeld, UnknownId, 
 from ingestor.web.failures import outward
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="ingestor"'}
 
 
 def problem(status: int, detail: str, *, hint: str = "", headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -107,7 +107,7 @@ def serve(
     from ingestor.web.guard import OwnersGate
     from ingestor.web.http import application
 
-    gate = OwnersGate(application(operations, api.reads, routes), Access(tokens=api.tokens, without=OWNER))
+    gate = OwnersGate(application(operations, api, routes), Access(tokens=api.tokens, without=OWNER))
     return _serve(gate, _listen(socket_path), socket_path)
 
 
@@ -127,7 +127,7 @@ def serve_port(
     page = Page(operations, api, sessions).routes()
     names = [*hosts, *(_LOOPBACK_NAMES if here else (f"[{address}]" if ":" in address else address,))]
     tools, beside = routes(operations.search, api.reads)
-    served = application(operations, api.reads, [*page, *tools], beside)
+    served = application(operations, api, [*page, *tools], beside)
     gate = PortGate(served, access, hosts=names, per_minute=per_minute)
     return _serve(gate, _bound(address, port), None, connections=_CONNECTIONS)
 

@@ -186,6 +186,7 @@ def history(base: Path, seed: int) -> tuple[int, int, int]:
             assert bench.world.run().outcome in {Outcome.OK, Outcome.HELD}
         bench.equal()
         assert bench.hidden() == churn.hidden()
+        assert bench.stale() == set()
     return runs, faulty, outages
 
 

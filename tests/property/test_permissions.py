@@ -32,6 +32,7 @@ from ingestor.ledger import filters
 from ingestor.tokens import Role
 from ingestor.web.access import Caller
 from ingestor.web.api import ROUTES
+from ingestor.web.http import NO_HOOK
 from ingestor.web.mcp import server
 from ingestor.web.page.actions import ACTIONS
 from ingestor.web.page.routes import HITS
@@ -131,6 +132,11 @@ OPERATORS: Mapping[str, Http] = {
 }
 """Refused to readers; operators are told names, and no text."""
 
+CALLS: Mapping[str, Http] = {
+    "hook": lambda client, made: [client.post(f"/v1/hooks/{name}", json={}) for name in (SOURCE, "d0cs")],
+}
+"""What anybody may send who proves to know a secret: of each name everybody else is told the same, and nothing."""
+
 TOOLS: Mapping[str, Callable[[PermissionWorld], list[dict[str, Any]]]] = {
     "search": lambda made: [
         {"query": "common sentence", "budget": 5_000},
@@ -184,7 +190,9 @@ def test_every_operation_of_the_api_has_a_case(made: PermissionWorld) -> None:
     """By its name in the OpenAPI document."""
     with Portal(made.world).client() as client:
         described = client.get("/openapi.json").json()["paths"].values()
-    assert {operation["operationId"] for path in described for operation in path.values()} == {*NOW, *PAST, *OPERATORS}
+    assert {operation["operationId"] for path in described for operation in path.values()} == {
+        *(*NOW, *PAST, *OPERATORS, *CALLS)
+    }
 
 
 def test_every_page_has_a_case(made: PermissionWorld) -> None:
@@ -349,6 +357,10 @@ def check_http(client: Quick, made: PermissionWorld, reader: str, *, pages: bool
         assert statuses == {one: 200 if one in visible else 404 for one in made.documents()}, name
     for answer in (answer for answers in told.values() for answer in answers if answer.status_code == 404):
         same(client, answer)
+    for name, ask in CALLS.items():
+        known, unknown = ask(client, made)
+        assert (known.status_code, known.json()["detail"]) == (401, NO_HOOK), name
+        assert (known.status_code, known.headers, known.text) == (unknown.status_code, unknown.headers, unknown.text)
     for name, ask in (*OPERATORS.items(), *(PAGES_OPERATORS.items() if pages else ())):
         for answer in ask(client, made):
             assert (answer.status_code, words(answer.text)) == (403, set()), name

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.base import Fetched, ItemRef
+from connectors.base import WHOLE, Fetched, ItemRef, Upserted
 from connectors.confluence.config import parse_settings
 from connectors.confluence.source import ConfluenceSource
 from connectors.web.pace import Pace
+from ingestor.ledger.ledger import Ledger
+from ingestor.model import blake
 from tests.support.confluence_server import TOKEN, Confluence, Flavour
 from tests.support.confluence_space import READER, Content, Kind, Status
 from tests.support.world import SOURCE, World
@@ -39,6 +41,15 @@ def settings_of(wiki: Confluence, base: Path) -> dict[str, object]:
 def item_of(content: Content) -> str:
     name = f"att{content.content_id}" if content.kind is Kind.ATTACHMENT else str(content.content_id)
     return f"{content.kind}/{name}"
+
+
+def hidden(ledger: Ledger) -> set[str]:
+    """The items that nobody is shown but the owner of the state folder."""
+    rows = ledger.sync._db.read(
+        "SELECT item.item_id FROM item JOIN binding ON binding.doc = item.doc AND binding.died IS NULL"
+        " WHERE NOT EXISTS (SELECT 1 FROM acl_principal WHERE acl_principal.acl = binding.acl AND died IS NULL)"
+    )
+    return {item for (item,) in rows}
 
 
 class Counting(ConfluenceSource):
@@ -117,11 +128,19 @@ class Bench:
 
     def hidden(self) -> set[str]:
         """The items that no reader of the source is shown."""
-        rows = self.world.ledger.sync._db.read(
-            "SELECT item.item_id FROM item JOIN binding ON binding.doc = item.doc AND binding.died IS NULL"
-            " WHERE NOT EXISTS (SELECT 1 FROM acl_principal WHERE acl_principal.acl = binding.acl AND died IS NULL)"
-        )
-        return {item for (item,) in rows}
+        return hidden(self.world.ledger)
+
+    def stale(self) -> set[str]:
+        """The items that the wiki would now give other content of, or under another version."""
+        rows = self.world.ledger.sync._db.read("SELECT item_id, content_hash, version FROM item")
+        held = {item: (content, version) for item, content, version in rows}
+        found = set()
+        for change in self.source.list(WHOLE, None):
+            if isinstance(change, Upserted):
+                fetched = self.source.fetch(change.ref)
+                if held.get(change.ref.item_id) != (blake(fetched.content), fetched.ref.version):
+                    found.add(change.ref.item_id)
+        return found
 
     def names(self) -> dict[str, str]:
         """Item and display name."""

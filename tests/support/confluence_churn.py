@@ -67,10 +67,14 @@ class ConfluenceChurn:
             if not all(GROUP in rows for rows in self._site.allowed(one))
         }
 
+    def there(self) -> list[Content]:
+        """The pages that there are."""
+        return [one for one in self._site.contents.values() if one.kind is Kind.PAGE and one.status is Status.CURRENT]
+
     # -- kinds: False when there is nothing to do it with -------------------------------------------
 
     def _create(self) -> bool:
-        if len(self._there()) > self._most:
+        if len(self.there()) > self._most:
             return False
         above = self._any() if self._random.random() < 0.5 else None
         space = self._space if above is None else above.space
@@ -98,14 +102,14 @@ class ConfluenceChurn:
         return True
 
     def _trash(self) -> bool:
-        if len(self._there()) < self._least:
+        if len(self.there()) < self._least:
             return False
         self._site.trash(self._any().content_id)
         return True
 
     def _archive(self) -> bool:
         page = self._any()
-        if len(self._there()) < self._least or [*self._site.children(page.content_id)]:
+        if len(self.there()) < self._least or [*self._site.children(page.content_id)]:
             return False
         self._site.archive(page.content_id)
         return True
@@ -124,7 +128,7 @@ class ConfluenceChurn:
         return True
 
     def _lift(self) -> bool:
-        shut = [one for one in self._there() if one.readers]
+        shut = [one for one in self.there() if one.readers]
         if not shut:
             return False
         self._site.restrict(self._random.choice(shut).content_id)
@@ -148,11 +152,8 @@ class ConfluenceChurn:
 
     # -- helpers -----------------------------------------------------------------------------------
 
-    def _there(self) -> list[Content]:
-        return [one for one in self._site.contents.values() if one.kind is Kind.PAGE and one.status is Status.CURRENT]
-
     def _any(self) -> Content:
-        return self._random.choice(self._there())
+        return self._random.choice(self.there())
 
     def _title(self) -> str:
         self._number += 1

@@ -13,11 +13,13 @@ from typing import Any
 import httpx
 from starlette.testclient import TestClient
 
+from connectors.secrets import Secret
 from ingestor import wire, wire_service
 from ingestor.errors import SourceHeld
 from ingestor.model import ChunkId
 from ingestor.search.searcher import Lens, Searcher
 from ingestor.service.answers import AnswerLog
+from ingestor.service.hooks import Hooks
 from ingestor.service.quarantine import ignore
 from ingestor.service.reading import LedgerReading
 from ingestor.service.searching import search
@@ -37,7 +39,7 @@ class PortalOperations:
     """What of ``web.api.Operations`` the API asks for. ``did`` keeps what would set a source to work."""
 
     def __init__(self, world: World, nearest: Callable[[], Sequence[ChunkId]], *, answers: bool) -> None:
-        lens = Lens(embedder=world.embedder, vectors=world.vectors, nearest=lambda _vector, _n: nearest())
+        lens = Lens(embedder=world.embedder, vectors=world.vectors, nearest=lambda *_: nearest())
         searcher = Searcher(ledger=world.ledger.search, lens=lambda: lens, unit_texts=world.ledger.index.unit_texts)
         self.answers = AnswerLog(world.ledger.answers.record, keeps=answers, questions=answers)
         parts = SimpleNamespace(searcher=searcher, answers=self.answers)
@@ -95,7 +97,7 @@ class PortalOperations:
 
 class Portal:
     """``nearest`` is what a vector index would name: all it ever held, whatever became of it. ``answers``: they are
-    kept, with their questions."""
+    kept, with their questions. ``secrets`` are those of webhooks, ``looked`` what these asked for."""
 
     def __init__(self, world: World, *, per_minute: int = 1_000_000, answers: bool = False) -> None:
         def ever() -> list[ChunkId]:
@@ -112,10 +114,18 @@ class Portal:
             item_at=lambda _row, _path: None,
         )
         self.sessions = Sessions(self.tokens)
-        self.page = Page(self.operations, Api(reads=self.reads, tokens=self.tokens), self.sessions)  # type: ignore[arg-type]
-        self.app = application(self.operations, self.reads, self.page.routes())  # type: ignore[arg-type]
+        self.secrets: dict[str, Secret] = {}
+        self.looked: list[str] = []
+        self.hooks = Hooks(secrets_of=lambda: self.secrets, look=self._look)
+        api = Api(reads=self.reads, tokens=self.tokens, hook=self.hooks.call)
+        self.page = Page(self.operations, api, self.sessions)  # type: ignore[arg-type]
+        self.app = application(self.operations, api, self.page.routes())  # type: ignore[arg-type]
         self.per_minute = per_minute
         self.gate = self.gate_for(ANYBODY)
+
+    def _look(self, source: str) -> bool:
+        self.looked.append(source)
+        return True
 
     def gate_for(self, without: Caller | None) -> PortGate:
         """That of a port where who has no token is this caller, or nobody."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.secrets import Secret
 from ingestor.config import Config, find, load
 from ingestor.errors import ConfigError
 
@@ -163,12 +164,18 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         kind = "files"
         path = "/third"
         chunking = { strategy = "magic" }
+        [[source]]
+        name = "f"
+        kind = "files"
+        path = "/fourth"
+        scope = "Acme Ltd."
     """
     found = problems_of(tmp_path, text)
     for expected in (
         'embeding is not a known key; did you mean "embedding"?',
         '[embedding] modle is not a known key; did you mean "model"?',
         "[index] url: 'ftp://x' is not allowed here",
+        "source \"f\" scope: 'Acme Ltd.' is not allowed here (small letters, digits and dashes between them, at most 32)",
         "[log] level: ",
         "[retention] days: ",
         "[chunking] target (900) must be smaller than limit (900)",
@@ -181,7 +188,7 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         'source "c": schedule and cron exclude each other',
     ):
         assert expected in found, found
-    assert len(found.splitlines()) == 13, found
+    assert len(found.splitlines()) == 14, found
 
 
 @pytest.mark.parametrize(
@@ -280,3 +287,51 @@ def test_what_is_shown_names_origins_and_hides_secrets(tmp_path: Path) -> None:
     assert shown["source.w.password"] == "(hidden)"
     assert shown["source.w.url"] == "https://(hidden)@w/"
     assert _masked("password_file", "/run/secret") == "/run/secret"
+
+
+WIKIS = {
+    "gitwiki": "https://git.example/wiki.git",
+    "mediawiki": "https://wiki.example/w/api.php",
+    "dokuwiki": "https://wiki.example/dokuwiki",
+    "confluence": "https://wiki.example",
+}
+
+
+@pytest.mark.parametrize("kind", WIKIS)
+def test_every_wiki_may_be_looked_at_each_ten_seconds_and_called(tmp_path: Path, kind: str) -> None:
+    """The schedule goes down to that, and a webhook's secret is taken beside the kind's own keys."""
+    table = f'[[source]]\nname = "w"\nkind = "{kind}"\nurl = "{WIKIS[kind]}"\nschedule = "10s"\n'
+    (source,) = load(write(tmp_path, table + 'webhook_secret_file = "hook"\n'), {}).sources
+    assert source.interval_s == 10.0
+    assert source.webhook_secret == Secret(file=str(tmp_path / "hook"))
+    assert set(source.settings) == {"url"}  # no connector is told of it
+    (bare,) = load(write(tmp_path, table), {}).sources
+    assert not bare.webhook_secret
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('webhook_secret_file = "a"\nwebhook_secret_env = "B"', "exclude each other"),
+        ('webhook_secret_env = "not a name"', "must be the name of a variable"),
+        ('webhook_secret_credential = "../x"', "must be the name of a credential"),
+        ("webhook_secret_file = 3", "webhook_secret_file"),
+        ('webhook_secret = "s3cret"', "webhook_secret is not a known key"),
+    ],
+)
+def test_a_webhook_secret_is_named_and_never_given(tmp_path: Path, line: str, problem: str) -> None:
+    """By one of three keys, as every secret; what is wrong is said without repeating it."""
+    said = problems_of(tmp_path, f'[[source]]\nname = "w"\nkind = "files"\npath = "/srv"\n{line}\n')
+    assert problem in said
+    assert "s3cret" not in said
+
+
+def test_a_webhook_secret_is_shown_by_its_place(tmp_path: Path) -> None:
+    """As other secrets are: the file's name, and of a variable only that there is one."""
+    table = '[[source]]\nname = "{0}"\nkind = "files"\npath = "/srv/{0}"\n'
+    text = (
+        table.format("a") + 'webhook_secret_file = "/etc/hook"\n' + table.format("b") + 'webhook_secret_env = "HOOK"\n'
+    )
+    rows = {key: value for key, value, _ in load(write(tmp_path, text), {}).shown()}
+    assert rows["source.a.webhook_secret_file"] == "/etc/hook"
+    assert rows["source.b.webhook_secret_env"] == "(hidden)"

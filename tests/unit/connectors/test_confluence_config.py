@@ -221,7 +221,7 @@ def test_what_a_text_shows_is_followed_to_its_end() -> None:
     def used(place: str) -> tuple[Used, ...]:
         return used_by(
             Shown(fact=pages["A"], place=place),
-            names_of=lambda one: [("HR", title) for title in named[one.content_id]],
+            names_of=lambda one: [("", title) for title in named[one.content_id]],
             resolve=lambda name: (
                 Shown(fact=pages[name[1]], place=places.get(name[1], "source")) if name[1] in pages else None
             ),
