@@ -183,11 +183,13 @@ class New(Old):
         return [int(one["id"]) for one in self._new.get(f"api/v2/pages/{content_id}/ancestors")["results"]]
 
 
-def client(wiki: Confluence, *, writes: bool = False) -> Client:
+def login_of(wiki: Confluence, *, writes: bool) -> dict[str, str]:
     user, secret = (WRITER, WRITERS_TOKEN) if writes else (READER, TOKEN)
-    if wiki.cloud:
-        return New(wiki, {"username": user.email, "password": secret})
-    return Old(wiki, {"token": secret})
+    return {"username": user.email, "password": secret} if wiki.cloud else {"token": secret}
+
+
+def client(wiki: Confluence, *, writes: bool = False) -> Client:
+    return (New if wiki.cloud else Old)(wiki, login_of(wiki, writes=writes))
 
 
 @pytest.fixture(params=list(Flavour))
@@ -286,6 +288,19 @@ def zoned(at: float, zone: str) -> str:
 def test_a_foreign_client_and_the_scripted_wiki_agree_on_a_whole_scenario(wiki: Confluence) -> None:
     """What atlassian-python-api does and is answered is what the wiki holds."""
     play(wiki)
+
+
+def test_a_comment_is_one_of_its_page_and_gone_at_once(wiki: Confluence) -> None:
+    """It stands under the page, is found by a search, and leaves no trace in the trash."""
+    wiki.site.add_space("DOC")
+    page = wiki.site.put("DOC", "Home")
+    writer = Old(wiki, login_of(wiki, writes=True))._old
+    number = int(writer.add_comment(page, "<p>Well said.</p>")["id"])
+    assert [one["id"] for one in writer.get_page_child_by_type(page, "comment", start=0)] == [str(number)]
+    assert client(wiki).found("type = comment", limit=5) == [number]
+    writer.remove_content(number)
+    assert client(wiki).found("type = comment", limit=5) == []
+    assert number not in wiki.site.contents
 
 
 def test_the_scenario_notices_a_row_that_is_missing(wiki: Confluence) -> None:

@@ -27,7 +27,8 @@ def post_content(question: Question) -> Answer:
     kind, body = Kind(said["type"]), said.get("body", {}).get("storage", {}).get("value", "")
     if kind is Kind.COMMENT:
         container = question.content(str(said["container"]["id"]))
-        made = site.put(container.space, "Re: " + container.title, body, parent=container.content_id, kind=kind)
+        title, author = f"Re: {container.title}", question.who.key
+        made = site.put(container.space, title, body, parent=container.content_id, kind=kind, author=author)
     else:
         key = said["space"]["key"]
         if key not in site.spaces or not site.may_enter(question.user, key):
@@ -69,9 +70,11 @@ def put_content(question: Question, name: str) -> Answer:
 
 
 def delete_content(question: Question, name: str) -> Answer:
-    """To the trash; with ``status=trashed`` out of it for good. Comments and attachments go at once in neither."""
+    """To the trash; with ``status=trashed`` out of it for good. A comment is gone at once."""
     one, site = question.content(name), question.site
-    if question.one("status") == "trashed":
+    if one.kind is Kind.COMMENT:
+        site.purge(one.content_id)
+    elif question.one("status") == "trashed":
         if one.status is not Status.TRASHED:
             raise not_found(name)
         site.purge(one.content_id)
