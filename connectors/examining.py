@@ -70,6 +70,7 @@ class _Seen:
         self.cursor: str | None = None
         self._groups: Counter[str] = Counter()
         self._readers: set[str] = set()
+        self._hidden = 0  # items that are granted to nobody
         self._unreadable: list[Unreadable] = []
 
     def listed(self, source: Source, group_of: Callable[[ItemRef], str]) -> Iterator[Finding]:
@@ -79,6 +80,7 @@ class _Seen:
                 case Upserted(ref=ref):
                     self._groups[group_of(ref)] += 1
                     self._readers |= ref.grant.principals
+                    self._hidden += not ref.grant.principals
                     self._take(ref)
                 case Unreadable():
                     self._unreadable.append(change)
@@ -106,6 +108,8 @@ class _Seen:
             yield Finding(name="unreadable", level=Level.WARN, message=message, hint="Give this account read access.")
         if count:
             yield self._granted()
+        if self._hidden and self._readers:
+            yield Finding(name="hidden", message=f"{self._hidden:,} items, from all but the owner of the state folder")
 
     def _take(self, ref: ItemRef) -> None:
         """The newest item of a handy size."""

@@ -1,8 +1,8 @@
 """The configuration: ``ingestor.toml`` checked whole, so that every problem is listed at once.
 
 Pydantic stands at this edge; what leaves it is a frozen tree. Keys of a ``[[source]]`` table other than
-name, kind, schedule, cron, quiet, chunking and webhook_secret_* belong to the connector of that kind, which checks them
-itself.
+name, kind, schedule, cron, quiet, chunking, scope and webhook_secret_* belong to the connector of that kind, which
+checks them itself.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from ingestor.config_sections import (
     SourceChunking,
 )
 from ingestor.errors import ConfigError
+from ingestor.model import SCOPE, SCOPE_FORM
 from ingestor.timing import parse_cron, parse_duration
 
 FILE_NAME = "ingestor.toml"
@@ -64,6 +65,7 @@ class Source(BaseModel):
     cron: Annotated[str, BeforeValidator(parse_cron)] | None = None
     quiet: QuietHours | None = None
     chunking: SourceChunking = SourceChunking()
+    scope: Annotated[str, StringConstraints(pattern=SCOPE)] = ""
     webhook_secret_file: str = ""
     webhook_secret_env: str = ""
     webhook_secret_credential: str = ""
@@ -158,6 +160,8 @@ class Config:
             rows += [(f"{prefix}.kind", source.kind, str(self.file)), (f"{prefix}.{timing[0]}", timing[1], by)]
             if source.quiet is not None:
                 rows.append((f"{prefix}.quiet", source.quiet, str(self.file)))
+            if source.scope:
+                rows.append((f"{prefix}.scope", source.scope, str(self.file)))
             own = source.chunking.model_dump(exclude_none=True)
             rows += [(f"{prefix}.chunking.{key}", value, str(self.file)) for key, value in own.items()]
             secrets = {key: value for key in _HOOK_KEYS if (value := getattr(source, key))}
@@ -245,7 +249,7 @@ def _sources(
         try:
             source = Source.model_validate({key: _absolute(key, value, folder) for key, value in table.items()})
         except ValidationError as error:
-            problems += _sentences(error, label, ["name", "kind", "schedule", "cron", "quiet", "chunking"])
+            problems += _sentences(error, label, ["name", "kind", "schedule", "cron", "quiet", "chunking", "scope"])
             continue
         if "schedule" in table and "cron" in table:
             problems.append(f"{label}: schedule and cron exclude each other; keep one")
@@ -320,6 +324,7 @@ _PATTERNS = {
     "url": "empty, or http://HOST:PORT without a user name",
     "hosts": "a name without a port",
     "collection": "letters, digits, dot, dash and underscore",
+    "scope": SCOPE_FORM,
 }
 
 

@@ -133,6 +133,10 @@ class VectorStore(Protocol):
 class VectorIndex(Protocol):
     """One generation of the vector index, open in its host process. Calls from any thread.
 
+    It has a collection without a name (``scope`` ''), and one for each named scope from its first row on. What a scope
+    has not is not there: its ids are unknown, its deletes change nothing, its count is 0. The same id may stand in
+    several, as another row in each.
+
     Every call raises ``IndexUnavailable`` when no answer came (the call may have been applied, R3) and
     ``IndexWrecked`` when the host died or the answer cannot be true. Writes are idempotent.
     """
@@ -143,22 +147,29 @@ class VectorIndex(Protocol):
         vectors: NDArray[np.float32],
         texts: Sequence[str],
         metadata: Sequence[Mapping[str, str | int]],
+        scope: str = "",
     ) -> None:
         """Rows as given, whole; at most 5,000."""
 
-    def delete(self, ids: Sequence[ChunkId]) -> None:
-        """Those that exist go; at most 5,000."""
+    def delete(self, ids: Sequence[ChunkId] | None, scope: str = "") -> None:
+        """Those that exist go; at most 5,000. None: the collection of a named scope goes with all it holds."""
 
-    def get(self, ids: Sequence[ChunkId]) -> Mapping[ChunkId, tuple[NDArray[np.float32], str, Mapping[str, str | int]]]:
+    def get(
+        self, ids: Sequence[ChunkId], scope: str = ""
+    ) -> Mapping[ChunkId, tuple[NDArray[np.float32], str, Mapping[str, str | int]]]:
         """Vector, text and metadata of those that exist; at most 5,000."""
 
-    def page(self, offset: int, limit: int) -> Sequence[ChunkId]:
+    def page(self, offset: int, limit: int, scope: str = "") -> Sequence[ChunkId]:
         """Ids in a stable order; empty past the end."""
 
-    def count(self) -> int: ...
+    def count(self, scope: str = "") -> int: ...
 
-    def query(self, vector: NDArray[np.float32], n: int) -> Sequence[ChunkId]:
-        """The nearest rows, best first, unfiltered, approximately; ids only."""
+    def scopes(self) -> Collection[str]:
+        """The named scopes that have a collection."""
+
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Sequence[ChunkId]:
+        """The nearest rows of these scopes (none: of the whole generation), best first, unfiltered, approximately; ids
+        only, each once."""
 
     def close(self) -> None:
         """Close the store cleanly and end the host; safe to call twice."""
@@ -252,18 +263,18 @@ class IndexLedger(Protocol):
         """The folder's names, sizes and times at a clean close; None before anything is written."""
 
     def pending(self, generation: GenerationId, limit: int) -> Sequence[PendingRow]:
-        """Rows to write, in the order of R2; upserts only of chunks marked ready."""
+        """Rows to write, in the order of R2; upserts only of chunks marked ready. What left a scope is a narrowing."""
 
     def settle(self, generation: GenerationId, rows: Sequence[PendingRow]) -> None:
-        """Written, where ``wanted`` is still what was read; tombstones go (R2)."""
+        """Written, where ``wanted`` and the scope are still what was read; tombstones go (R2)."""
 
     def expected(self, generation: GenerationId, after: ChunkId, limit: int) -> Sequence[PendingRow]:
         """Live rows that were written, with what they should hold, by ascending chunk id: for probe,
         verify and repair."""
 
-    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None) -> None:
-        """Forget that these (None: all) were written: the projector writes them again. An id that the
-        ledger does not know becomes a tombstone."""
+    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None, scope: str = "") -> None:
+        """Forget that these (None: all) were written in the collection of that scope: the projector writes them
+        again. An id that does not belong there, or that the ledger does not know, becomes a tombstone there."""
 
 
 class SearchLedger(Protocol):

@@ -39,10 +39,10 @@ class Kept(Wire):
 
 
 class SearchRequest(Wire):
-    """Of several sources, paths or kinds one is enough, of several tags a document has all. A path is a file or folder,
-    as its source names it, absolute, an address, or the ``uri`` of a hit. ``since``, ``until``: when its content
-    changed, ``as_of``: as known then, in seconds since the epoch. ``context``: so many passages around each hit come
-    with it. ``kept`` None: nothing is."""
+    """Of several sources, scopes, paths or kinds one is enough, of several tags a document has all. A path is a file or
+    folder, as its source names it, absolute, an address, or the ``uri`` of a hit. ``since``, ``until``: when its
+    content changed, ``as_of``: as known then, in seconds since the epoch. ``context``: so many passages around each hit
+    come with it. ``kept`` None: nothing is."""
 
     query: str
     top: int = 10
@@ -56,6 +56,7 @@ class SearchRequest(Wire):
     tags: tuple[str, ...] = ()
     since: float | None = None
     until: float | None = None
+    scopes: tuple[str, ...] = ()
     context: int = 0
     as_of: float | None = None
     kept: Kept | None = None
@@ -71,9 +72,12 @@ class RebuildRequest(Wire):
 
 
 class SourceAddRequest(Wire):
+    """``scope`` None leaves that of a source as it is; '' is none."""
+
     path: str
     name: str | None = None
     owner: str = ""
+    scope: str | None = None
 
 
 class SourceRemoveRequest(Wire):
@@ -217,6 +221,7 @@ class SourceStatus(Wire):
     origin: str = ""
     place: str = ""
     held: int = 0
+    scope: str = ""
 
 
 class JobStatus(Wire):
@@ -269,6 +274,7 @@ class SourceReply(Wire):
     place: str
     origin: str
     created: bool = False
+    scope: str = ""
 
 
 class SourcesReply(Wire):

@@ -72,6 +72,7 @@ class Freshness(Wire):
     kind: str
     checked_at: float | None
     complete: bool
+    scope: str = ""
 
 
 class FreshnessReply(Wire):

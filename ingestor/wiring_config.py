@@ -45,6 +45,7 @@ def configured(config: Config) -> Sequence[SourceRow]:
             note="",
             paused=False,
             next_run=None,
+            scope=source.scope,
         )
         for source in config.sources
     ]

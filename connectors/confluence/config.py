@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, rate, size, text, unknown
+from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, size, unknown
 from connectors.web.client import WebConfig
 from connectors.web.login import KEYS as LOGIN_KEYS
 from connectors.web.login import NOBODY, Login, no_public_login, parse_login
-from connectors.web.origins import other_hosts, web_address
+from connectors.web.origins import web_address
+from connectors.web.settings import web_config
 
 _EXAMPLE = "https://company.atlassian.net/wiki"
 _SPACE = re.compile(r"~?[A-Za-z0-9._:@-]{1,255}")
@@ -66,22 +67,15 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> ConfluenceConfi
     """The configuration, or ``SettingsError`` with every problem."""
     problems: list[str] = []
     unknown(settings, KEYS, problems)
-    flag("allow_http", settings.get("allow_http", False), problems)
     url = web_address(settings, problems, example=_EXAMPLE)
     edition = _edition(settings.get("edition"), url, problems)
     base = _base(url, edition, problems)
-    hosts = other_hosts(settings, problems)
+    web = web_config(base, settings, problems, requests_s=10)
     config = ConfluenceConfig(
         name=name,
         base=base,
         edition=edition,
-        web=WebConfig(
-            url=base,
-            hosts=(*hosts, _FILES_OF_CLOUD) if edition is Edition.CLOUD else hosts,
-            allow_private=flag("allow_private", settings.get("allow_private", False), problems),
-            ca_file=text("ca_file", settings, problems),
-            rate=rate(settings.get("rate", 10), problems),
-        ),
+        web=replace(web, hosts=(*web.hosts, _FILES_OF_CLOUD)) if edition is Edition.CLOUD else web,
         spaces=_spaces("spaces", settings, problems),
         exclude_spaces=_spaces("exclude_spaces", settings, problems),
         attachments=flag("attachments", settings.get("attachments", True), problems),

@@ -13,10 +13,23 @@ from typing import Any, Protocol
 
 from connectors.confluence.api import Answer, Api, Missing, NotAsked, Param, Refused
 from connectors.confluence.config import ConfluenceConfig, Edition
-from connectors.confluence.facts import NOT_TOLD, ON_PAGES, Fact, Kind, Left, Node, Readers, Space, readers_of, seconds
+from connectors.confluence.facts import (
+    NOT_TOLD,
+    ON_PAGES,
+    Fact,
+    Kind,
+    Left,
+    Node,
+    Readers,
+    Space,
+    count,
+    readers_of,
+    seconds,
+)
 
 _READ = "restrictions.read.restrictions.user,restrictions.read.restrictions.group"
 _V2 = {Kind.PAGE: "pages", Kind.BLOG: "blogposts", Kind.ATTACHMENT: "attachments", Kind.COMMENT: "footer-comments"}
+_ABOVE = frozenset({"page", "folder", "whiteboard", "database", "embed"})
 _FACTS = "version,space,ancestors,container"
 _MOST, _MOST_V2 = "200", "250"
 
@@ -115,6 +128,8 @@ class Cloud:
         return one if not isinstance(one, dict) else (self._fact(kind, one), _stored(one, self._api))
 
     def node(self, node: Node) -> tuple[str, Node | None]:
+        if node.kind not in _ABOVE:
+            raise Missing(f"What a {node.kind} is, is not known.", place=self._api.place, hint="Nothing to do.")
         one = self._api.ask(f"/api/v2/{node.kind}s/{node.content_id}")
         if not isinstance(one.get("title"), str):
             raise self._api.strange()
@@ -157,7 +172,7 @@ class Cloud:
                 on=on,
                 webui=str(links.get("webui") or one.get("webuiLink") or ""),
                 download=str(links.get("download") or one.get("downloadLink") or ""),
-                size=int(one.get("fileSize") or 0),
+                size=count(one.get("fileSize")),
                 media_type=str(one.get("mediaType") or ""),
             )
         except (KeyError, TypeError, ValueError) as error:
@@ -275,7 +290,7 @@ def _v1(one: Answer) -> Fact:
         else None,
         webui=str(links.get("webui") or ""),
         download=str(links.get("download") or ""),
-        size=int(more.get("fileSize") or 0),
+        size=count(more.get("fileSize")),
         media_type=str(more.get("mediaType") or _table(one, "metadata").get("mediaType") or ""),
     )
 

@@ -53,7 +53,7 @@ class Fact:
     on: Node | None = None
     webui: str = ""
     download: str = ""
-    size: int = 0
+    size: int | None = None
     media_type: str = ""
 
 
@@ -76,6 +76,11 @@ def seconds(stamp: object) -> float:
     if not isinstance(stamp, str):
         raise TypeError("no time")
     return datetime.fromisoformat(stamp).timestamp()
+
+
+def count(value: object) -> int | None:
+    """A number of bytes; None where it is not told."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def readers_of(restriction: object) -> Readers:

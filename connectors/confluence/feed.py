@@ -24,7 +24,6 @@ WEST_S = -12 * 3600.0
 
 _STEP_S = 900.0
 _STEPS = 105  # of a quarter of an hour, to the zone that is furthest ahead
-_TOUCHED_MOST = 100  # beyond that a listing of everything costs less
 _ROWS_MOST = 2_000
 _FORM = 1
 
@@ -62,16 +61,18 @@ def read_cursor(cursor: str | None, settings: str) -> Cursor | None:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Window:
-    """What changed since a cursor, as the search has it, and the cursor after it."""
+    """What changed since a cursor, as the search has it, and the cursor after it; ``elsewhere`` is what of it is
+    where nothing is read."""
 
     touched: tuple[Fact, ...]
     cursor: Cursor
+    elsewhere: tuple[Fact, ...] = ()
 
 
 def since(
     search: Search, cursor: Cursor, *, kinds: Iterable[Kind], spaces: Iterable[str], zone: str, now: float
 ) -> Window | None:
-    """What changed since; None where it is more than is worth asking for one by one. ``zone`` is that of the account,
+    """What changed since; None where it is more than a listing of everything costs. ``zone`` is that of the account,
     where it is told; ``now`` is the wiki's clock."""
     rows: dict[str, Fact] = {}
     ahead_s = ahead(zone, now)
@@ -81,8 +82,6 @@ def since(
         if len(rows) > _ROWS_MOST:
             return None
     touched = tuple(fact for one, fact in sorted(rows.items()) if cursor.seen.get(one) != fact.number)
-    if len(touched) > _TOUCHED_MOST:
-        return None
     return Window(
         touched=touched, cursor=replace(cursor, at=now, seen={one: fact.number for one, fact in rows.items()})
     )

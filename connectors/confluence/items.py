@@ -38,7 +38,7 @@ def ref_of(config: ConfluenceConfig, fact: Fact, place: Place, *, shows: str = "
     """The item, or why there is none. ``shows`` says which other pages a text shows."""
     if reason := left_out(config, fact.kind, place.space):
         return Left(reason=reason)
-    if fact.size > config.max_size:
+    if fact.size is not None and fact.size > config.max_size:
         limit = f"the limit is {config.max_size:,} (max_size)"
         return Left(reason=f'"{fact.title}" has {fact.size:,} bytes; {limit}.')
     url = f"{config.base}{fact.webui}" if fact.webui.startswith("/") else ""

@@ -163,7 +163,7 @@ class Reading:
             content = self._api.content(self._address(before), self._config.max_size)
             after = self._dialect.fact(kind, content_id)
             if isinstance(content, bytes) and isinstance(after, Fact) and after.number == before.number:
-                if len(content) == before.size:
+                if before.size in {None, len(content)}:
                     return Fetched(ref=ref, content=content)
             elif isinstance(content, int):
                 status = content

@@ -12,6 +12,7 @@ import builtins
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from connectors.base import (
@@ -50,6 +51,7 @@ TRUSTED_S = 900.0
 _FORM = 1  # raised when refs are made in another way, so that they are listed anew
 _DAY_S = 86_400.0
 _SEEN_MOST = 2_000
+_TOUCHED_MOST = 100  # beyond that a listing of everything costs less
 
 
 class ConfluenceSource:
@@ -79,7 +81,13 @@ class ConfluenceSource:
         return self._config.name
 
     def identity(self) -> str:
-        return self._ask()
+        try:
+            return self._ask()
+        except Refused:
+            # As in ``list``: what everybody could read is closed, and has to be hidden.
+            if "public" not in self._config.permissions or not self._identity:
+                raise
+            return self._identity
 
     def list(self, scope: Scope, cursor: str | None) -> Iterator[Change | Checkpoint]:
         try:
@@ -184,7 +192,14 @@ class ConfluenceSource:
     def _since(self, cursor: Cursor) -> Window | None:
         zone = self._account.zone if self._account is not None else ""
         spaces, now = self._config.spaces, self._api.now()
-        return since(self._search, cursor, kinds=self._kinds, spaces=spaces, zone=zone, now=now)
+        window = since(self._search, cursor, kinds=self._kinds, spaces=spaces, zone=zone, now=now)
+        if window is None:
+            return None
+        elsewhere = tuple(fact for fact in window.touched if self._config.left_out(fact.space))
+        touched = tuple(fact for fact in window.touched if not self._config.left_out(fact.space))
+        if len(touched) > _TOUCHED_MOST:
+            return None
+        return replace(window, touched=touched, elsewhere=elsewhere)
 
     def _everything(self, settings: str) -> Iterator[Change | Checkpoint]:
         at, listed_at = self._api.now(), time.time()
@@ -230,7 +245,9 @@ class ConfluenceSource:
 
     def _changes(self, window: Window) -> Iterator[Change | Checkpoint]:
         self._reads = reads = self._new_reads()
-        touched = {item_of(fact.kind, fact.content_id) for fact in window.touched}
+        # What was moved to where nothing is read has to be asked for only where it is known.
+        yield from (Deleted(item_id=item_of(one.kind, one.content_id)) for one in window.elsewhere)
+        touched = {item_of(one.kind, one.content_id) for one in window.touched}
         shown = self._includes.showing(window.touched)
         touched |= {item_of(Kind.PAGE, one) for one in shown}
         for item in sorted(touched):

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, rate, size, text, unknown
+from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, size, unknown
 from connectors.web.client import WebConfig
 from connectors.web.login import KEYS as LOGIN_KEYS
 from connectors.web.login import NOBODY, Login, no_public_login, parse_login
 from connectors.web.origins import web_address
+from connectors.web.settings import web_config
 
 _EXAMPLE = "https://wiki.example/dokuwiki"
 _NAMESPACE = re.compile(r"[^\s:/;#?&]+(?::[^\s:/;#?&]+)*")
@@ -51,16 +52,11 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> DokuConfig:
     """The configuration, or ``SettingsError`` with every problem."""
     problems: list[str] = []
     unknown(settings, KEYS, problems)
-    flag("allow_http", settings.get("allow_http", False), problems)
     base = _base(web_address(settings, problems, example=_EXAMPLE), problems)
     config = DokuConfig(
         name=name,
         base=base,
-        web=WebConfig(
-            url=base,
-            ca_file=text("ca_file", settings, problems),
-            rate=rate(settings.get("rate", 20), problems),
-        ),
+        web=web_config(base, settings, problems),
         namespaces=_namespaces("namespaces", settings, problems),
         exclude_namespaces=_namespaces("exclude_namespaces", settings, problems),
         files=flag("files", settings.get("files", True), problems),

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, rate, size, text, unknown
+from connectors.settings import DEFAULT_MAX_SIZE, SettingsError, flag, principals, size, unknown
 from connectors.web.client import WebConfig
 from connectors.web.login import KEYS as LOGIN_KEYS
 from connectors.web.login import NOBODY, Login, parse_login
-from connectors.web.origins import other_hosts, web_address
+from connectors.web.origins import web_address
+from connectors.web.settings import web_config
 
 Namespace = int | str
 """By its number, or by a name that the wiki knows it by."""
@@ -49,18 +50,11 @@ def parse_settings(name: str, settings: Mapping[str, object]) -> WikiConfig:
     """The configuration, or ``SettingsError`` with every problem."""
     problems: list[str] = []
     unknown(settings, KEYS, problems)
-    flag("allow_http", settings.get("allow_http", False), problems)
     api = _api(web_address(settings, problems, example=_EXAMPLE), problems)
     config = WikiConfig(
         name=name,
         api=api,
-        web=WebConfig(
-            url=api,
-            hosts=other_hosts(settings, problems),
-            allow_private=flag("allow_private", settings.get("allow_private", False), problems),
-            ca_file=text("ca_file", settings, problems),
-            rate=rate(settings.get("rate", 20), problems),
-        ),
+        web=web_config(api, settings, problems),
         namespaces=_namespaces("namespaces", settings, problems),
         exclude_namespaces=_namespaces("exclude_namespaces", settings, problems),
         talk=flag("talk", settings.get("talk", False), problems),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Tags, Until, filters_of
+from ingestor.cli.filters import Kinds, Paths, Scopes, Since, SourceNames, Tags, Until, filters_of
 from ingestor.cli.output import clean, emit_line, print_table
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.search import Mode
@@ -27,6 +27,7 @@ def command(
         list[Mode] | None, typer.Option("--mode", help="Only this one; may be repeated. All three by default.")
     ] = None,
     source: SourceNames = None,
+    scope: Scopes = None,
     path: Paths = None,
     kind: Kinds = None,
     tag: Tags = None,
@@ -68,7 +69,7 @@ def command(
     asked = read_questions(_read(questions), str(questions))
     modes = mode or list(Mode)
     before = _earlier(against, modes, [question.question for question in asked]) if against is not None else {}
-    what = {"principals": principals_of(principals), **filters_of(source, path, kind, tag, since, until)}
+    what = {"principals": principals_of(principals), **filters_of(source, path, kind, tag, since, until, scope)}
     each: dict[str, list[Marks]] = {}
     why: list[dict[str, str]] = []
     with operations(ctx) as opened:

@@ -37,6 +37,9 @@ Since = Annotated[
     str | None,
     typer.Option("--since", metavar="TIME", help="Only what changed since then: 2026-11-20, 2026-11-20T14:30 or 7d."),
 ]
+Scopes = Annotated[
+    list[str] | None, typer.Option("--scope", metavar="NAME", help="Only sources of this scope; may be repeated.")
+]
 Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only what has not changed after then.")]
 
 
@@ -47,6 +50,7 @@ def filters_of(
     tags: Sequence[str] | None,
     since: str | None,
     until: str | None,
+    scopes: Sequence[str] | None,
 ) -> Mapping[str, Any]:
     """These options as fields of a ``SearchRequest``. Raises ``UserError``."""
     return {
@@ -56,6 +60,7 @@ def filters_of(
         "tags": tuple(tags or ()),
         "since": moment_of(since, "--since"),
         "until": moment_of(until, "--until", end=True),
+        "scopes": tuple(scopes or ()),
     }
 
 

@@ -113,6 +113,7 @@ per_minute = 600
 # ignore_files = true                 # whether .ingestignore files are heeded
 # marker = ""                         # a file that you placed below path; without it the folder is not mounted
 # schedule = "5m"                     # a full look this often, besides watching; or: cron = "30 2 * * 1-5"
+# scope = ""                          # a group of sources with a Chroma collection of its own: "acme"
 # permissions = "posix"               # who may read: as the files say; or a list: ["group:staff"], ["public"]
 #
 # [[source]]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ingestor.cli.filters import Kinds, Paths, Since, SourceNames, Tags, Until, filters_of, moment_of
+from ingestor.cli.filters import Kinds, Paths, Scopes, Since, SourceNames, Tags, Until, filters_of, moment_of
 from ingestor.cli.output import clean, emit_json, emit_line
 from ingestor.cli.principals import As, principals_of
 from ingestor.cli.session import Json, operations
@@ -34,6 +34,7 @@ def command(
     ] = None,
     mode: Annotated[Mode, typer.Option("--mode", help="By meaning, by words, or both.")] = Mode.HYBRID,
     source: SourceNames = None,
+    scope: Scopes = None,
     path: Paths = None,
     kind: Kinds = None,
     tag: Tags = None,
@@ -86,6 +87,7 @@ def command(
       ingestor search "who approves a purchase" --context 1
       ingestor search "who approves a purchase" --format context --budget 2000
       ingestor search --queries questions.txt > answers.jsonl
+      ingestor search "open invoices" --scope acme
       ingestor search "salary bands" --as user:ana,group:staff
       ingestor search "salary bands" --as-of 2026-11-01
     """
@@ -107,7 +109,7 @@ def command(
             passage=passage,
             context=context,
             as_of=moment_of(as_of, "--as-of", end=True),
-            **filters_of(source, path, kind, tag, since, until),
+            **filters_of(source, path, kind, tag, since, until, scope),
         )
         for text in _queries(query, queries)
     ]

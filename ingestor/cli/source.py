@@ -27,13 +27,21 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
     elif not reply.sources:
         emit_line("There are no sources. Name a folder: ingestor source add FOLDER")
     else:
-        print_table(("source", "kind", "place", "from"), [(s.name, s.kind, s.place, s.origin) for s in reply.sources])
+        rows = [(s.name, s.kind, s.place, s.origin, s.scope) for s in reply.sources]
+        shown = 5 if any(s.scope for s in reply.sources) else 4
+        print_table(("source", "kind", "place", "from", "scope")[:shown], [row[:shown] for row in rows])
 
 
 def add(
     ctx: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder.")],
     name: Annotated[str | None, typer.Option("--name", help="Its name; without, that of the folder.")] = None,
+    scope: Annotated[
+        str | None,
+        typer.Option(
+            "--scope", help="The scope whose collection it belongs to; of a source that is there, the new one."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Register a folder as a source, without reading it yet.
@@ -41,17 +49,19 @@ def add(
     Examples:
       ingestor source add ~/docs
       ingestor source add /srv/share/docs --name share
+      ingestor source add /srv/customers/acme --scope acme
     """
     from ingestor import wire
 
-    request = wire.SourceAddRequest(path=str(path.expanduser().absolute()), name=name, owner=invoker())
+    request = wire.SourceAddRequest(path=str(path.expanduser().absolute()), name=name, owner=invoker(), scope=scope)
     with operations(ctx) as opened:
         reply = opened.operations.source_add(request)
     if json:
         emit_json(reply)
     else:
         said = "is now a source" if reply.created else "was a source already"
-        emit_line(f"{clean(reply.place)} {said}: {clean(reply.name)}")
+        where = f", in the scope {reply.scope}" if reply.scope else ""
+        emit_line(f"{clean(reply.place)} {said}: {clean(reply.name)}{where}")
 
 
 def remove(

@@ -13,7 +13,11 @@ from ingestor.cli.session import Json, reading
 if TYPE_CHECKING:
     from ingestor.wire import JobStatus, SourceStatus, StatusReply
 
-_HEADINGS = ("source", "state", "documents", "chunks", "to embed", "to index", "set aside", "last run", "next", "lag")
+_HEADINGS = (
+    *("source", "state", "documents", "chunks", "to embed", "to index", "set aside", "last run", "next", "lag"),
+    "scope",
+)
+"""The last one only where some source has a scope."""
 
 
 def command(ctx: typer.Context, json: Json = False) -> None:
@@ -37,7 +41,9 @@ def _show(reply: StatusReply) -> None:
     if not reply.sources:
         emit_line("There are no sources. Name a folder: ingestor backfill FOLDER")
     else:
-        print_table(_HEADINGS, [_row(source) for source in reply.sources], numbers=(2, 3, 4, 5, 6))
+        rows = [(*_row(source), source.scope) for source in reply.sources]
+        shown = len(_HEADINGS) if any(source.scope for source in reply.sources) else len(_HEADINGS) - 1
+        print_table(_HEADINGS[:shown], [row[:shown] for row in rows], numbers=(2, 3, 4, 5, 6))
     emit_line(f"Service: {clean(reply.service) or 'not running'}")
     if reply.generation:
         emit_line(f"Index: {clean(reply.generation)}")

@@ -8,7 +8,7 @@ question overtakes the writes that wait, so that a search never stands behind a 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,43 +67,55 @@ class ChromaIndex:
         vectors: NDArray[np.float32],
         texts: Sequence[str],
         metadata: Sequence[Mapping[str, str | int]],
+        scope: str = "",
     ) -> None:
         _check_rows(ids)
         for part in _parts(len(ids), _WRITE_ROWS):
             rows = (list(ids[part]), vectors[part], list(texts[part]), [dict(values) for values in metadata[part]])
-            self._ask("upsert", rows, self._limits.write_s)
+            self._ask("upsert", (*rows, scope), self._limits.write_s)
 
-    def delete(self, ids: Sequence[ChunkId]) -> None:
+    def delete(self, ids: Sequence[ChunkId] | None, scope: str = "") -> None:
+        if ids is None:
+            if not scope:
+                raise ValueError("The collection without a name stays.")
+            self._ask("delete", (None, scope), self._limits.write_s)
+            return
         _check_rows(ids)
         for part in _parts(len(ids), _READ_ROWS):
-            self._ask("delete", (list(ids[part]),), self._limits.write_s)
+            self._ask("delete", (list(ids[part]), scope), self._limits.write_s)
 
-    def get(self, ids: Sequence[ChunkId]) -> Mapping[ChunkId, tuple[NDArray[np.float32], str, Mapping[str, str | int]]]:
+    def get(
+        self, ids: Sequence[ChunkId], scope: str = ""
+    ) -> Mapping[ChunkId, tuple[NDArray[np.float32], str, Mapping[str, str | int]]]:
         _check_rows(ids)
         found: dict[ChunkId, tuple[NDArray[np.float32], str, Mapping[str, str | int]]] = {}
         for part in _parts(len(ids), _READ_ROWS):
-            for chunk_id, vector, text, metadata in self._ask("get", (list(ids[part]),), self._limits.read_s):
+            for chunk_id, vector, text, metadata in self._ask("get", (list(ids[part]), scope), self._limits.read_s):
                 found[ChunkId(chunk_id)] = (vector, text, metadata)
         return found
 
-    def page(self, offset: int, limit: int) -> Sequence[ChunkId]:
-        return [ChunkId(chunk_id) for chunk_id in self._ask("page", (offset, limit), self._limits.read_s)]
+    def page(self, offset: int, limit: int, scope: str = "") -> Sequence[ChunkId]:
+        return [ChunkId(chunk_id) for chunk_id in self._ask("page", (offset, limit, scope), self._limits.read_s)]
 
-    def count(self) -> int:
-        return int(self._ask("count", (), self._limits.read_s))
+    def count(self, scope: str = "") -> int:
+        return int(self._ask("count", (scope,), self._limits.read_s))
 
-    def query(self, vector: NDArray[np.float32], n: int) -> Sequence[ChunkId]:
+    def scopes(self) -> Collection[str]:
+        return list(self._ask("scopes", (), self._limits.read_s))
+
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Sequence[ChunkId]:
         if n < 1:
             return []
-        answer = self._ask("query", (vector, min(n, MOST_ROWS)), self._limits.read_s, urgent=True)
+        answer = self._ask("query", (vector, min(n, MOST_ROWS), list(scopes)), self._limits.read_s, urgent=True)
         return [ChunkId(chunk_id) for chunk_id in answer]
 
-    def publish(self, public: str) -> None:
-        """Give the collection on its server the name ``public``; another of ours that has it gets its own back."""
-        self._ask("publish", (public,), self._limits.write_s)
+    def publish(self, public: str, scopes: Collection[str]) -> None:
+        """Give the collection on its server the name ``public``, and that of each scope its own, with the scope's name
+        behind it; they are made where they are not there. Another of ours that has one gets its own back."""
+        self._ask("publish", (public, list(scopes)), self._limits.write_s)
 
     def drop(self) -> None:
-        """Remove the collection from its server, and close."""
+        """Remove the generation's collections from its server, and close."""
         self._ask("drop", (), self._limits.write_s)
         self.close()
 

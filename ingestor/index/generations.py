@@ -254,8 +254,8 @@ class GenerationManager:
             if report.finished:
                 _log.info("index_probed", generation=serving.generation.location, rows=report.checked)
                 self._mend(serving, report)
-        if (serving := self._serving) is not None and serving.sound and not serving.published:
-            serving.published = publish(serving.index, self._collection)
+        if (serving := self._serving) is not None and serving.sound:
+            publish(serving, self._ledger, self._collection)
         return outcome
 
     def _advance(
@@ -373,7 +373,7 @@ class GenerationManager:
         previous = self._serving
         self._targets()
         if self._serving is not None:
-            self._serving.published = False
+            self._serving.published = None
         if previous is not None and previous is not self._serving and keep_until is None:
             self._ledger.set_generation(previous.generation.generation_id, GenerationState.CONDEMNED)
             self._stores.remove(previous)

@@ -10,8 +10,8 @@ from ingestor.ports import IndexLedger, VectorStore
 
 class Opened:
     """``sound`` is false from any failure until a probe has passed, ``mending`` is true while rows that the probe
-    found damaged are written again, ``published`` once other readers find it under the public name. After a
-    failure, what does not serve is left alone until ``retry_at``."""
+    found damaged are written again, ``published`` has the scopes that other readers find under public names, None
+    while nobody finds any of it. After a failure, what does not serve is left alone until ``retry_at``."""
 
     def __init__(self, generation: Generation, index: ChromaIndex, ledger: IndexLedger, vectors: VectorStore) -> None:
         self.generation = generation
@@ -20,7 +20,7 @@ class Opened:
         self.projector = Projector(ledger, vectors, index)
         self.sound = False
         self.mending = False
-        self.published = False
+        self.published: frozenset[str] | None = None
         self.faults = 0
         self.retry_at = 0.0
 

@@ -8,7 +8,7 @@ it names, after which the projector writes them again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -27,6 +27,9 @@ _PAGE = 1_000
 _QUESTIONS = 5  # rows whose vector is also asked for by query
 _NEAREST = 10
 
+_Key = tuple[str, ChunkId]
+"""A scope and an id: what one row is known by."""
+
 
 class Damage(StrEnum):
     LOST = "lost"
@@ -37,11 +40,12 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """One row that is not as the ledger wants it; ``note`` says what differs."""
+    """One row that is not as the ledger wants it in the collection of ``scope``; ``note`` says what differs."""
 
     damage: Damage
     chunk_id: ChunkId
     note: str = ""
+    scope: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,9 +68,12 @@ class ProbeReport:
     def count(self, damage: Damage) -> int:
         return sum(finding.damage is damage for finding in self.findings)
 
-    def to_mend(self) -> tuple[ChunkId, ...]:
-        """The ids to unsettle, each once."""
-        return tuple(dict.fromkeys(finding.chunk_id for finding in self.findings))
+    def to_mend(self) -> Mapping[str, Sequence[ChunkId]]:
+        """The ids to unsettle in each scope, each once."""
+        found: dict[str, dict[ChunkId, None]] = {}
+        for finding in self.findings:
+            found.setdefault(finding.scope, {})[finding.chunk_id] = None
+        return {scope: tuple(ids) for scope, ids in found.items()}
 
 
 def probe(
@@ -106,7 +113,7 @@ class _Probe:
         self._vectors = vectors
         self._index = index
         self._stopping = stopping
-        self._known: dict[ChunkId, NDArray[np.float32]] = {}
+        self._known: dict[_Key, NDArray[np.float32]] = {}
         self.checked = 0
         self.findings: list[Finding] = []
 
@@ -124,54 +131,60 @@ class _Probe:
                 self._forgive_pending()
                 return self._report(finished=True)
             after = rows[-1].chunk_id
-            self._check_content(self._check_presence(rows, present)[::stride])
+            there = self._check_presence(rows, present)[::stride]
+            for scope in sorted({row.scope for row in there}):
+                self._check_content(scope, [row for row in there if row.scope == scope])
             self.checked += len(rows)
         return self._report(finished=False)
 
     def _report(self, *, finished: bool) -> ProbeReport:
         return ProbeReport(checked=self.checked, findings=tuple(self.findings), finished=finished)
 
-    def _settled(self) -> set[ChunkId]:
-        """Every id that the ledger says is written."""
-        ids: set[ChunkId] = set()
+    def _settled(self) -> set[_Key]:
+        """Every row that the ledger says is written."""
+        keys: set[_Key] = set()
         after = ChunkId("")
         while not self._stopping() and (rows := self._ledger.expected(self._generation, after, 5 * _PAGE)):
-            ids.update(row.chunk_id for row in rows)
+            keys.update((row.scope, row.chunk_id) for row in rows)
             after = rows[-1].chunk_id
-        return ids
+        return keys
 
-    def _list_ids(self) -> set[ChunkId]:
-        """Every id in the store. An id listed twice is damage; a count that disagrees is a wreck."""
-        counted = self._index.count()
-        present: set[ChunkId] = set()
-        offset = 0
-        while offset <= counted and (page := self._index.page(offset, 5 * _PAGE)):
-            for chunk_id in page:
-                if chunk_id in present:
-                    self.findings.append(Finding(damage=Damage.DUPLICATE, chunk_id=chunk_id))
-                present.add(chunk_id)
-            offset += len(page)
-            if self._stopping():
-                return present
-        if offset != counted:
-            raise IndexWrecked(f"The vector index counts {counted} rows and lists {offset}.")
+    def _list_ids(self) -> set[_Key]:
+        """Every row in the store, by collections."""
+        present: set[_Key] = set()
+        for scope in ("", *sorted(self._index.scopes())):
+            if not self._stopping():
+                self._list_collection(scope, present)
         return present
 
-    def _check_presence(self, rows: Sequence[PendingRow], present: set[ChunkId]) -> list[PendingRow]:
+    def _list_collection(self, scope: str, present: set[_Key]) -> None:
+        """An id listed twice is damage; a count that disagrees is a wreck."""
+        counted = self._index.count(scope)
+        offset = 0
+        while offset <= counted and (page := self._index.page(offset, 5 * _PAGE, scope)):
+            for chunk_id in page:
+                if (scope, chunk_id) in present:
+                    self.findings.append(Finding(damage=Damage.DUPLICATE, chunk_id=chunk_id, scope=scope))
+                present.add((scope, chunk_id))
+            offset += len(page)
+            if self._stopping():
+                return
+        if offset != counted:
+            raise IndexWrecked(f"The vector index counts {counted} rows and lists {offset}.")
+
+    def _check_presence(self, rows: Sequence[PendingRow], present: set[_Key]) -> list[PendingRow]:
         """Take the ids of one page of the ledger out of ``present``; the rows that are there."""
         there = []
         for row in rows:
-            if row.chunk_id in present:
-                present.discard(row.chunk_id)
+            if (row.scope, row.chunk_id) in present:
+                present.discard((row.scope, row.chunk_id))
                 there.append(row)
             else:
-                self.findings.append(Finding(damage=Damage.LOST, chunk_id=row.chunk_id))
+                self.findings.append(Finding(damage=Damage.LOST, chunk_id=row.chunk_id, scope=row.scope))
         return there
 
-    def _check_content(self, rows: Sequence[PendingRow]) -> None:
-        if not rows:
-            return
-        found = self._index.get([row.chunk_id for row in rows])
+    def _check_content(self, scope: str, rows: Sequence[PendingRow]) -> None:
+        found = self._index.get([row.chunk_id for row in rows], scope)
         # A unit whose vector the ledger has lost is the ledger's damage; the rest of the row is compared.
         bare = set(self._vectors.missing([unit for row in rows for unit, _ in row.units]))
         whole = [row for row in rows if row.units and bare.isdisjoint(unit for unit, _ in row.units)]
@@ -184,32 +197,39 @@ class _Probe:
                 raise IndexWrecked("The vector index lists a row that it cannot show.")
             vector = wanted.get(row.chunk_id)
             if note := row_differs(row, vector, found[row.chunk_id]):
-                self.findings.append(Finding(damage=Damage.STALE, chunk_id=row.chunk_id, note=note))
-            elif vector is not None and len(self._known) < _QUESTIONS:
-                self._known[row.chunk_id] = vector
+                self.findings.append(Finding(damage=Damage.STALE, chunk_id=row.chunk_id, note=note, scope=scope))
+            elif vector is not None and sum(known == scope for known, _ in self._known) < _QUESTIONS:
+                self._known[scope, row.chunk_id] = vector
 
     def _ask_questions(self) -> None:
         """A known vector, asked for by query, leads to its row or to another with the same vector.
 
-        A sound graph misses a node in some hundreds, so one answer in all is enough; a graph that is
+        A sound graph misses a node in some hundreds, so one answer of each collection is enough; a graph that is
         broken answers none."""
-        if self._known and not any(self._answers(chunk_id, vector) for chunk_id, vector in self._known.items()):
-            raise IndexWrecked("Queries for known vectors do not find their rows.")
+        for scope in {scope for scope, _ in self._known}:
+            known = [(chunk_id, vector) for (at, chunk_id), vector in self._known.items() if at == scope]
+            if not any(self._answers(scope, chunk_id, vector) for chunk_id, vector in known):
+                raise IndexWrecked("Queries for known vectors do not find their rows.")
 
-    def _answers(self, chunk_id: ChunkId, vector: NDArray[np.float32]) -> bool:
-        nearest = self._index.query(vector, _NEAREST)
+    def _answers(self, scope: str, chunk_id: ChunkId, vector: NDArray[np.float32]) -> bool:
+        nearest = self._index.query(vector, _NEAREST, [scope])
         if chunk_id in nearest:
             return True
-        return any(same_vector(vector, found) for found, _, _ in self._index.get(list(nearest[:1])).values())
+        return any(same_vector(vector, found) for found, _, _ in self._index.get(list(nearest[:1]), scope).values())
 
-    def _find_orphans(self, present: set[ChunkId]) -> None:
+    def _find_orphans(self, present: set[_Key]) -> None:
         """What the ledger's walk has left over."""
-        self.findings += [Finding(damage=Damage.ORPHAN, chunk_id=chunk_id) for chunk_id in sorted(present)]
+        self.findings += [
+            Finding(damage=Damage.ORPHAN, chunk_id=chunk_id, scope=scope) for scope, chunk_id in sorted(present)
+        ]
 
     def _forgive_pending(self) -> None:
         """Rows in flight are no findings: an upsert that was never acknowledged, a delete that is due,
         metadata that are about to change."""
         if self.findings:
             rows = self._ledger.pending(self._generation, len(self.findings) + 10 * _PAGE)
-            pending = {row.chunk_id for row in rows}
-            self.findings = [finding for finding in self.findings if finding.chunk_id not in pending]
+            pending = {(row.scope, row.chunk_id) for row in rows}
+            dropped = {row.scope for row in rows if row.everything}
+            self.findings = [
+                one for one in self.findings if one.scope not in dropped and (one.scope, one.chunk_id) not in pending
+            ]

@@ -76,12 +76,19 @@ class Projector:
         return done
 
     def _write(self, rows: Sequence[PendingRow]) -> None:
-        ids = [row.chunk_id for row in rows]
+        ids, scope = [row.chunk_id for row in rows], rows[0].scope
+        if rows[0].everything:
+            reached("index.write")
+            self._index.delete(None, scope)
+            reached("index.write.done")
+            if self._doubt and scope in self._index.scopes():
+                raise IndexWrecked("The vector index acknowledged that a collection is gone and still has it.")
+            return
         if not rows[0].alive:
             reached("index.write")
-            self._index.delete(ids)
+            self._index.delete(ids, scope)
             reached("index.write.done")
-            if self._doubt and self._index.get(ids):
+            if self._doubt and self._index.get(ids, scope):
                 raise IndexWrecked("The vector index acknowledged a delete and still has the rows.")
             return
         try:
@@ -92,18 +99,23 @@ class Projector:
                 hint="Run `ingestor verify --repair`.",
             ) from error
         reached("index.write")
-        self._index.upsert(ids, vectors, [row.text for row in rows], [row.metadata for row in rows])
+        self._index.upsert(ids, vectors, [row.text for row in rows], [row.metadata for row in rows], scope)
         reached("index.write.done")
         if self._doubt:
-            found = self._index.get(ids)
+            found = self._index.get(ids, scope)
             for row, vector in zip(rows, vectors, strict=True):
                 if row.chunk_id not in found or row_differs(row, vector, found[row.chunk_id]):
                     raise IndexWrecked("The vector index acknowledged rows that it does not hold.")
 
 
 def _batches(rows: Sequence[PendingRow]) -> Iterator[Sequence[PendingRow]]:
-    """Runs of one kind in the ledger's order (R2: narrowings and erasures, upserts, other deletes)."""
-    for _, group in groupby(rows, key=lambda row: row.alive):
-        run = list(group)
-        for start in range(0, len(run), _BATCH):
-            yield run[start : start + _BATCH]
+    """Runs of one kind and collection in the ledger's order (R2: narrowings and erasures, upserts, other deletes)."""
+    for _, group in groupby(rows, key=lambda row: (row.alive, row.everything)):
+        for _, of_scope in groupby(sorted(group, key=_scope), key=_scope):
+            run = list(of_scope)
+            for start in range(0, len(run), _BATCH):
+                yield run[start : start + _BATCH]
+
+
+def _scope(row: PendingRow) -> str:
+    return row.scope

@@ -1,7 +1,8 @@
 """The name by which other readers find the generation that serves: it stays, whatever generation that is.
 
-In the state folder it is the link ``chroma/serving``; on a server it is the collection's name, which the one that
-served before gives back first. Both are put right again at each start, as the ledger says.
+In the state folder it is the link ``chroma/serving``, whatever collections are in the folder; on a server it is the
+collection's name, which the one that served before gives back first. Both are put right again at each start, as the
+ledger says.
 """
 
 from __future__ import annotations
@@ -10,25 +11,31 @@ import shutil
 from pathlib import Path
 
 from ingestor.errors import IndexUnavailable
-from ingestor.index.chroma import ChromaIndex
+from ingestor.index.opened import Opened
 from ingestor.index.place import Folder
+from ingestor.ports import IndexLedger
 
 LINK = "serving"
 
 
-def publish(index: ChromaIndex, public: str) -> bool:
-    """Give ``index`` the public name; false while there is no store yet, because nothing was written. Raises
-    ``IndexFailure``; doing it twice changes nothing."""
-    if isinstance(index.place, Folder):
-        if not index.place.path.is_dir():
-            return False
+def publish(opened: Opened, ledger: IndexLedger, public: str) -> None:
+    """Give this generation the public name, and its scopes theirs, unless they have them; nothing is named while there
+    is no store yet, because nothing was written. Raises ``IndexFailure``."""
+    if opened.published == opened.generation.scopes:
+        return
+    # As they are now: a collection that has just been dropped must not be made again.
+    mine = opened.generation.generation_id
+    scopes = next(one.scopes for one in ledger.generations() if one.generation_id == mine)
+    if isinstance(opened.index.place, Folder):
+        if not opened.index.place.path.is_dir():
+            return
         try:
-            _link(index.place.path)
+            _link(opened.index.place.path)
         except OSError as error:
             raise IndexUnavailable(f"The link {LINK} to the index cannot be made: {error}.") from error
     else:
-        index.publish(public)
-    return True
+        opened.index.publish(public, scopes)
+    opened.published = scopes
 
 
 def _link(store: Path) -> None:

@@ -130,7 +130,7 @@ class Stores:
                 raise
             return ProbeReport(wrecked=True, reason=error.message)
         opened.faults = 0
-        opened.published = False  # a server may have lost the name with the rest
+        opened.published = None  # a server may have lost the name with the rest
         opened.sound = report.finished and not report.wrecked
         return report
 

@@ -26,7 +26,7 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +40,11 @@ MARK = {"made_by": "ingestor"}
 """Metadata of every collection that we made: a server may hold others, which are none of our business."""
 
 OWN_NAME = "generation"
-"""Metadata key of the name that a collection was made under: it may have the public name instead."""
+"""Metadata key of the name that a generation's collection was made under: it may have the public name instead. That of
+a scope has the scope's name behind it, in either name."""
+
+SCOPE = "scope"
+"""Metadata key of the named scope whose rows a collection holds."""
 
 _GRACE_S = 10.0
 _PARENT_CHECK_MS = 2_000
@@ -73,6 +77,7 @@ def main(fd: int, place: Mapping[str, str], limits: Mapping[str, float]) -> None
         "get": store.get,
         "page": store.page,
         "count": store.count,
+        "scopes": store.scopes,
         "query": store.query,
         "publish": store.publish,
         "drop": store.drop,
@@ -105,7 +110,7 @@ def _answer(operation: Callable[..., Any], args: Sequence[Any]) -> tuple[str, An
 
 
 class Store:
-    """One collection of Chroma."""
+    """The collections of one generation, by scope; '' is the one without a name, which is always there."""
 
     def __init__(self, place: Mapping[str, str], lock_s: float) -> None:
         self._lock_s = lock_s
@@ -113,16 +118,16 @@ class Store:
         self._url = place["url"]
         self._name = place["collection"]
         self._client: Any = None
-        self._collection: Any = None
+        self._collections: dict[str, Any] = {}
         self._lock_fd: int | None = None
 
     def open(self) -> None:
-        """Open the store and the collection, making them where they are not there."""
+        """Open the store and its collections, making the one without a name where it is not there."""
         if self._folder:
             self._lock_folder()
         with self._judged():
             self._client = self._connect()
-            self._collection = self._find_collection()
+            self._collections = self._find_collections()
 
     def upsert(
         self,
@@ -130,20 +135,28 @@ class Store:
         vectors: NDArray[np.float32],
         texts: list[str],
         metadata: list[Mapping[str, str | int]],
+        scope: str,
     ) -> None:
         with self._judged():
-            self._collection.upsert(ids=ids, embeddings=vectors, documents=texts, metadatas=metadata)
+            if scope not in self._collections:
+                self._collections[scope] = self._make_collection(scope)
+            self._collections[scope].upsert(ids=ids, embeddings=vectors, documents=texts, metadatas=metadata)
 
-    def delete(self, ids: list[str]) -> None:
+    def delete(self, ids: list[str] | None, scope: str) -> None:
         with self._judged():
-            self._collection.delete(ids=ids)
+            if ids is None:
+                self._drop(scope)
+            elif scope in self._collections:
+                self._collections[scope].delete(ids=ids)
 
-    def get(self, ids: list[str]) -> list[Row]:
+    def get(self, ids: list[str], scope: str) -> list[Row]:
         """The rows that exist. A row without its vector, which Chroma may hold after a kill, is an error."""
         import numpy as np
 
+        if scope not in self._collections:
+            return []
         with self._judged():
-            found = self._collection.get(ids=ids, include=["embeddings", "documents", "metadatas"])
+            found = self._collections[scope].get(ids=ids, include=["embeddings", "documents", "metadatas"])
         vectors = np.asarray(found["embeddings"], dtype=np.float32)
         if not len(found["ids"]) == len(vectors) == len(found["documents"]) == len(found["metadatas"]):
             raise Wrecked("The store answered with rows that lack a vector, a text or metadata.")
@@ -154,42 +167,59 @@ class Store:
             )
         ]
 
-    def page(self, offset: int, limit: int) -> list[str]:
+    def page(self, offset: int, limit: int, scope: str) -> list[str]:
+        if scope not in self._collections:
+            return []
         with self._judged():
-            found = self._collection.get(offset=offset, limit=limit, include=[])
+            found = self._collections[scope].get(offset=offset, limit=limit, include=[])
         return list(found["ids"])
 
-    def count(self) -> int:
+    def count(self, scope: str) -> int:
+        if scope not in self._collections:
+            return 0
         with self._judged():
-            return int(self._collection.count())
+            return int(self._collections[scope].count())
 
-    def query(self, vector: NDArray[np.float32], n: int) -> list[str]:
+    def scopes(self) -> list[str]:
+        return [scope for scope in self._collections if scope]
+
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str]) -> list[str]:
+        """The nearest of each collection are merged by their distances: they are the nearest of all."""
+        asked = [found for scope, found in self._collections.items() if not scopes or scope in scopes]
+        nearest: list[tuple[float, str]] = []
         with self._judged():
-            found = self._collection.query(query_embeddings=[vector], n_results=n, include=[])
-        return list(found["ids"][0])
+            if len(asked) == 1:
+                return list(asked[0].query(query_embeddings=[vector], n_results=n, include=[])["ids"][0])
+            for collection in asked:
+                found = collection.query(query_embeddings=[vector], n_results=n, include=["distances"])
+                nearest += zip(found["distances"][0], found["ids"][0], strict=True)
+        return list(dict.fromkeys(chunk_id for _, chunk_id in sorted(nearest)))[:n]
 
-    def publish(self, public: str) -> None:
-        """Take the name ``public``. A kill between the two renames leaves nobody with it, until this is called
-        again: a collection is found by its metadata."""
-        from chromadb.errors import NotFoundError
-
+    def publish(self, public: str, scopes: Collection[str]) -> None:
+        """Take the name ``public``, and for each of ``scopes`` that with the scope's name behind it. A kill between
+        two renames leaves nobody with a name, until this is called again: a collection is found by its metadata."""
         with self._judged():
-            self._collection = self._find_collection()
-            if self._collection.name == public:
+            self._collections = self._find_collections()
+            for scope in scopes:
+                if scope not in self._collections:
+                    self._collections[scope] = self._make_collection(scope)
+            if all(found.name == _named(public, scope) for scope, found in self._collections.items()):
                 return
-            with contextlib.suppress(NotFoundError):
-                holder = self._ours(self._client.get_collection(public, embedding_function=None))
-                holder.modify(name=str(holder.metadata[OWN_NAME]))
-            self._collection.modify(name=public)
+            self._take_back(public)
+            for scope, found in self._collections.items():
+                if found.name != _named(public, scope):
+                    found.modify(name=_named(public, scope))
 
     def drop(self) -> None:
-        """Remove the collection from the server."""
+        """Remove the generation from its server."""
         with self._judged():
-            self._client.delete_collection(self._find_collection().name)
+            self._collections = self._find_collections()
+            for scope in sorted(self._collections, reverse=True):
+                self._client.delete_collection(self._collections[scope].name)
 
     def close(self) -> None:
         """Close the files; what is wrong by now shows at the next open."""
-        self._collection = None
+        self._collections = {}
         client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(Exception):
@@ -227,24 +257,55 @@ class Store:
             os.environ["NO_PROXY"] = os.environ["no_proxy"] = "*"  # a loopback server is never behind a proxy
         return chromadb.HttpClient(host=host, port=parts.port or (443 if secure else 80), ssl=secure, settings=settings)
 
-    def _find_collection(self) -> Any:
-        """Our collection under whatever name it has now; made where it is not there."""
-        from chromadb.errors import NotFoundError
+    def _find_collections(self) -> dict[str, Any]:
+        """Ours under whatever names they have now, by scope; that without a name is made where it is not there."""
+        there = self._client.list_collections()
+        found = {
+            str(metadata.get(SCOPE, "")): self._client.get_collection(one.name, embedding_function=None)
+            for one in there
+            if (metadata := one.metadata or {}).get(OWN_NAME) == self._name and metadata.items() >= MARK.items()
+        }
+        if "" not in found:
+            names = {one.name for one in there}
+            found[""] = (
+                self._ours(self._client.get_collection(self._name, embedding_function=None))
+                if self._name in names
+                else self._make_collection("")
+            )
+        return found
 
-        try:
-            return self._ours(self._client.get_collection(self._name, embedding_function=None))
-        except NotFoundError:
-            pass
-        for found in self._client.list_collections() if self._url else ():
-            if (found.metadata or {}).get(OWN_NAME) == self._name:
-                return self._ours(self._client.get_collection(found.name, embedding_function=None))
-        return self._client.create_collection(
-            self._name,
-            embedding_function=None,
-            configuration={"hnsw": {"space": "cosine"}},
-            metadata={**MARK, OWN_NAME: self._name},
-            get_or_create=True,
+    def _make_collection(self, scope: str) -> Any:
+        return self._ours(
+            self._client.create_collection(
+                _named(self._name, scope),
+                embedding_function=None,
+                configuration={"hnsw": {"space": "cosine"}},
+                metadata={**MARK, OWN_NAME: self._name, **({SCOPE: scope} if scope else {})},
+                get_or_create=True,
+            )
         )
+
+    def _take_back(self, public: str) -> None:
+        """Whoever of another generation has a public name gets its own back: also that of a scope which is not here,
+        for who reads it shall not find what nobody looks after."""
+        wanted = {_named(public, scope) for scope in self._collections}
+        for found in self._client.list_collections():
+            metadata = found.metadata or {}
+            scope, own = str(metadata.get(SCOPE, "")), metadata.get(OWN_NAME)
+            if own == self._name:
+                continue
+            if found.name == _named(public, scope) and own and self._ours(found):
+                self._client.get_collection(found.name, embedding_function=None).modify(name=_named(str(own), scope))
+            elif found.name in wanted and self._ours(found):
+                raise Unavailable(
+                    f"The collection {found.name} belongs to another ingestor. Choose another name ([index]"
+                    " collection) or another scope."
+                )
+
+    def _drop(self, scope: str) -> None:
+        self._collections = self._find_collections()
+        if scope in self._collections:
+            self._client.delete_collection(self._collections.pop(scope).name)
 
     def _ours(self, found: Any) -> Any:
         if dict(found.metadata or {}).items() >= MARK.items():
@@ -276,7 +337,7 @@ class Store:
             return Unavailable(f"The Chroma server at {self._url} gave no answer: {text}.")
         if isinstance(error, NotFoundError):
             return Wrecked(f"The collection has vanished from the store: {text}.")
-        if isinstance(error, ValueError | DuplicateIDError) and self._collection is not None:
+        if isinstance(error, ValueError | DuplicateIDError) and self._collections:
             return Unavailable(f"Chroma refused the request: {text}.")
         lowered = text.lower()
         if any(sign in lowered for sign in _PASSING):
@@ -284,6 +345,10 @@ class Store:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS}:
             return Unavailable(f"The store cannot be used now: {text}.")
         return Wrecked(f"The store fails: {text}.")
+
+
+def _named(name: str, scope: str) -> str:
+    return f"{name}-{scope}" if scope else name
 
 
 _PASSING = (

@@ -388,8 +388,9 @@ def _erase_chunk(tx: Transaction, chunk: int) -> None:
     """Forget a row whose text is wrong: a chunk that comes back under its id would be taken for it. What the
     indexes hold of it becomes a stray, to be deleted there unless it comes back."""
     tx.execute(
-        "INSERT OR IGNORE INTO stray (generation, chunk_id) SELECT generation, chunk_id FROM index_state"
-        " JOIN chunk ON chunk.id = index_state.chunk WHERE chunk = ?",
+        "INSERT OR IGNORE INTO stray (generation, scope, chunk_id) SELECT generation, coalesce(scope, ''), chunk_id"
+        " FROM index_state JOIN chunk ON chunk.id = index_state.chunk LEFT JOIN document ON document.id = chunk.doc"
+        " LEFT JOIN source ON source.id = document.source WHERE chunk = ?",
         (chunk,),
     )
     tx.execute("DELETE FROM index_state WHERE chunk = ?", (chunk,))

@@ -89,6 +89,11 @@ def _filtered(filters: Filters, valid: Valid) -> Iterator[tuple[str, Values]]:
             f"source.name IN ({_marks('source', len(filters.sources))})",
             {f"source{n}": name for n, name in enumerate(filters.sources)},
         )
+    if filters.scopes:
+        yield (
+            f"source.scope IN ({_marks('scope', len(filters.scopes))})",
+            {f"scope{n}": name for n, name in enumerate(filters.scopes)},
+        )
     if filters.paths:
         terms, values = [], Values()
         for n, path in enumerate(filters.paths):

@@ -9,15 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from ingestor.ledger import texts
-from ingestor.ledger.database import Database
+from ingestor.ledger.generations import Generations
 from ingestor.ledger.milestones import note_embedded, note_searchable
 from ingestor.ledger.packing import DocumentFacts, metadata, unpack_units, wanted
+from ingestor.ledger.scopes import VACATED
 from ingestor.model import (
     ChunkId,
     DocId,
-    Generation,
     GenerationId,
-    GenerationState,
     Hash,
     ModelId,
     PendingRow,
@@ -30,7 +29,7 @@ _PAGE = 500  # rows a statement; below SQLite's bound on parameters, and short b
 _COLUMNS = """
 SELECT chunk.chunk_id, index_state.wanted, chunk.text, cut.units, cut.section, cut.page,
        document.doc_id, source.name, binding.item_id, binding.name, binding.title, binding.url, binding.acl,
-       layout.kind, chunk.text_hash
+       layout.kind, chunk.text_hash, source.scope
 """
 
 _DETAILS = """
@@ -53,15 +52,23 @@ _BY_CHUNK_ID = (
 )
 
 _TOMBSTONES = """
-SELECT chunk.chunk_id, source.name FROM index_state INDEXED BY {index} JOIN chunk ON chunk.id = index_state.chunk
+SELECT chunk.chunk_id, source.name, source.scope
+FROM index_state INDEXED BY {index} JOIN chunk ON chunk.id = index_state.chunk
 JOIN document ON document.id = chunk.doc JOIN source ON source.id = document.source
 WHERE generation = :generation AND alive = 0 {condition} LIMIT :limit
 """
 
+_STRAYS = "SELECT chunk_id, scope FROM stray WHERE generation = :generation ORDER BY scope LIMIT :limit"
+
+_HOME = """
+SELECT chunk.id, chunk.doc, source.scope FROM chunk
+JOIN document ON document.id = chunk.doc JOIN source ON source.id = document.source WHERE chunk_id = ?
+"""
+"""A chunk's row and document, and the scope that it belongs to."""
 
 # How old what is pending is: a row's chunk, its place or its end was committed then. A changed grant has no
 # commit of its own here, and counts as old until it is written.
-_OVERDUE = """
+_OVERDUE = f"""
 WITH due (latest) AS (
     SELECT max(:before, created_at) FROM generation WHERE id = :g
 ), pending (chunk) AS (
@@ -81,49 +88,12 @@ SELECT EXISTS (
             coalesce(binding.born, 0)
         )
     ) <= (SELECT latest FROM due)
-)
+) OR EXISTS (SELECT 1 FROM stray WHERE stray.generation = :g) OR EXISTS ({VACATED})
 """
 
 
-class IndexStates:
+class IndexStates(Generations):
     """Implements ``ports.EmbedLedger`` and ``ports.IndexLedger``."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    # -- generations -----------------------------------------------------------------------------
-
-    def generations(self) -> Sequence[Generation]:
-        rows = self._db.read("SELECT id, model, location, state, manifest, kept_until FROM generation ORDER BY id")
-        return [
-            Generation(
-                generation_id=GenerationId(row),
-                model=ModelId(model),
-                location=location,
-                state=GenerationState(state),
-                manifest=manifest,
-                kept_until=kept_until,
-            )
-            for row, model, location, state, manifest, kept_until in rows
-        ]
-
-    def add_generation(self, model: ModelId, location: str, state: GenerationState) -> Generation:
-        with self._db.write() as tx:
-            if state is GenerationState.SERVING:
-                tx.execute("UPDATE generation SET state = 'kept' WHERE state = 'serving'")
-            made = tx.execute(
-                "INSERT INTO generation (model, location, state, created_at) VALUES (?, ?, ?, ?)",
-                (model, location, state.value, tx.at),
-            )
-            row = made.lastrowid
-            # What each should be there is digested when it is written: digests for all of them would make every
-            # edit wait for seconds.
-            tx.execute(
-                "INSERT INTO index_state (generation, chunk, wanted, alive)"
-                " SELECT ?, chunk, x'', 1 FROM cut WHERE died IS NULL",
-                (row,),
-            )
-        return Generation(generation_id=GenerationId(row or 0), model=model, location=location, state=state)
 
     def rewant(self, generation: GenerationId) -> None:
         """Compute anew what every live chunk should be there (after a repair of rows)."""
@@ -141,35 +111,6 @@ class IndexStates:
                 "UPDATE index_state SET wanted = ?1 WHERE generation = ?2 AND wanted IS NOT ?1"
                 " AND chunk = (SELECT id FROM chunk WHERE chunk_id = ?3)",
                 [(wanted(model, row[3], _metadata(row)), generation, row[0]) for row in batch],
-            )
-
-    def set_generation(
-        self, generation: GenerationId, state: GenerationState, *, keep_until: float | None = None
-    ) -> None:
-        with self._db.write() as tx:
-            if state is GenerationState.SERVING:
-                tx.execute(
-                    "UPDATE generation SET state = 'kept', kept_until = ? WHERE state = 'serving' AND id != ?",
-                    (keep_until, generation),
-                )
-                tx.execute("UPDATE generation SET kept_until = NULL WHERE id = ?", (generation,))
-                # The wish to switch to its model is fulfilled by this and by nothing else.
-                tx.execute(
-                    "UPDATE model_switch SET outcome = 'done', ended_at = ? WHERE outcome IS NULL"
-                    " AND model = (SELECT model FROM generation WHERE id = ?)",
-                    (tx.at, generation),
-                )
-            tx.execute("UPDATE generation SET state = ? WHERE id = ?", (state.value, generation))
-            if state is GenerationState.CONDEMNED:
-                # Nothing is wanted of it any more; its folder is removed by whoever condemned it.
-                tx.execute("DELETE FROM index_state WHERE generation = ?", (generation,))
-                tx.execute("DELETE FROM stray WHERE generation = ?", (generation,))
-
-    def set_manifest(self, generation: GenerationId, manifest: str | None) -> None:
-        with self._db.write() as tx:
-            tx.execute(
-                "UPDATE generation SET manifest = ? WHERE id = ? AND manifest IS NOT ?",
-                (manifest, generation, manifest),
             )
 
     # -- embedding -------------------------------------------------------------------------------
@@ -233,7 +174,13 @@ class IndexStates:
 
     def pending(self, generation: GenerationId, limit: int) -> Sequence[PendingRow]:
         parameters: dict[str, object] = {"generation": generation, "limit": limit}
-        urgent = self._tombstones(parameters, "index_state_urgent", "AND urgent = 1")
+        # What nobody's row belongs to, and what left a scope or was never known, is somebody's to see as long as it
+        # is there: before what is written.
+        urgent = (
+            [_tombstone("", scope=scope) for (scope,) in self._db.read(VACATED, parameters)]
+            or self._tombstones(parameters, "index_state_urgent", "AND urgent = 1")
+            or [_tombstone(key, scope=scope) for key, scope in self._db.read(_STRAYS, parameters)]
+        )
         if urgent:
             return urgent
         rows = self._db.read(
@@ -245,36 +192,49 @@ class IndexStates:
         if rows:
             model = self._model(generation)
             return [_digested(row, model, packed[3]) for row, packed in zip(self._rows(model, rows), rows, strict=True)]
-        strays = self._db.read("SELECT chunk_id FROM stray WHERE generation = :generation LIMIT :limit", parameters)
-        return [*self._tombstones(parameters, "index_state_dead"), *(_tombstone(key) for (key,) in strays)][:limit]
+        return self._tombstones(parameters, "index_state_dead")
 
     def _tombstones(self, parameters: dict[str, object], index: str, condition: str = "") -> list[PendingRow]:
         rows = self._db.read(_TOMBSTONES.format(index=index, condition=condition), parameters)
-        return [_tombstone(key, source) for key, source in rows]
+        return [_tombstone(*row) for row in rows]
 
     def settle(self, generation: GenerationId, rows: Sequence[PendingRow]) -> None:
         with self._db.write() as tx:
             docs: set[int] = set()
             dead = 0
             for row in rows:
-                found = tx.execute("SELECT id, doc FROM chunk WHERE chunk_id = ?", (row.chunk_id,)).fetchone()
+                place = {"g": generation, "scope": row.scope, "key": row.chunk_id, "wanted": row.wanted}
+                if row.everything:
+                    tx.execute("DELETE FROM stray WHERE generation = :g AND scope = :scope", place)
+                    # Still vacated: a source may have come into the scope meanwhile, with nothing written yet.
+                    tx.execute(
+                        f"DELETE FROM collection WHERE generation = :g AND scope = :scope AND scope IN ({VACATED})",
+                        {**place, "generation": generation},
+                    )
+                    continue
+                found = tx.execute(_HOME, (row.chunk_id,)).fetchone()
+                # A row that was written where its source is no more is not what is wanted; it is a stray there.
+                at_home = found is not None and found[2] == row.scope
                 if not row.alive:
                     gone = tx.execute(
-                        "DELETE FROM stray WHERE generation = ? AND chunk_id = ?", (generation, row.chunk_id)
+                        "DELETE FROM stray WHERE generation = :g AND scope = :scope AND chunk_id = :key", place
                     )
                     dead += gone.rowcount
-                    if found is not None:
+                    if at_home:
                         # Still a tombstone: a chunk that came back meanwhile has to be written again.
                         gone = tx.execute(
                             "DELETE FROM index_state WHERE generation = ? AND chunk = ? AND alive = 0",
                             (generation, found[0]),
                         )
                         dead += gone.rowcount
-                elif found is not None:
+                elif at_home:
+                    # Not what is to be deleted there first: its source left and came back.
                     tx.execute(
-                        "UPDATE index_state SET written = ?1, wanted = ?1"
-                        " WHERE generation = ?2 AND chunk = ?3 AND alive = 1 AND (wanted = ?1 OR wanted = x'')",
-                        (row.wanted, generation, found[0]),
+                        "UPDATE index_state SET written = :wanted, wanted = :wanted"
+                        " WHERE generation = :g AND chunk = :chunk AND alive = 1 AND (wanted = :wanted OR wanted = x'')"
+                        " AND NOT EXISTS (SELECT 1 FROM stray"
+                        " WHERE stray.generation = :g AND scope = :scope AND chunk_id = :key)",
+                        {**place, "chunk": found[0]},
                     )
                     docs.add(found[1])
             if dead:
@@ -294,21 +254,28 @@ class IndexStates:
         units = texts.embedded_units(self._db, model, [(row[3], row[14]) for row in rows])
         return [_pending(row, made_of) for row, made_of in zip(rows, units, strict=True)]
 
-    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None) -> None:
+    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None, scope: str = "") -> None:
         with self._db.write() as tx:
             if chunks is None:
                 tx.execute("UPDATE index_state SET written = NULL WHERE generation = ? AND alive = 1", (generation,))
                 return
             for key in chunks:
-                (found,) = tx.execute("SELECT max(id) FROM chunk WHERE chunk_id = ?", (key,)).fetchone()
-                if found is None:
-                    tx.execute("INSERT OR IGNORE INTO stray (generation, chunk_id) VALUES (?, ?)", (generation, key))
+                found = tx.execute(_HOME, (key,)).fetchone()
+                if found is None or found[2] != scope:
+                    tx.execute(
+                        "INSERT OR IGNORE INTO stray (generation, scope, chunk_id) VALUES (?, ?, ?)",
+                        (generation, scope, key),
+                    )
+                    if scope:  # one that nobody noted is dropped when it is empty
+                        tx.execute(
+                            "INSERT OR IGNORE INTO collection (generation, scope) VALUES (?, ?)", (generation, scope)
+                        )
                 else:
                     # A tombstone where nothing is wanted any more; one that is there already stays as it is.
                     tx.execute(
                         "INSERT INTO index_state (generation, chunk, alive) VALUES (?, ?, 0)"
                         " ON CONFLICT (generation, chunk) DO UPDATE SET written = NULL WHERE alive = 1",
-                        (generation, found),
+                        (generation, found[0]),
                     )
 
     def churn(self, generation: GenerationId) -> tuple[int, int]:
@@ -320,39 +287,33 @@ class IndexStates:
         )
         return int(counts[0]), int(counts[1])
 
-    def start_over(self, model: ModelId, location: str) -> Generation:
-        """Forget every generation and what was written there, and begin to build one (a restored ledger knows
-        nothing of the stores that are there now, and leaves them alone)."""
-        with self._db.write() as tx:
-            for table in ("index_state", "stray", "generation"):
-                tx.execute(f"DELETE FROM {table}")
-            return self.add_generation(model, location, GenerationState.BUILDING)
-
     def settled(self, generation: GenerationId) -> bool:
         """Whether the backlog is empty, without counting it: runs that wait ask many times a second."""
         (found,) = self._db.read(
-            """
+            f"""
             SELECT EXISTS (SELECT 1 FROM index_state INDEXED BY index_state_embed
                        WHERE generation = :g AND alive = 1 AND ready = 0)
                 OR EXISTS (SELECT 1 FROM index_state INDEXED BY index_state_write
                        WHERE generation = :g AND alive = 1 AND ready = 1 AND written IS NOT wanted)
                 OR EXISTS (SELECT 1 FROM index_state INDEXED BY index_state_dead WHERE generation = :g AND alive = 0)
                 OR EXISTS (SELECT 1 FROM stray WHERE generation = :g)
+                OR EXISTS ({VACATED})
             """,
-            {"g": generation},
+            {"g": generation, "generation": generation},
         )
         return not found[0]
 
     def overdue(self, generation: GenerationId, younger_than_s: float) -> bool:
         """Whether the generation still lacks something of what it was seeded with, or something that was
         committed longer ago than so many seconds."""
-        (found,) = self._db.read(_OVERDUE, {"g": generation, "before": time.time() - younger_than_s})
+        before = time.time() - younger_than_s
+        (found,) = self._db.read(_OVERDUE, {"g": generation, "generation": generation, "before": before})
         return bool(found[0])
 
     def backlog(self, generation: GenerationId) -> tuple[int, int]:
         """(chunks that wait for vectors, rows that wait to be written or deleted)."""
         (counts,) = self._db.read(
-            """
+            f"""
             SELECT (SELECT count(*) FROM index_state INDEXED BY index_state_embed
                        WHERE generation = :g AND alive = 1 AND ready = 0),
                    (SELECT count(*) FROM index_state INDEXED BY index_state_write
@@ -360,8 +321,9 @@ class IndexStates:
                    + (SELECT count(*) FROM index_state INDEXED BY index_state_dead
                        WHERE generation = :g AND alive = 0)
                    + (SELECT count(*) FROM stray WHERE generation = :g)
+                   + (SELECT count(*) FROM ({VACATED}))
             """,
-            {"g": generation},
+            {"g": generation, "generation": generation},
         )
         return int(counts[0]), int(counts[1])
 
@@ -372,6 +334,7 @@ def _pending(row: tuple[Any, ...], units: tuple[tuple[UnitId, int], ...]) -> Pen
         wanted=row[1],
         alive=True,
         source=row[7],
+        scope=row[15],
         text=row[2],
         metadata=_metadata(row),
         units=units,
@@ -383,8 +346,11 @@ def _digested(row: PendingRow, model: ModelId, units: bytes) -> PendingRow:
     return row if row.wanted else replace(row, wanted=wanted(model, units, row.metadata))
 
 
-def _tombstone(key: str, source: str = "") -> PendingRow:
-    return PendingRow(chunk_id=ChunkId(key), wanted=Hash(b""), alive=False, source=source)
+def _tombstone(key: str, source: str = "", scope: str = "") -> PendingRow:
+    """Without a key it is the whole collection that goes."""
+    return PendingRow(
+        chunk_id=ChunkId(key), wanted=Hash(b""), alive=False, everything=not key, source=source, scope=scope
+    )
 
 
 def _metadata(row: tuple[Any, ...]) -> dict[str, str | int]:

@@ -126,9 +126,6 @@ class PassageRows:
         made = self._tx.execute(
             "INSERT INTO chunk (chunk_id, doc, text_hash, text) VALUES (?, ?, ?, ?)", (key, doc, digest, text)
         )
-        for generation, _ in self._generations:
-            # An index that held it unbeknown to the ledger shall not lose it now that it is wanted there.
-            self._tx.execute("DELETE FROM stray WHERE generation = ? AND chunk_id = ?", (generation, key))
         return inserted(made)
 
     def _cut(self, chunk: int, units: bytes, section: str, page: int | None, context: str) -> LiveCut:

@@ -114,7 +114,7 @@ class Runs:
         """Finished runs, latest first."""
         rows = self._db.read(
             """
-            SELECT run_id, source.name, trigger, scope, outcome, started_at, ended_at, counts, message, plan_id
+            SELECT run_id, source.name, trigger, run.scope, outcome, started_at, ended_at, counts, message, plan_id
             FROM run JOIN source ON source.id = run.source
             WHERE ended_at IS NOT NULL AND (:source IS NULL OR (source.name = :source AND source.removed_at IS NULL))
             ORDER BY run.id DESC LIMIT :limit

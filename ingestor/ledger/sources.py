@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from connectors.base import ItemId
 from ingestor.errors import UnknownId, UserError
 from ingestor.ledger.database import Database, Transaction
+from ingestor.ledger.scopes import note_scope, rescope
 from ingestor.model import Plan, SourceMemory, SourceState, blake
 
 PURGE = "purge_wanted"
@@ -39,6 +40,7 @@ class SourceRow:
     note: str
     paused: bool
     next_run: float | None
+    scope: str = ""
 
 
 class Sources:
@@ -50,7 +52,7 @@ class Sources:
     def all(self) -> Sequence[SourceRow]:
         """Live sources by name."""
         rows = self._db.read(
-            "SELECT name, kind, settings, origin, state, note, paused, next_run FROM source"
+            "SELECT name, kind, settings, origin, state, note, paused, next_run, scope FROM source"
             " WHERE removed_at IS NULL ORDER BY name"
         )
         return [
@@ -63,8 +65,9 @@ class Sources:
                 note=str(note),
                 paused=bool(paused),
                 next_run=next_run,
+                scope=str(scope),
             )
-            for name, kind, settings, origin, state, note, paused, next_run in rows
+            for name, kind, settings, origin, state, note, paused, next_run, scope in rows
         ]
 
     def row_id(self, name: str) -> int:
@@ -73,19 +76,20 @@ class Sources:
             raise UnknownId(f"There is no source named {name!r}.", hint="`ingestor source list` shows them.")
         return int(rows[0][0])
 
-    def put(self, name: str, kind: str, settings: Mapping[str, object], origin: str) -> bool:
+    def put(self, name: str, kind: str, settings: Mapping[str, object], origin: str, scope: str = "") -> bool:
         """Register a source or update its settings; True when it is new. A removed source of the same
-        name is not revived: its documents were given up with it."""
+        name is not revived: its documents were given up with it. Another ``scope`` moves its rows in the index."""
         packed = json.dumps(settings, sort_keys=True)
         with self._db.write() as tx:
             row = tx.execute(
-                "SELECT id, kind, settings, origin FROM source WHERE name = ? AND removed_at IS NULL", (name,)
+                "SELECT id, kind, settings, origin, scope FROM source WHERE name = ? AND removed_at IS NULL", (name,)
             ).fetchone()
             if row is None:
                 tx.execute(
-                    "INSERT INTO source (name, kind, settings, origin) VALUES (?, ?, ?, ?)",
-                    (name, kind, packed, origin),
+                    "INSERT INTO source (name, kind, settings, origin, scope) VALUES (?, ?, ?, ?, ?)",
+                    (name, kind, packed, origin, scope),
                 )
+                note_scope(tx, scope)
                 return True
             if row[1] != kind:
                 raise UserError(
@@ -95,6 +99,9 @@ class Sources:
             if (row[2], row[3]) != (packed, origin):
                 tx.execute("UPDATE source SET settings = ?, origin = ? WHERE id = ?", (packed, origin, row[0]))
                 _narrow(tx, row[0], json.loads(row[2]).get("permissions"), settings.get("permissions"))
+            if row[4] != scope:
+                rescope(tx, row[0], scope)
+            note_scope(tx, scope)
         return False
 
     def remove(self, name: str, *, purge: bool = False) -> int:

@@ -18,6 +18,7 @@ from ingestor.ledger.grants import GrantRows
 from ingestor.ledger.items import attached, departed, items_of_files, known_items
 from ingestor.ledger.milestones import note_searchable
 from ingestor.ledger.passages import PassageRows, inserted
+from ingestor.ledger.scopes import rescope
 from ingestor.ledger.sources import Sources
 from ingestor.ledger.tags import TagRows
 from ingestor.model import (
@@ -119,8 +120,8 @@ class SyncWrites:
     def forget_removed(self) -> int:
         """Take out every document of removed sources, which no search shows any more; how many there were."""
         total = 0
-        removed = self._db.read("SELECT id, name FROM source WHERE removed_at IS NOT NULL ORDER BY id")
-        for row, source in removed:
+        removed = self._db.read("SELECT id, name, scope FROM source WHERE removed_at IS NOT NULL ORDER BY id")
+        for row, source, scope in removed:
             # Short transactions: an edit elsewhere must not wait.
             while docs := self._db.read("SELECT doc, item_id FROM item WHERE source = ? LIMIT 200", (row,)):
                 with self._db.write() as tx:
@@ -128,6 +129,9 @@ class SyncWrites:
                     for doc, item in docs:
                         writer.remove(doc, ItemId(item), urgent=True)
                 total += len(docs)
+            if scope:
+                with self._db.write() as tx:
+                    rescope(tx, row, "")  # in none any more: nobody waits for it there
         return total
 
 

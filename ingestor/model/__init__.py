@@ -5,6 +5,8 @@ Times are seconds since the epoch, UTC. Spans are half-open character offsets in
 
 from ingestor.model.answers import Answer, Shown, Standing, Traced
 from ingestor.model.ids import (
+    SCOPE,
+    SCOPE_FORM,
     ChunkId,
     DocId,
     GenerationId,
@@ -74,6 +76,8 @@ from ingestor.model.search import (
 
 __all__ = [
     "ATTACHED",
+    "SCOPE",
+    "SCOPE_FORM",
     "Answer",
     "Applied",
     "Attachment",

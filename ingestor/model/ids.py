@@ -14,6 +14,11 @@ Recipe = NewType("Recipe", str)
 ModelId = NewType("ModelId", str)
 Hash = NewType("Hash", bytes)
 
+SCOPE = r"^([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?)?$"
+"""What a scope is called: it stands in the name of a collection. Empty is none."""
+
+SCOPE_FORM = "small letters, digits and dashes between them, at most 32"
+
 _WHOLE = "-whole"
 """Ends the id of a model that embeds passages whole; that of any other ends with twelve digits of a digest."""
 

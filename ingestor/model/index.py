@@ -12,14 +12,17 @@ from ingestor.model.ids import ChunkId, GenerationId, Hash, ModelId, UnitId
 class PendingRow:
     """A chunk whose written state is not the wanted one (R2); ``units`` are (unit, weight) in order.
 
-    A tombstone has ``alive`` False and no content. ``wanted`` is what settling compares with; ``source``
-    is whose run the write counts for.
+    A tombstone has ``alive`` False and no content; ``everything`` means all that the scope holds, and the collection
+    with it. ``wanted`` is what settling compares with; ``source`` is whose run the write counts for, ``scope`` the
+    collection that it is about ('' is the one without a name).
     """
 
     chunk_id: ChunkId
     wanted: Hash
     alive: bool
+    everything: bool = False
     source: str = ""
+    scope: str = ""
     text: str = ""
     metadata: dict[str, str | int] = field(default_factory=dict)
     units: tuple[tuple[UnitId, int], ...] = ()
@@ -35,7 +38,8 @@ class GenerationState(StrEnum):
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Generation:
     """One vector index: ``location`` is a folder name under the state folder or a collection's own name. A kept
-    one follows the ledger until ``kept_until``; without that it is to be removed."""
+    one follows the ledger until ``kept_until``; without that it is to be removed. ``scopes`` have a collection of
+    their own in it, or will have with their first row."""
 
     generation_id: GenerationId
     model: ModelId
@@ -43,6 +47,7 @@ class Generation:
     state: GenerationState
     manifest: str | None = None
     kept_until: float | None = None
+    scopes: frozenset[str] = frozenset()
 
     @property
     def follows(self) -> bool:

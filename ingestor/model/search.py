@@ -28,10 +28,10 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filters:
-    """Which documents a search is about. What is empty leaves nothing out; of several sources, paths or kinds one is
-    enough, of several tags a document has all. ``paths`` name files or folders as ``ingestor.ledger.filters`` reads
-    them; ``since`` and ``until``, both inclusive, when the content last changed by the source's clock, or else was
-    taken in."""
+    """Which documents a search is about. What is empty leaves nothing out; of several sources, scopes, paths or kinds
+    one is enough, of several tags a document has all. ``paths`` name files or folders as ``ingestor.ledger.filters``
+    reads them; ``since`` and ``until``, both inclusive, when the content last changed by the source's clock, or else
+    was taken in."""
 
     sources: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
@@ -39,9 +39,10 @@ class Filters:
     since: float | None = None
     until: float | None = None
     tags: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        named = self.sources or self.paths or self.kinds or self.tags
+        named = self.sources or self.paths or self.kinds or self.tags or self.scopes
         return bool(named) or self.since is not None or self.until is not None
 
 

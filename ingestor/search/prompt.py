@@ -145,7 +145,7 @@ def answer_text(reply: AnswerReply) -> str:
 def sources_text(reply: FreshnessReply, now: float) -> str:
     """How fresh each source is, a line each."""
     lines = [
-        f"{_attribute(source.name)} ({_attribute(source.kind)}): "
+        f"{_attribute(source.name)} ({_attribute(source.kind)}{_in_scope(source.scope)}): "
         + (
             "not looked at yet"
             if source.checked_at is None
@@ -155,6 +155,10 @@ def sources_text(reply: FreshnessReply, now: float) -> str:
         for source in reply.sources
     ]
     return "\n".join(lines) if lines else "There is no source that you may read."
+
+
+def _in_scope(scope: str) -> str:
+    return f", scope {_attribute(scope)}" if scope else ""
 
 
 def _passage(number: int, hit: SearchHit, *, ids: bool) -> str:

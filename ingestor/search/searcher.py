@@ -65,11 +65,12 @@ class Found:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lens:
     """What a search by meaning sees through. The three belong together: vectors of one model are compared with
-    each other only. ``nearest`` gives the ids of the nearest chunks, or raises ``IndexFailure``."""
+    each other only. ``nearest`` gives the ids of the nearest chunks, of these scopes where some are named, or raises
+    ``IndexFailure``."""
 
     embedder: Embedder
     vectors: VectorStore
-    nearest: Callable[[NDArray[np.float32], int], Sequence[ChunkId]]
+    nearest: Callable[[NDArray[np.float32], int, Sequence[str]], Sequence[ChunkId]]
 
 
 class Searcher:
@@ -223,7 +224,7 @@ class Searcher:
         note = ""
         asked = 2 * CANDIDATES if restricted else CANDIDATES
         try:
-            nearest = lens.nearest(vector, asked)
+            nearest = lens.nearest(vector, asked, filters.scopes)
             seen = {one.chunk_id: one for one in self._ledger.candidates(nearest, reader, filters)}
             near = self._embedded(lens, [seen[chunk] for chunk in nearest if chunk in seen][:CANDIDATES])
         except IndexFailure as failure:

@@ -67,7 +67,7 @@ def compare(known: Sequence[SourceRow], wanted: Wanted) -> Alteration:
                 f"source {row.name!r}: it is of kind {before.kind}, not {row.kind}; give the new one another name,"
                 f" or run `ingestor source remove {row.name}` first"
             )
-        elif (before.settings, before.origin) != (row.settings, row.origin):
+        elif (before.settings, before.origin, before.scope) != (row.settings, row.origin, row.scope):
             changed.append(row)
         problems += _overlap(row, others)
     if problems:
@@ -95,9 +95,9 @@ def record(ledger: Ledger, alteration: Alteration) -> None:
     """The sources stand in the ledger as they are wanted. One that left the configuration is kept as a registered
     source: documents are never dropped because a line of a file is missing."""
     for row in (*alteration.added, *alteration.changed):
-        ledger.sources.put(row.name, row.kind, row.settings, row.origin)
+        ledger.sources.put(row.name, row.kind, row.settings, row.origin, row.scope)
     for row in alteration.left:
-        ledger.sources.put(row.name, row.kind, row.settings, "registered")
+        ledger.sources.put(row.name, row.kind, row.settings, "registered", row.scope)
         _log.warning("source_left_configuration", source=row.name, remedy=f"ingestor source remove {row.name}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from ingestor.errors import IndexUnavailable
 from ingestor.index.generations import GenerationManager
@@ -17,6 +17,8 @@ from ingestor.service.models import ModelRegistry
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Nearest: TypeAlias = "Callable[[NDArray[np.float32], int, Sequence[str]], Sequence[ChunkId]]"
 
 _PATIENCE_S = 2.0
 """A one-shot search starts the index with itself; a service that is rebuilding is not waited for longer."""
@@ -45,19 +47,19 @@ class Lenses:
         index = self._index.index_of(model)
         return self._of(model, index.query) if index is not None else None
 
-    def _of(self, model: ModelId, nearest: Callable[[NDArray[np.float32], int], Sequence[ChunkId]]) -> Lens:
+    def _of(self, model: ModelId, nearest: Nearest) -> Lens:
         return Lens(embedder=self._models.embedder(model), vectors=self._models.store(model), nearest=nearest)
 
-    def _awaited(self, model: ModelId) -> Callable[[NDArray[np.float32], int], Sequence[ChunkId]]:
+    def _awaited(self, model: ModelId) -> Nearest:
         """Raises ``IndexFailure`` when it is asked and no index comes; the caller then scans the ledger."""
 
-        def nearest(vector: NDArray[np.float32], n: int) -> Sequence[ChunkId]:
+        def nearest(vector: NDArray[np.float32], n: int, scopes: Sequence[str]) -> Sequence[ChunkId]:
             deadline = time.monotonic() + _PATIENCE_S
             while (asked := self._index.asked()) is None or asked[0] != model:
                 health = self._index.health()
                 if health.state is IndexState.DOWN or time.monotonic() > deadline:
                     raise IndexUnavailable(health.note or "It is being opened or rebuilt.")
                 self._stop.wait(0.02)
-            return asked[1].query(vector, n)
+            return asked[1].query(vector, n, scopes)
 
         return nearest

@@ -5,12 +5,14 @@ Each method takes and gives wire models, so that the answer is the same whether 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from connectors.base import WHOLE
@@ -18,7 +20,7 @@ from connectors.errors import ConnectorError
 from ingestor import wire, wire_models, wire_service
 from ingestor.errors import SourceHeld, UserError
 from ingestor.ledger.sources import SourceRow
-from ingestor.model import Outcome, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
+from ingestor.model import SCOPE, SCOPE_FORM, Outcome, RunCounts, RunId, RunReport, SourceState, Tally, Trigger
 from ingestor.service import quarantine
 from ingestor.service.backup import backup
 from ingestor.service.core import Service
@@ -172,9 +174,11 @@ class ServiceOperations:
 
     def source_add(self, request: wire.SourceAddRequest, /) -> wire.SourceReply:
         with self._registering:
-            row, created = self._register(request.path, request.owner, request.name)
+            row, created = self._register(request.path, request.owner, request.name, request.scope)
         if created:
             self._service.attend(row.name)
+        else:
+            self._service.parts.pump.kick()  # rows to move, where its scope is another
         return source_reply(row, created=created)
 
     def source_remove(self, request: wire.SourceRemoveRequest, /) -> wire.SourceReply:
@@ -228,7 +232,7 @@ class ServiceOperations:
         """The sources of a backfill: the folders named (registered where new), the sources named, or all."""
         rows = [self._row(name) for name in request.sources]
         for path in request.paths:
-            row, created = self._register(path, request.owner, None, dry=request.dry_run)
+            row, created = self._register(path, request.owner, None, None, dry=request.dry_run)
             rows.append(row)
             if created and not request.dry_run:
                 self._service.attend(row.name, scan=False)  # the backfill is its first scan
@@ -236,7 +240,12 @@ class ServiceOperations:
             rows = [row for row in self._ledger.sources.all() if not row.paused]
         return list({row.name: row for row in rows}.values())
 
-    def _register(self, path: str, owner: str, name: str | None, *, dry: bool = False) -> tuple[SourceRow, bool]:
+    def _register(
+        self, path: str, owner: str, name: str | None, scope: str | None, *, dry: bool = False
+    ) -> tuple[SourceRow, bool]:
+        """``scope`` None leaves that of a source that is there already."""
+        if re.fullmatch(SCOPE, scope or "") is None:
+            raise UserError(f"{scope!r} is no name of a scope.", hint=f"Write {SCOPE_FORM}.")
         if not Path(path).is_dir():
             what = "is not a folder" if Path(path).exists() else "does not exist"
             raise UserError(f"{path} {what}.", hint="Name a folder that this user can read.")
@@ -245,7 +254,7 @@ class ServiceOperations:
         if found is not None:
             if name is not None and name != found.name:
                 raise UserError(f"{path} is already the source {found.name!r}.")
-            return found, False
+            return self._scoped(found, scope), False
         taken = {row.name for row in rows}
         if name is not None and name in taken:
             raise UserError(f"There is already a source named {name!r}.", hint="Choose another name.")
@@ -259,11 +268,23 @@ class ServiceOperations:
             note="",
             paused=False,
             next_run=None,
+            scope=scope or "",
         )
         self._service.parts.make_source(row).close()  # refuses what the connector cannot take
         if not dry:
-            self._ledger.sources.put(row.name, row.kind, row.settings, row.origin)
+            self._ledger.sources.put(row.name, row.kind, row.settings, row.origin, row.scope)
         return row, True
+
+    def _scoped(self, row: SourceRow, scope: str | None) -> SourceRow:
+        """The source in that scope."""
+        if scope is None or scope == row.scope:
+            return row
+        if row.origin == "configured":
+            raise UserError(
+                f"The source {row.name!r} stands in the configuration file.", hint="Set its scope there and reload."
+            )
+        self._ledger.sources.put(row.name, row.kind, row.settings, row.origin, scope)
+        return replace(row, scope=scope)
 
     def _row(self, name: str) -> SourceRow:
         self._ledger.sources.row_id(name)

@@ -8,6 +8,7 @@ from typing import Any
 from connectors.base import WHOLE
 from ingestor import wire, wire_reading
 from ingestor.ledger.ledger import Ledger
+from ingestor.ledger.sources import SourceRow
 from ingestor.model import ChunkId, DocId, Filters, Hit, Outcome, Reader
 from ingestor.search.citations import cite
 from ingestor.search.extent import with_neighbours
@@ -74,7 +75,7 @@ def shelf(ledger: Ledger | None, source: str, after: str, count: int, reader: Re
 
 def fresh(ledger: Ledger, reader: Reader) -> tuple[wire_reading.Freshness, ...]:
     seen = set(ledger.search.sources(reader))
-    return tuple(_fresh(ledger, row.name, row.kind) for row in ledger.sources.all() if row.name in seen)
+    return tuple(_fresh(ledger, row) for row in ledger.sources.all() if row.name in seen)
 
 
 def hit_reply(hit: Hit) -> wire.SearchHit:
@@ -108,11 +109,12 @@ def _place(hit: Hit) -> Mapping[str, Any]:
     return {name: getattr(hit, name) for name in wire.Place.model_fields}
 
 
-def _fresh(ledger: Ledger, name: str, kind: str) -> wire_reading.Freshness:
-    run = next((run for run in ledger.runs.last(name, _RUNS) if run.outcome in _SAW and run.scope == WHOLE), None)
+def _fresh(ledger: Ledger, row: SourceRow) -> wire_reading.Freshness:
+    run = next((run for run in ledger.runs.last(row.name, _RUNS) if run.outcome in _SAW and run.scope == WHOLE), None)
     return wire_reading.Freshness(
-        name=name,
-        kind=kind,
+        name=row.name,
+        kind=row.kind,
+        scope=row.scope,
         checked_at=run.ended_at if run is not None else None,
         complete=run is not None and _SAW[run.outcome],
     )

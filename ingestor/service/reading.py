@@ -295,6 +295,7 @@ class LedgerReading:
             origin=row.origin,
             place=source_reply(row).place,
             held=len(plan.items) if plan is not None else 0,
+            scope=row.scope,
         )
 
     def _job(self, job: Job, state: JobState) -> wire.JobStatus:
@@ -331,6 +332,7 @@ def _empty_status(row: SourceRow) -> wire.SourceStatus:
         note="No run yet.",
         origin=row.origin,
         place=source_reply(row).place,
+        scope=row.scope,
     )
 
 

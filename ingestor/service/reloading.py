@@ -37,6 +37,7 @@ def reload(service: Service, reread: Reread | None) -> wire_service.ReloadReply:
         service.drop(name)
     for name in sorted(changed | {row.name for row in alteration.added}):
         service.attend(name)
+    service.parts.pump.kick()  # a source that changed its scope has rows to move, whether or not it runs
     reply = wire_service.ReloadReply(
         added=tuple(row.name for row in alteration.added),
         changed=tuple(sorted(changed | retimed)),

@@ -36,7 +36,9 @@ def run_reply(report: RunReport) -> wire.RunReply:
 
 def source_reply(row: SourceRow, *, created: bool = False) -> wire.SourceReply:
     place = row.settings.get("path") or row.settings.get("url") or ""
-    return wire.SourceReply(name=row.name, kind=row.kind, place=str(place), origin=row.origin, created=created)
+    return wire.SourceReply(
+        name=row.name, kind=row.kind, place=str(place), origin=row.origin, created=created, scope=row.scope
+    )
 
 
 def canonical(run: wire.RunReply) -> dict[str, object]:

@@ -64,13 +64,18 @@ def _seen(reply: wire.SearchReply, kept: wire.Kept, hits: Sequence[Hit]) -> Sequ
 
 
 def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> Filters:
-    """A source of which the reader may see nothing does not exist (R7)."""
+    """A source of which the reader may see nothing does not exist, and no scope of such sources (R7)."""
     if request.sources:
         seen = set(service.ledger.search.sources(reader))
         if unknown := [name for name in request.sources if name not in seen]:
             raise UnknownId(f"There is no source named {unknown[0]!r}.", hint="`ingestor source list` shows them.")
-    if max(map(len, (request.sources, request.paths, request.kinds, request.tags))) > _MOST_VALUES:
-        raise UserError(f"A search takes at most {_MOST_VALUES} sources, paths, kinds or tags.")
+    if request.scopes:
+        seen = set(service.ledger.search.sources(reader))
+        known = {row.scope for row in service.ledger.sources.all() if row.scope and row.name in seen}
+        if unknown := [scope for scope in request.scopes if scope not in known]:
+            raise UnknownId(f"There is no scope named {unknown[0]!r}.", hint="`ingestor source list` shows them.")
+    if max(map(len, (request.sources, request.scopes, request.paths, request.kinds, request.tags))) > _MOST_VALUES:
+        raise UserError(f"A search takes at most {_MOST_VALUES} sources, scopes, paths, kinds or tags.")
     if request.since is not None and request.until is not None and request.since > request.until:
         raise UserError("Nothing changed after --since and before --until: --since is the later one.")
     return Filters(
@@ -80,4 +85,5 @@ def _filters(service: Service, request: wire.SearchRequest, reader: Reader) -> F
         tags=request.tags,
         since=request.since,
         until=request.until,
+        scopes=request.scopes,
     )

@@ -105,7 +105,8 @@ class _Found:
             lines.append(f"the vector index is wrecked: {self.index.reason}")
         for finding in self.index.findings[:_DETAILS]:
             note = f" ({finding.note})" if finding.note else ""
-            lines.append(f"{finding.damage.value} {finding.chunk_id}{note}")
+            where = f" in the scope {finding.scope}" if finding.scope else ""
+            lines.append(f"{finding.damage.value} {finding.chunk_id}{where}{note}")
         return lines
 
 
@@ -220,8 +221,8 @@ def _vector_problems(found: _Vectors) -> list[_Problem]:
 
 def _confirmed(first: ProbeReport, second: ProbeReport) -> ProbeReport:
     """What both looks found."""
-    before = {(finding.damage, finding.chunk_id) for finding in first.findings}
-    again = tuple(finding for finding in second.findings if (finding.damage, finding.chunk_id) in before)
+    before = {(finding.damage, finding.scope, finding.chunk_id) for finding in first.findings}
+    again = tuple(one for one in second.findings if (one.damage, one.scope, one.chunk_id) in before)
     return replace(second, findings=again)
 
 

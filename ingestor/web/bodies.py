@@ -16,10 +16,11 @@ Time = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Question(wire.Wire):
-    """Of several sources, paths or kinds one is enough, of several tags a document has all, in any case. A path is a
-    file or folder, as its source names it, as an absolute path or address, or as the ``uri`` of a hit. ``since`` and
-    ``until``: when the content changed, in seconds since the epoch. ``as_of``: as it was known then, in seconds since
-    the epoch, of what the reader may still see. ``principals`` narrow what the token reads, and never widen it."""
+    """Of several sources, scopes, paths or kinds one is enough, of several tags a document has all, in any case. A path
+    is a file or folder, as its source names it, as an absolute path or address, or as the ``uri`` of a hit. ``since``
+    and ``until``: when the content changed, in seconds since the epoch. ``as_of``: as it was known then, in seconds
+    since the epoch, of what the reader may still see. ``principals`` narrow what the token reads, and never widen it.
+    """
 
     query: Annotated[str, Field(min_length=1, max_length=8_000)]
     mode: Literal["hybrid", "dense", "keyword"] = "hybrid"
@@ -27,6 +28,7 @@ class Question(wire.Wire):
     paths: Values = ()
     kinds: Values = ()
     tags: Values = ()
+    scopes: Values = ()
     since: Time | None = None
     until: Time | None = None
     as_of: Time | None = None

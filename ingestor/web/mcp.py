@@ -78,6 +78,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
         tags: Annotated[Values, Field(description="Only what has all of these tags (labels, categories).")] = (),
         since: Annotated[str, Field(description="Only what changed since then: 2026-11-20, or 7d.")] = "",
         until: Annotated[str, Field(description="Only what has not changed after then.")] = "",
+        scopes: Annotated[Values, Field(description="Only sources of these scopes; list_sources says which.")] = (),
         as_of: Annotated[
             str, Field(description="As it was known then, and not as it is now: 2026-11-20, 2026-11-20T14:30 or 7d.")
         ] = "",
@@ -97,6 +98,7 @@ def server(search: Search, reads: Reads, caller: Callable[[Asked], Caller], told
                 paths=paths,
                 kinds=kinds,
                 tags=tags,
+                scopes=scopes,
                 since=_moment(since),
                 until=_moment(until, end=True),
                 as_of=_moment(as_of, end=True),

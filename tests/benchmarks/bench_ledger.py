@@ -385,7 +385,7 @@ class _Fixed:
         return _directions(np.random.default_rng(len(text)), 1)[0]
 
 
-def _unavailable(_vector: object, _count: int) -> Sequence[object]:
+def _unavailable(_vector: object, _count: int, _scopes: object) -> Sequence[object]:
     raise IndexUnavailable("There is none in this measurement.")
 
 

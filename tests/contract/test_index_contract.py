@@ -50,6 +50,8 @@ def index(request, opened):
     index = opened(request.param)
     while page := index.page(0, 5_000):
         index.delete(page)
+    for scope in index.scopes():
+        index.delete(None, scope)
     return index
 
 
@@ -135,3 +137,57 @@ def test_takes_the_largest_batch_of_the_port(opened):
     index.upsert(ids, vectors, texts, metadata)
     assert len(index.get(ids)) == 5_000
     index.delete(ids)
+
+
+def test_a_scope_has_rows_of_its_own(index):
+    """What is written in one scope is in no other and not in the collection without a name, not even under its id."""
+    ids, vectors, texts, metadata = rows(6)
+    index.upsert(ids[:2], vectors[:2], texts[:2], metadata[:2])
+    index.upsert(ids[1:4], vectors[1:4], [f"Of acme: {text}" for text in texts[1:4]], metadata[1:4], "acme")
+    index.upsert(ids[4:], vectors[4:], texts[4:], metadata[4:], "zeta")
+    assert sorted(index.scopes()) == ["acme", "zeta"]
+    assert [sorted(index.page(0, 10, scope)) for scope in ("", "acme", "zeta")] == [ids[:2], ids[1:4], ids[4:]]
+    assert (index.count(), index.count("acme"), index.count("zeta")) == (2, 3, 2)
+    assert (index.get(ids)[ids[1]][1], index.get(ids, "acme")[ids[1]][1]) == (texts[1], f"Of acme: {texts[1]}")
+    index.delete(ids, "acme")
+    assert (index.count(), index.count("acme"), index.count("zeta")) == (2, 0, 2)
+
+
+def test_a_question_goes_to_all_scopes_or_to_some(index):
+    """The nearest of the whole generation are those of all its collections together, each id once."""
+    ids, vectors, texts, metadata = rows(60)
+    for scope, part in (("", slice(0, 20)), ("acme", slice(20, 40)), ("zeta", slice(40, 60))):
+        index.upsert(ids[part], vectors[part], texts[part], metadata[part], scope)
+    index.upsert(ids[50:51], vectors[50:51], texts[50:51], metadata[50:51], "acme")  # a move that is not at its end
+    by_nearness = [ids[number] for number in np.argsort(-(vectors @ vectors[50]))]
+    assert list(index.query(vectors[50], 10)) == by_nearness[:10]
+    assert set(index.query(vectors[50], 500)) == set(ids)
+    assert list(index.query(vectors[50], 5, ["zeta"])) == [key for key in by_nearness if key in ids[40:]][:5]
+    assert set(index.query(vectors[50], 500, ["", "zeta"])) == {*ids[:20], *ids[40:]}
+    assert list(index.query(vectors[50], 5, ["nobody"])) == []
+
+
+def test_a_scope_that_is_not_there_is_empty(index):
+    """It gives nothing, refuses nothing, and is not made by being asked."""
+    ids, vectors, _, _ = rows(2)
+    index.delete(ids, "nobody")
+    index.delete(None, "nobody")
+    assert (index.get(ids, "nobody"), list(index.page(0, 5, "nobody")), index.count("nobody")) == ({}, [], 0)
+    assert list(index.query(vectors[0], 3, ["nobody"])) == []
+    assert list(index.scopes()) == []
+
+
+def test_a_scope_goes_whole(index):
+    """With all its rows and for itself alone, as often as it is said; and may come again. The collection without a
+    name stays."""
+    ids, vectors, texts, metadata = rows(4)
+    index.upsert(ids, vectors, texts, metadata)
+    for scope in ("acme", "zeta"):
+        index.upsert(ids, vectors, texts, metadata, scope)
+    for _ in range(2):
+        index.delete(None, "acme")
+    assert (list(index.scopes()), index.count(), index.count("zeta")) == (["zeta"], 4, 4)
+    index.upsert(ids[:1], vectors[:1], texts[:1], metadata[:1], "acme")
+    assert sorted(index.page(0, 10, "acme")) == ids[:1]
+    with pytest.raises(ValueError, match=r".+"):
+        index.delete(None)

@@ -103,7 +103,7 @@ def attachment(of: ItemRef) -> PutFailure:
 def make(state: Path) -> None:
     """What a person would leave: edits, a deletion, a plan that waits, a file and an attachment that no parser took."""
     ledger = Ledger(state)
-    ledger.sources.put("handbook", "files", {"path": "/srv/handbook"}, "registered")
+    ledger.sources.put("handbook", "files", {"path": "/srv/handbook"}, "registered", "harbour")
     generation = ledger.index.add_generation(MODEL, "generation-0123456789abcdef", GenerationState.SERVING)
     run = ledger.runs.start_run("handbook", Trigger.BACKFILL, WHOLE)
     for name in ("ferry.md", "tide.md", "gone.md"):

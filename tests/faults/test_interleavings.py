@@ -126,8 +126,8 @@ def test_an_orphan_that_is_wanted_again_before_it_was_deleted_stays(world: World
     world.drain()
     world.index.rows.update(rows)  # the store forgot the delete
     found = probe(world.generation, ledger=world.ledger.index, vectors=world.vectors, index=world.index)
-    assert set(found.to_mend()) == set(rows)
-    world.ledger.index.unsettle(world.generation, found.to_mend())
+    assert set(found.to_mend()[""]) == set(rows)
+    world.ledger.index.unsettle(world.generation, found.to_mend()[""])
     path.write_bytes(content)
     world.sync_all()
     world.drain()

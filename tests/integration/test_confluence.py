@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +15,9 @@ from connectors.confluence import source as module
 from ingestor.model import Filters, Outcome, Reader
 from ingestor.search.citations import cite
 from tests.support.confluence_bench import GROUP, SPACE, TEXT, Bench, confluence_bench
-from tests.support.confluence_server import Flavour
+from tests.support.confluence_server import TOKEN, Flavour
 from tests.support.confluence_space import READER, Kind
+from tests.support.web_server import Answer, Asked
 
 FLAMINGOS = (
     "<h1>All of them</h1><p>Birds.</p><h2>Pink &amp; tall</h2><p>Flamingos stand on one leg for most of the day.</p>"
@@ -302,3 +305,119 @@ def test_the_search_is_asked_in_the_zone_of_the_account(cloud: Bench) -> None:
             cloud.site.edit(cloud.ids["Refunds"], body=TEXT.format(f"{zone.partition('/')[2]} {told}"))
             assert run(cloud).updated == 1
             cloud.equal()
+
+
+def test_comments_are_documents_where_they_are_wanted(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each names its page and is seen by who sees that; off by default."""
+    page = bench.ids["Refunds"]
+    footer = bench.site.put(SPACE, "Re: Refunds", "<p>Flamingos are late.</p>", parent=page, kind=Kind.COMMENT)
+    inline = bench.site.put(SPACE, "Re", "<p>Okapis, too.</p>", parent=page, kind=Kind.COMMENT, inline=True)
+    bench.world.sync()
+    assert found(bench, "flamingos") == []
+    bench.configure(comments=True)
+    assert run(bench).added == 2
+    search = bench.world.ledger.search
+    (hit,) = search.hits(search.keyword("flamingos", 5, Reader(), Filters()), Reader())
+    assert hit.parent is not None
+    assert hit.parent.title == "Refunds"
+    assert found(bench, "okapis", GROUP)
+    bench.site.edit(footer, body="<p>Penguins are late.</p>")
+    assert run(bench).updated == 1
+    bench.site.restrict(page, {"user:acc-reader"})
+    bench.site.trash(inline)
+    listed_anew(bench, monkeypatch)
+    assert run(bench).deleted == 1
+    assert found(bench, "penguins", GROUP) == []
+    assert bench.held() == bench.wanted(*Kind)
+
+
+def test_a_page_without_words_is_found_by_its_title(bench: Bench) -> None:
+    """As one that only lists what stands beneath it; nothing of it fails."""
+    bench.site.put(SPACE, "Flamingos", '<ac:structured-macro ac:name="children"/>')
+    report = bench.world.sync()
+    assert report.counts.failed == 0
+    assert found(bench, "flamingos") == ["Flamingos"]
+
+
+def test_what_everybody_could_read_is_hidden_when_it_closes(bench: Bench) -> None:
+    """R7: a wiki that refuses everybody is shown to nobody, is not deleted, and is shown again when it opens."""
+    wiki = bench.wiki
+    login = "Bearer " + TOKEN if not wiki.cloud else "Basic " + b64encode(f"{READER.email}:{TOKEN}".encode()).decode()
+
+    def open_to_all(asked: Asked) -> Answer:
+        return wiki.really(replace(asked, headers={**asked.headers, "Authorization": login}))
+
+    wiki.weather = open_to_all
+    nobody = {"username": "", "password_file": "", "token_file": ""}
+    bench.configure(permissions=["public"], **nobody)
+    bench.world.sync()
+    assert found(bench, "invoices", "public")
+    wiki.weather = lambda _asked: None
+    bench.later()
+    bench.world.run()
+    assert found(bench, "invoices", "public") == []
+    assert bench.held() == bench.wanted()
+    wiki.weather = open_to_all
+    run(bench)
+    assert found(bench, "invoices", "public")
+
+
+@pytest.mark.parametrize("kind", ["folder", "hologram"])
+def test_what_stands_under_the_unknown_is_hidden(kind: str, cloud: Bench) -> None:
+    """R7: a page under something of a new kind, or that we may not see, may be kept from readers there."""
+    cloud.world.sync()
+    wanted = f"/pages/{cloud.ids['Refunds']}"
+
+    def weather(asked: Asked) -> Answer | None:
+        whole = cloud.wiki.really(asked)
+        if not asked.path.endswith(("/api/v2/pages", wanted)) or whole.status != 200:
+            return whole
+        said = json.loads(whole.body)
+        for one in said.get("results", [said]):
+            if one["id"] == str(cloud.ids["Refunds"]):
+                one |= {"parentId": "4711", "parentType": kind}
+        return replace(whole, body=json.dumps(said).encode())
+
+    cloud.wiki.weather = weather
+    cloud.anew()
+    cloud.world.sync()
+    assert cloud.hidden() == {f"page/{cloud.ids['Refunds']}"}
+    cloud.wiki.weather = lambda _asked: None
+    cloud.anew()
+    cloud.world.sync()
+    assert cloud.hidden() == set()
+
+
+def test_no_login_goes_to_another_host(cloud: Bench) -> None:
+    """The Cloud sends on to where its files are kept: that host is asked without proof of who we are, and only where it
+    is allowed."""
+    cloud.site.upload(cloud.ids["Parcels"], "plan.txt", b"Flamingos arrive in the second quarter.\n")
+    cloud.world.sync()
+    assert found(cloud, "flamingos")
+    assert cloud.wiki.leaked == []
+    cloud.site.upload(cloud.ids["Parcels"], "map.txt", b"Penguins live behind the house.\n")
+    cloud.configure(hosts=[])
+    report = cloud.world.run()
+    assert "which is not asked" in report.message
+    assert len(cloud.held()) == len(cloud.ids) + 1
+
+
+def test_pages_that_move_between_the_parts_of_a_listing_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is deleted while a listing goes on shifts what comes behind it in a Data Center; nothing is taken for gone,
+    and the next listing has everything."""
+    bench.wiki.part = 2
+    bench.world.sync()
+    monkeypatch.setattr(module, "TRUSTED_S", 0.0)
+    gone = iter(["Invoices", "Refunds"])
+
+    def between() -> None:
+        if (name := next(gone, None)) is not None:
+            bench.site.trash(bench.ids[name])
+
+    bench.wiki.between = between
+    run(bench)
+    bench.wiki.between = None
+    there = bench.wanted()
+    assert there <= bench.held()
+    run(bench)
+    bench.equal()

@@ -13,6 +13,8 @@ from connectors.web.examining import clock, way_to
 from ingestor import wiring
 from ingestor.context import Context
 from ingestor.state import resolve
+from tests.support.confluence_server import Flavour, confluence
+from tests.support.confluence_space import READER
 from tests.support.doku_bench import NAMES, TEXT
 from tests.support.doku_wiki import DokuWiki, error, method_of
 from tests.support.git_servers import HttpServer
@@ -126,6 +128,51 @@ def test_a_mediawiki_is_looked_through(tmp_path: Path) -> None:
     wanted = {"in Help": "2", "in (articles)": "1", "in files": "1", "namespaces": "(articles)", "login": "everybody"}
     for name, words in wanted.items():
         assert words in said(findings)[name], name
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+def test_a_confluence_is_looked_through(flavour: Flavour, tmp_path: Path) -> None:
+    """Who we are there, its spaces, searches and their clock, restrictions, and how much these hide."""
+    with confluence(flavour) as wiki:
+        wiki.tokens[CANARY] = READER.key
+        for key, kind in (("DOC", "global"), ("OPS", "global"), ("~anna", "personal")):
+            wiki.site.add_space(key, kind=kind)
+            page = wiki.site.put(key, f"Laptops of {key}", "<h1>Laptops</h1><p>What they are.</p>")
+        shut = wiki.site.put("OPS", "Salaries", "<p>Much.</p>")
+        wiki.site.restrict(shut, {f"user:{READER.key}"})
+        wiki.site.upload(page, "plan.txt", b"A plan of the year.")
+        wiki.site.upload(shut, "pay.txt", b"A list of all.")
+        login = f'token_file = "{secret(tmp_path)}"\n'
+        if wiki.cloud:
+            login = f'username = "{READER.email}"\npassword_file = "{secret(tmp_path)}"\n'
+        edition = "cloud" if wiki.cloud else "data-center"
+        settings = f'kind = "confluence"\nurl = "{wiki.url}"\nedition = "{edition}"\n{login}'
+        more = 'hosts = ["127.0.0.1"]\nallow_private = true\n'
+        findings = found(tmp_path, settings + more)
+        missing = found(tmp_path, f'{settings}{more}spaces = ["DOC", "NOWHERE"]\n')
+        wiki.nobody = True
+        unknown = found(tmp_path, settings + more)
+    assert failures(findings) == []
+    wanted = {
+        "edition": edition,
+        "login": "Reader (acc-reader), by " + ("password or API token" if wiki.cloud else "personal access token"),
+        "time zone": "measured",
+        "spaces": "3 that we see: 2 global, 1 personal",
+        "search": "changed lately",
+        "searches": "UTC+1.00 h",
+        "restrictions": ": ",
+        "in DOC": "1",
+        "in OPS": "2",
+        "in attachments": "1",
+        "hidden": "2 items",
+        "changes": "the journal is read",
+    }
+    for name, words in wanted.items():
+        assert words in said(findings)[name], (name, said(findings).get(name))
+    assert failures(missing) == ["spaces"]
+    assert "NOWHERE" in said(missing)["spaces"]
+    assert failures(unknown) == ["API"]
+    assert "does not know us" in said(unknown)["API"]
 
 
 def test_it_ends_where_nothing_more_can_be_asked(doku: DokuWiki, tmp_path: Path) -> None:

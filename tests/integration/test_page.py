@@ -44,7 +44,8 @@ def harbour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     world.write("harbour.md", "# Harbour\n\nThe pump leaks.\n\n# Quay\n\nThe crane stands still.\n")
     for number in range(14):
         world.write(f"ship {number}.md", f"# Ship {number}\n\nA ship of the name {number}.\n")
-    world.write(f"{HOSTILE.replace('/', '')}.md", f"# {HOSTILE}\n\nA text with {HOSTILE} and a derrick in it.\n")
+    text = f"---\ntags: ['{HOSTILE}']\n---\n# {HOSTILE}\n\nA text with {HOSTILE} and a derrick in it.\n"
+    world.write(f"{HOSTILE.replace('/', '')}.md", text)
     (world.root / "scan.pdf").write_bytes(b"%PDF-1.4 broken")
     world.run()
     world.drain()
@@ -230,7 +231,7 @@ def test_every_page_keeps_the_browser_from_what_is_not_wanted(operator: TestClie
 
 
 def test_what_a_document_says_is_text(operator: TestClient) -> None:
-    """Its title, its path, its passages, a question: shown as they are, and no part of the page."""
+    """Its title, its path, its tags, its passages, a question: shown as they are, and no part of the page."""
     address = document(operator, "derrick")
     for path in (
         address,
@@ -240,6 +241,7 @@ def test_what_a_document_says_is_text(operator: TestClient) -> None:
     ):
         is_ours(operator.get(path).text)
     assert html.escape("<script>alert(1)</script>") in operator.get(address).text
+    assert "tagged &#34;&gt;&lt;script&gt;" in operator.get(address).text
     assert html.escape("onerror=alert(2)") in operator.get("/ui/search", params={"q": HOSTILE}).text
 
 

@@ -15,7 +15,7 @@ from connectors.dokuwiki.source import DokuSource
 from ingestor import wire
 from ingestor.model import blake
 from tests.support.faults_report import campaign_seed, write_report
-from tests.support.real_doku_wiki import HERE, PASSWORD, USER, WHY_NOT, RealDokuWiki
+from tests.support.real_doku_wiki import ADMIN, HERE, PASSWORD, USER, WHY_NOT, RealDokuWiki
 from tests.support.served import Served
 from tests.support.wiki_churn import WikiChurn
 
@@ -80,6 +80,7 @@ def test_a_wiki_that_changes_all_the_time_is_held_true(tmp_path: Path) -> None:
             assert hit.title == "Birds"
             assert hit.url == f"{wiki.url}/doku.php?id=handbook:birds#pink"
             assert re.fullmatch(rf"{re.escape(wiki.url)}/doku\.php\?id=handbook:birds&rev=\d+#pink", hit.pinned_url)
+            assert (hit.tags, hit.author) == ((), ADMIN)  # its plugin for tags is in no package
             served.until_settled("wiki")
 
             embedded, document = served.embedder.embedded, served.documents("wiki")["pages/handbook/birds"]

@@ -13,6 +13,7 @@ import pytest
 from connectors.base import WHOLE, Checkpoint, ItemId, Upserted
 from connectors.mediawiki import rendering
 from connectors.mediawiki.source import WikiSource
+from ingestor import wire
 from ingestor.model import blake
 from tests.support.faults_report import campaign_seed, write_report
 from tests.support.real_media_wiki import ADMIN, ADMIN_PASSWORD, BOT, BOT_PASSWORD, HERE, WHY_NOT, RealMediaWiki
@@ -101,12 +102,21 @@ def test_a_wiki_that_changes_all_the_time_is_held_true(
         assert served.documents("wiki")[page] == document
         assert served.embedder.embedded == embedded
 
-        wiki.edit("Somewhere else altogether", "== Birds ==\nFlamingos are pink and stand on one leg.")
+        wiki.edit("Category:Upkeep", "__HIDDENCAT__")
+        text = "== Birds ==\nFlamingos are pink and stand on one leg.\n"
+        wiki.edit("Somewhere else altogether", f"{text}[[Category:Pink_birds]] [[Category:Upkeep]]")
         served.until(lambda: served.search("flamingos", "keyword").hits, "the edit to be found")
         (hit,) = served.search("flamingos", "keyword").hits
         assert hit.title == "Somewhere else altogether"
         assert hit.url == f"{wiki.url}/index.php/Somewhere_else_altogether#Birds"
         assert re.fullmatch(rf"{wiki.url}/index\.php\?oldid=\d+#Birds", hit.pinned_url)
+        assert (hit.tags, hit.author) == (("Pink birds",), ADMIN)
+        served.until_settled("wiki")
+        embedded = served.embedder.embedded
+        wiki.edit("Somewhere else altogether", f"{text}[[Category:Pink birds]] [[Category:Waders]]")
+        tagged = wire.SearchRequest(query="flamingos", mode="keyword", tags=("waders", "pink BIRDS"))
+        served.until(lambda: served.operations.search(tagged).hits, "the category to be seen")
+        assert served.embedder.embedded == embedded
 
         # The real wiki shows what it kept of a page until its jobs ran; what was read before that does not stay.
         wiki.edit("Zoo", "== Zoo ==\n{{Hours}} They do so every day of the week.")

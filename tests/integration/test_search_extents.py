@@ -22,7 +22,7 @@ TEXT = "# Harbour\n\n" + "\n\n".join(
 )
 
 
-def _none(_vector: np.ndarray, _n: int) -> Sequence[ChunkId]:
+def _none(_vector: np.ndarray, _n: int, _scopes: Sequence[str]) -> Sequence[ChunkId]:
     raise IndexUnavailable("The ledger is scanned.")
 
 

@@ -102,6 +102,12 @@ class Syncing(Editing):
         self.known = None
         self.world.change_recipe(length)
 
+    @rule(scope=st.sampled_from(["", "acme", "zeta"]))
+    def move(self, scope: str) -> None:
+        """All of it goes to another collection of every generation, whatever is on its way."""
+        counted["moves between scopes"] += scope != self.world.scope
+        self.world.move(scope)
+
     @rule(number=st.integers(0, 3))
     def change_model(self, number: int) -> None:
         """Another model's generation is built beside the one that serves."""
@@ -228,13 +234,13 @@ class Syncing(Editing):
         with hooked(edit):
             self.world.sync()
 
-    @rule(pick=picks, how=st.sampled_from(["nothing", "lost", "orphan", "text", "acl", "vector"]))
+    @rule(pick=picks, how=st.sampled_from(["nothing", "lost", "orphan", "elsewhere", "text", "acl", "vector"]))
     def verify(self, pick: int, how: str) -> None:
         """After a complete run the probe finds nothing; what is damaged then it finds, and mending mends it."""
         self.complete()
         assert self.world.probe_all() == []
         track = self.world.tracks[self.spread(pick) % len(self.world.tracks)]
-        rows = track.index.rows
+        rows = track.index.of(self.world.scope)
         if how == "nothing" or not rows:
             return
         chunk = sorted(rows)[self.spread(pick) % len(rows)]
@@ -244,13 +250,15 @@ class Syncing(Editing):
         elif how == "orphan":
             chunk = ChunkId("intruder")
             rows[chunk] = (vector, text, metadata)
+        elif how == "elsewhere":
+            track.index.upsert([chunk], vector[None], [text], [metadata], "elsewhere")
         elif how == "text":
             rows[chunk] = (vector, f"{text} And more.", metadata)
         elif how == "acl":
             rows[chunk] = (vector, text, {**metadata, "acl": 99_999})
         else:
             rows[chunk] = (-vector, text, metadata)
-        found = "stale" if how in {"text", "acl", "vector"} else how
+        found = {"lost": "lost", "orphan": "orphan", "elsewhere": "orphan"}.get(how, "stale")
         assert self.world.probe_all() == [(found, chunk)]
         counted[f"damage: {how}"] += 1
         self.world.drain()

@@ -60,17 +60,23 @@ def _states(question: Question, otherwise: str = "current,archived") -> set[str]
 def _list(question: Question, kind: Kind, spaces: set[str] | None = None, *, root: bool = False) -> Answer:
     question.wiki.step(question)
     ids, titles, states = question.many("id"), question.fields.get("title", ()), _states(question)
-    rows = [
-        one
-        for one in question.site.contents.values()
-        if one.kind is kind
-        and one.status in states
-        and (spaces is None or str(question.site.spaces[one.space].space_id) in spaces)
-        and (not ids or str(one.content_id) in ids)
-        and (not titles or one.title in titles)
-        and not (root and one.parent is not None)
-    ]
-    return _sorted(question, question.seen(rows), lambda one: shown(question, one))
+
+    def rows() -> list[Content]:
+        return question.seen(
+            [
+                one
+                for one in question.site.contents.values()
+                if one.kind is kind
+                and one.status in states
+                and (spaces is None or str(question.site.spaces[one.space].space_id) in spaces)
+                and (not ids or str(one.content_id) in ids)
+                and (not titles or one.title in titles)
+                and not (root and one.parent is not None)
+            ]
+        )
+
+    asked = (kind, spaces, root, ids, titles, states)
+    return _sorted(question, question.wiki.remembered(question, rows, *asked), lambda one: shown(question, one))
 
 
 def _sorted(

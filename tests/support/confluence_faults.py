@@ -96,17 +96,6 @@ def one_missing(wiki: Confluence, *, which: Callable[[int], int] = lambda _rows:
     return weather
 
 
-def in_turn(*weathers: Weather | None) -> Weather:
-    """One for each request; then it clears."""
-    left: list[Weather | None] = list(weathers)
-
-    def weather(asked: Asked) -> Answer | None:
-        now = left.pop(0) if left else None
-        return None if now is None else now(asked)
-
-    return weather
-
-
 def on(words: Sequence[str], weather: Weather) -> Weather:
     """Only where one of these stands in the path."""
     return lambda asked: weather(asked) if any(word in asked.path for word in words) else None

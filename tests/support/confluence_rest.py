@@ -27,7 +27,7 @@ from tests.support.confluence_content import (
     tree,
     web_link,
 )
-from tests.support.confluence_query import CannotParse, parse
+from tests.support.confluence_query import CannotParse, Query, parse
 from tests.support.confluence_routes import (
     NO_PAGE,
     Part,
@@ -80,16 +80,20 @@ def get_contents(question: Question) -> Answer:
     key, title, states = question.one("spaceKey"), question.one("title"), _states(question)
     if key and (key not in question.site.spaces or not question.site.may_enter(question.user, key)):
         raise Refused(404, f"No space with key : {key}")
-    rows = [
-        one
-        for one in question.site.contents.values()
-        if one.kind == kind
-        and one.status in states
-        and (not key or one.space == key)
-        and (not title or one.title == title)
-    ]
-    rows = sorted(question.seen(rows), key=lambda one: one.content_id)
-    found = by_offset(question, rows, limit=25, most=system_limit(expand))
+
+    def rows() -> list[Content]:
+        listed = [
+            one
+            for one in question.site.contents.values()
+            if one.kind == kind
+            and one.status in states
+            and (not key or one.space == key)
+            and (not title or one.title == title)
+        ]
+        return sorted(question.seen(listed), key=lambda one: one.content_id)
+
+    listed = question.wiki.remembered(question, rows, kind, key, title, states)
+    found = by_offset(question, listed, limit=25, most=system_limit(expand))
     return part(question, found, [content(question, one, expand) for one in found.rows])
 
 
@@ -148,6 +152,13 @@ def _searched(question: Question, expand: Tree) -> Part:
         query = parse(question.one("cql"), site=question.site, user=question.who)
     except CannotParse as wrong:
         raise Refused(400, f"Could not parse cql : {question.one('cql')}: {wrong}") from None
+    asked = (question.one("cql"), question.one("includeArchivedSpaces"))
+    rows = question.wiki.remembered(question, lambda: _rows(question, query), *asked)
+    paged = by_search_cursor if question.wiki.cloud else by_offset
+    return replace(paged(question, rows, limit=25, most=_search_limit(question, expand)), cursor=str(len(rows)))
+
+
+def _rows(question: Question, query: Query) -> list[Content]:
     archived = question.one("includeArchivedSpaces") == "true"
     settled = question.site.now() - question.wiki.search_lag_s
     rows = [
@@ -158,9 +169,7 @@ def _searched(question: Question, expand: Tree) -> Part:
         and (archived or question.site.spaces[one.space].status == "current")
         and query.matches(one)
     ]
-    rows = [one for one in query.sorted(question.seen(rows)) if _hangs_on_something(question, one)]
-    paged = by_search_cursor if question.wiki.cloud else by_offset
-    return replace(paged(question, rows, limit=25, most=_search_limit(question, expand)), cursor=str(len(rows)))
+    return [one for one in query.sorted(question.seen(rows)) if _hangs_on_something(question, one)]
 
 
 def _hangs_on_something(question: Question, one: Content) -> bool:

@@ -61,6 +61,7 @@ class Confluence:
 
     def __post_init__(self) -> None:
         self.routes = self._routes()
+        self._found: tuple[object, list[Content]] = (None, [])
         self.server = WebServer(self._answer)
         self.media = WebServer(self._send_file)
 
@@ -85,6 +86,14 @@ class Confluence:
         further = question.one("cursor") or question.one("start", "0") != "0"
         if further and self.between is not None:
             self.between()
+
+    def remembered(self, question: Question, found: Callable[[], list[Content]], *asked: object) -> list[Content]:
+        """What a listing or a search finds, while nothing changes: its parts are many, and each would look at
+        everything."""
+        key = (found.__qualname__, asked, question.user, self.site.steps, self.site.now(), self.search_lag_s)
+        if self._found[0] != key:
+            self._found = (key, found())
+        return self._found[1]
 
     def signature(self, one: Content) -> str:
         return base64.urlsafe_b64encode(f"{one.content_id}:{one.last.number}:signed".encode()).decode()

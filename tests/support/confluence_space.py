@@ -27,6 +27,8 @@ class Site:
     users: dict[str, User] = field(default_factory=lambda: {READER.key: READER, WRITER.key: WRITER})
     clock: float = BEGAN
     count: int = 65536
+    steps: int = 0
+    """How many things were changed so far."""
 
     def __post_init__(self) -> None:
         self.lock = threading.RLock()
@@ -59,6 +61,7 @@ class Site:
     def change_space(self, key: str, *, status: str | None = None, readers: Iterable[str] | None = None) -> None:
         with self.lock:
             before = self.spaces[key]
+            self.steps += 1
             self.spaces[key] = replace(
                 before,
                 status=before.status if status is None else status,
@@ -310,7 +313,7 @@ class Site:
         before = self.contents.get(content.content_id)
         if before is not None:
             self._drop_names(before)
-        content = replace(content, changes=content.changes + 1)
+        self.steps += 1
         self.contents[content.content_id] = content
         if content.kind in {Kind.PAGE, Kind.BLOG} and content.status in {Status.CURRENT, Status.ARCHIVED}:
             self._pages[content.space, content.kind, content.title] = content.content_id
@@ -324,4 +327,5 @@ class Site:
             self._below.get(content.parent, {}).pop(content.content_id, None)
 
     def _forget(self, content_id: int) -> None:
+        self.steps += 1
         self._drop_names(self.contents.pop(content_id))

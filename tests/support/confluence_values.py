@@ -79,8 +79,6 @@ class Content:
     readers: frozenset[str] = frozenset()
     editors: frozenset[str] = frozenset()
     inline: bool = False
-    changes: int = 0
-    """How often anything about it changed, what leaves no version too."""
 
     @property
     def last(self) -> Version:

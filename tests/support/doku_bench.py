@@ -32,8 +32,9 @@ class Counting(DokuSource):
 class Bench:
     """A wiki of a few pages and a world that reads it."""
 
-    def __init__(self, base: Path, wiki: DokuWiki, **settings: object) -> None:
+    def __init__(self, base: Path, wiki: DokuWiki, *, patience_s: float = 0.3, **settings: object) -> None:
         self.base = base
+        self.patience_s = patience_s
         self.wiki = wiki
         for name in NAMES:
             wiki.put(name, TEXT.format(name))
@@ -42,7 +43,14 @@ class Bench:
 
     def make(self, **settings: object) -> Counting:
         config = parse_settings(SOURCE, {"url": self.wiki.url, "permissions": ["group:staff"], **settings})
-        web = replace(config.web, first_pause_s=0.001, silence_s=0.3, most_s=2.0, attempts=2, rate=1000.0)
+        web = replace(
+            config.web,
+            first_pause_s=0.001,
+            silence_s=self.patience_s,
+            most_s=max(2.0, self.patience_s),
+            attempts=2,
+            rate=1000.0,
+        )
         return Counting(replace(config, web=web), pace=Pace())
 
     def configure(self, **settings: object) -> None:

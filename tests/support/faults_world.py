@@ -82,13 +82,14 @@ class World:
         self.parser = InlineParser()
         self.cutter = SemanticCutter()
         self.source = source or FilesSource(FilesConfig(name=SOURCE, path=str(root)))
+        self.scope = ""
         self.state = states / "state-0"
         self.state.mkdir(parents=True)
         self._open()
 
     def _open(self, ledger: Ledger | None = None) -> None:
         self.ledger = ledger or Ledger(self.state)
-        self.ledger.sources.put(SOURCE, "files", {"path": str(self.root)}, "registered")
+        self.put_source()
         self.engine = SyncEngine(
             source=self.source, ledger=self.ledger.sync, parser=self.parser, cutter=self.cutter, pulse=_Calm()
         )
@@ -99,6 +100,10 @@ class World:
         self._embed = EmbedStep(self.ledger.index, self.vectors, self.embedder)
         self._project = Projector(self.ledger.index, self.vectors, self.index)
 
+    def put_source(self) -> None:
+        """As the configuration has it, ``scope`` included: what each start and each reload does."""
+        self.ledger.sources.put(SOURCE, "files", {"path": str(self.root)}, "registered", self.scope)
+
     def close(self) -> None:
         self.ledger.close()
 
@@ -106,6 +111,7 @@ class World:
         """The same source with a second, independent state that is equal to this one."""
         index = MemoryIndex()
         index.rows = dict(self.index.rows)
+        index.scoped = {scope: dict(rows) for scope, rows in self.index.scoped.items()}
         twin = World.__new__(World)
         twin.__dict__.update(self.__dict__)
         twin.index, twin.embedder, twin._states, twin._number = index, StubEmbedder(), states, 0
@@ -203,11 +209,18 @@ class World:
     def check_index(self, expected: Wanted | None = None) -> None:
         """After draining: the index is f(source), and nothing waits."""
         assert self.ledger.index.backlog(self.generation) == (0, 0)
-        assert row_differences(self.index.rows, expected or self.wanted()) == []
+        rows = self.index.of(self.scope)
+        assert row_differences(rows, expected or self.wanted()) == []
         live = {
             key for (key,) in self.rows("SELECT chunk_id FROM cut JOIN chunk ON chunk.id = chunk WHERE died IS NULL")
         }
-        assert set(self.index.rows) == live
+        assert set(rows) == live
+        self.check_elsewhere(self.index)
+
+    def check_elsewhere(self, index: MemoryIndex) -> None:
+        """A scope that the source is not in has no collection; the one without a name is always there."""
+        assert index.scoped.keys() <= {self.scope}
+        assert not (self.scope and index.rows)
 
     def found(self, word: str) -> set[str]:
         """The items that a search for a word by keyword shows."""

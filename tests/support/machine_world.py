@@ -117,6 +117,11 @@ class MachineWorld(World):
         self.cutter = SemanticCutter(Settings(target=target, limit=max(1_200, target)))
         self.restart()
 
+    def move(self, scope: str) -> None:
+        """The source belongs to that scope from now on."""
+        self.scope = scope
+        self.put_source()
+
     def begin_model(self, number: int) -> bool:
         """A generation of another model is built beside the one that serves; false while one is."""
         if len(self.tracks) > 1 or self.tracks[0].embedder.number == number:
@@ -264,10 +269,11 @@ class MachineWorld(World):
             assert self.ledger.index.backlog(track.generation.generation_id) == (0, 0)
             rows = {
                 chunk: (np.roll(vector, -track.embedder.number), text, metadata)
-                for chunk, (vector, text, metadata) in track.index.rows.items()
+                for chunk, (vector, text, metadata) in track.index.of(self.scope).items()
             }
             assert row_differences(rows, expected) == []
             assert rows.keys() == live
+            self.check_elsewhere(track.index)
 
     def probe_all(self) -> list[tuple[str, ChunkId]]:
         """What the probe finds in each generation; it is mended."""
@@ -278,8 +284,8 @@ class MachineWorld(World):
             assert report.finished
             assert not report.wrecked
             found += [(finding.damage.value, finding.chunk_id) for finding in report.findings]
-            if report.findings:
-                self.ledger.index.unsettle(generation, report.to_mend())
+            for scope, ids in report.to_mend().items():
+                self.ledger.index.unsettle(generation, ids, scope)
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ class MemoryIndex:
 
     def __init__(self, fail: Callable[[str], None] = lambda _: None) -> None:
         self.rows: dict[ChunkId, Row] = {}
+        self.scoped: dict[str, dict[ChunkId, Row]] = {}
         self.fail = fail
         self.calls: list[tuple[str, tuple[ChunkId, ...]]] = []
 
@@ -28,35 +29,54 @@ class MemoryIndex:
         vectors: NDArray[np.float32],
         texts: Sequence[str],
         metadata: Sequence[Mapping[str, str | int]],
+        scope: str = "",
     ) -> None:
         self._enter("upsert", ids)
+        rows = self.scoped.setdefault(scope, {}) if scope else self.rows
         for chunk_id, vector, text, values in zip(ids, vectors, texts, metadata, strict=True):
-            self.rows[chunk_id] = (vector.copy(), text, dict(values))
+            rows[chunk_id] = (vector.copy(), text, dict(values))
 
-    def delete(self, ids: Sequence[ChunkId]) -> None:
+    def delete(self, ids: Sequence[ChunkId] | None, scope: str = "") -> None:
+        if ids is None:
+            if not scope:
+                raise ValueError("it stays")
+            self._enter("drop", ())
+            self.scoped.pop(scope, None)
+            return
         self._enter("delete", ids)
         for chunk_id in ids:
-            self.rows.pop(chunk_id, None)
+            self.of(scope).pop(chunk_id, None)
 
-    def get(self, ids: Sequence[ChunkId]) -> Mapping[ChunkId, Row]:
+    def get(self, ids: Sequence[ChunkId], scope: str = "") -> Mapping[ChunkId, Row]:
         self._enter("get", ids)
-        return {chunk_id: self.rows[chunk_id] for chunk_id in ids if chunk_id in self.rows}
+        rows = self.of(scope)
+        return {chunk_id: rows[chunk_id] for chunk_id in ids if chunk_id in rows}
 
-    def page(self, offset: int, limit: int) -> Sequence[ChunkId]:
+    def page(self, offset: int, limit: int, scope: str = "") -> Sequence[ChunkId]:
         self._enter("page", ())
-        return list(self.rows)[offset : offset + limit]
+        return list(self.of(scope))[offset : offset + limit]
 
-    def count(self) -> int:
+    def count(self, scope: str = "") -> int:
         self._enter("count", ())
-        return len(self.rows)
+        return len(self.of(scope))
 
-    def query(self, vector: NDArray[np.float32], n: int) -> Sequence[ChunkId]:
+    def scopes(self) -> Collection[str]:
+        self._enter("scopes", ())
+        return list(self.scoped)
+
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Sequence[ChunkId]:
         self._enter("query", ())
-        if not self.rows:
+        asked = {"": self.rows, **self.scoped}
+        rows = {key: row for scope in scopes or asked for key, row in asked.get(scope, {}).items()}
+        if not rows:
             return []
-        ids = list(self.rows)
-        scores = np.stack([self.rows[chunk_id][0] for chunk_id in ids]) @ vector
+        ids = list(rows)
+        scores = np.stack([rows[chunk_id][0] for chunk_id in ids]) @ vector
         return [ids[place] for place in np.argsort(-scores)[:n]]
+
+    def of(self, scope: str) -> dict[ChunkId, Row]:
+        """The rows of one collection, to look at and to damage; a new dictionary where there is none."""
+        return self.scoped.get(scope, {}) if scope else self.rows
 
     def close(self) -> None:
         self.calls.append(("close", ()))
@@ -88,14 +108,19 @@ class PlannedIndex(MemoryIndex):
         vectors: NDArray[np.float32],
         texts: Sequence[str],
         metadata: Sequence[Mapping[str, str | int]],
+        scope: str = "",
     ) -> None:
         def write(rows: int) -> None:
-            super(PlannedIndex, self).upsert(ids[:rows], vectors[:rows], texts[:rows], metadata[:rows])
+            super(PlannedIndex, self).upsert(ids[:rows], vectors[:rows], texts[:rows], metadata[:rows], scope)
 
         self._follow(write, len(ids))
 
-    def delete(self, ids: Sequence[ChunkId]) -> None:
-        self._follow(lambda rows: super(PlannedIndex, self).delete(ids[:rows]), len(ids))
+    def delete(self, ids: Sequence[ChunkId] | None, scope: str = "") -> None:
+        """A collection goes whole or not at all."""
+        if ids is None:
+            self._follow(lambda rows: super(PlannedIndex, self).delete(None, scope) if rows else None, 1)
+            return
+        self._follow(lambda rows: super(PlannedIndex, self).delete(ids[:rows], scope), len(ids))
 
     def _follow(self, write: Callable[[int], None], rows: int) -> None:
         letter, self.plan = self.plan[:1] or ".", self.plan[1:]

@@ -158,7 +158,8 @@ class MemoryLedger:
         )
         return [self._row(chunk_id, self.states[generation][chunk_id]) for chunk_id in ids[:limit]]
 
-    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None) -> None:
+    def unsettle(self, generation: GenerationId, chunks: Sequence[ChunkId] | None, scope: str = "") -> None:
+        assert not scope  # it has none
         states = self.states[generation]
         for chunk_id in list(states) if chunks is None else chunks:
             if chunk_id in states:

@@ -164,12 +164,18 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         kind = "files"
         path = "/third"
         chunking = { strategy = "magic" }
+        [[source]]
+        name = "f"
+        kind = "files"
+        path = "/fourth"
+        scope = "Acme Ltd."
     """
     found = problems_of(tmp_path, text)
     for expected in (
         'embeding is not a known key; did you mean "embedding"?',
         '[embedding] modle is not a known key; did you mean "model"?',
         "[index] url: 'ftp://x' is not allowed here",
+        "source \"f\" scope: 'Acme Ltd.' is not allowed here (small letters, digits and dashes between them, at most 32)",
         "[log] level: ",
         "[retention] days: ",
         "[chunking] target (900) must be smaller than limit (900)",
@@ -182,7 +188,7 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         'source "c": schedule and cron exclude each other',
     ):
         assert expected in found, found
-    assert len(found.splitlines()) == 13, found
+    assert len(found.splitlines()) == 14, found
 
 
 @pytest.mark.parametrize(

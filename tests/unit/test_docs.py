@@ -156,7 +156,7 @@ def test_every_key_is_listed_with_its_default() -> None:
     assert general.keys() == defaults.keys()
     for key, default in general.items():
         assert tomllib.loads(f"value = {default}")["value"] == defaults[key], key
-    own = {"name", "kind", "schedule", "cron", "quiet", "chunking"}
+    own = {"name", "kind", "schedule", "cron", "quiet", "chunking", "scope"}
     own |= {f"webhook_secret_{kind}" for kind in ("file", "env", "credential")}
     assert {key.removeprefix("source.") for key in rows if key.startswith("source.")} == own | set(KEYS)
 

@@ -175,7 +175,7 @@ def searcher_over(revisions: Sequence[PutRevision], embedder: KeptEmbedder) -> I
         yield Searcher(ledger=ledger.search, lens=lambda: lens, unit_texts=ledger.index.unit_texts)
 
 
-def _none(_vector: np.ndarray, _n: int) -> Sequence[ChunkId]:
+def _none(_vector: np.ndarray, _n: int, _scopes: Sequence[str]) -> Sequence[ChunkId]:
     raise IndexUnavailable("The ledger is scanned.")
 
 

@@ -112,17 +112,18 @@ def test_search_options_become_the_request(invoke: Invoke, backend: Scripted) ->
 
 
 def test_filters_become_the_request(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
-    """Of a search and of an evaluation alike: paths, kinds, tags and times."""
+    """Of a search and of an evaluation alike: paths, kinds, tags, scopes and times."""
     asked = tmp_path / "questions.jsonl"
     asked.write_text('{"question": "x", "answer": "y"}')
     filters = ("--path", "hr", "--path", "/srv/./docs/", "--kind", ".PDF", "--since", "2026-11-20T00:00+00:00")
-    filters += ("--tag", "Policy", "--tag", "2026")
+    filters += ("--tag", "Policy", "--tag", "2026", "--scope", "acme")
     invoke("search", "x", "--context", "2", *filters, "--until", "2026-11-21T00:00+00:00")
     invoke("eval", str(asked), "--mode", "dense", *filters, "--until", "2026-11-21T00:00+00:00")
     for (_, request), context in zip(backend.asked, (2, 0), strict=True):
         assert (request.paths, request.kinds, request.context) == (("hr", "/srv/docs"), ("pdf",), context)
         assert request.tags == ("Policy", "2026")
         assert (request.since, request.until) == (1_795_132_800.0, 1_795_219_200.0)
+        assert request.scopes == ("acme",)
 
 
 def test_the_time_of_a_past_search_is_the_end_of_its_day(invoke: Invoke, backend: Scripted) -> None:
@@ -234,6 +235,24 @@ def test_status_is_a_table_for_people(invoke: Invoke, backend: Scripted) -> None
     for expected in ("handbook", "held", "1,200", "5,400", "0.4 s / 3.0 s", "Service: running, process 7"):
         assert expected in result.out
     assert "ingestor approve handbook" in result.err
+
+
+def test_scopes_are_shown_where_there_are_some(invoke: Invoke, backend: Scripted, tmp_path: Path) -> None:
+    """`status` and `source list` have the column only then; `source add` passes the name on."""
+    assert "scope" not in invoke("source", "list").out
+    backend.answers["status"] = STATUS
+    assert "scope" not in invoke("status").out
+    backend.answers["status"] = STATUS.model_copy(
+        update={"sources": (STATUS.sources[0].model_copy(update={"scope": "acme"}),)}
+    )
+    row = wire.SourceReply(name="docs", kind="files", place="/srv/docs", origin="added", scope="acme")
+    backend.answers["source_list"] = wire.SourcesReply(sources=(row,))
+    for words in (("status",), ("source", "list")):
+        assert {"scope", "acme"} <= set(invoke(*words).out.split())
+    backend.answers["source_add"] = row
+    added = invoke("source", "add", "d", "--scope", "acme")
+    assert added.out == "/srv/docs was a source already: docs, in the scope acme\n"
+    assert backend.asked[-1] == ("source_add", wire.SourceAddRequest(path=f"{tmp_path}/d", owner=ME, scope="acme"))
 
 
 def test_status_json_has_the_shape_of_the_contract(invoke: Invoke, backend: Scripted) -> None:

@@ -133,6 +133,15 @@ def test_a_hit_of_an_attachment_names_its_mail(monkeypatch: pytest.MonkeyPatch) 
     assert "handbook, lines 12-18, attached to Offer" in out.getvalue()
 
 
+def test_a_hit_says_who_wrote_it_and_its_first_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are any; of many tags eight, and how many more."""
+    monkeypatch.setattr("sys.stdout", out := io.StringIO())
+    tagged = HIT.model_copy(update={"author": "Ann", "tags": tuple(f"t{n}" for n in range(10))})
+    show(SearchReply(query="x", took_ms=1, hits=(tagged, HIT)))
+    assert "lines 12-18, by Ann, tagged t0, t1, t2, t3, t4, t5, t6, t7 and 2 more\n" in out.getvalue()
+    assert (out.getvalue().count(", by "), out.getvalue().count("tagged")) == (1, 1)
+
+
 def test_what_stands_around_a_hit_and_where_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of the document; other places beneath."""
     monkeypatch.setattr("sys.stdout", out := io.StringIO())

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from scripted_backend import TRACED, Invoke, Scripted
+from scripted_backend import PAST, TRACED, Invoke, Scripted
 
 from ingestor import wire_reading
 from ingestor.errors import UnknownId
@@ -40,6 +40,22 @@ def test_a_history_shows_what_a_revision_changed(invoke: Invoke, tmp_path: Path,
     assert "    - Five days.\n    + Six days." in out
     assert "moved from ingestor:handbook/a.md" in out
     assert len(json.loads(invoke("history", "d1", "--json").out)["events"]) == 3
+
+
+def test_tags_and_authors_are_told(invoke: Invoke, backend: Scripted) -> None:
+    """Of a passage, and of each revision of a document; nothing where there are none."""
+    assert "tagged" not in invoke("history", "b.md").out
+    backend.answers["trace"] = TRACED.model_copy(update={"author": "Ann", "tags": ("Policy", "HR")})
+    assert [line.split() for line in invoke("trace", "c1").out.splitlines() if "Ann" in line or "HR" in line] == [
+        ["author:", "Ann"],
+        ["tags:", "Policy,", "HR"],
+    ]
+    first, *others = PAST.events
+    events = (first.model_copy(update={"author": "Ann"}), *others)
+    backend.answers["history"] = PAST.model_copy(update={"tags": ("Policy",), "events": events})
+    out = invoke("history", "b.md").out
+    assert "tagged Policy\n" in out
+    assert "revision 1 by Ann: " in out
 
 
 def test_an_answer_says_of_each_passage_whether_it_stands(invoke: Invoke, backend: Scripted) -> None:

@@ -65,7 +65,7 @@ def test_finds_each_kind_of_damage_and_repair_mends_it(bench):
         (Damage.STALE, "c01199", "vector"),
     }
     assert not report.wrecked
-    bench.ledger.unsettle(bench.generation, report.to_mend())
+    bench.ledger.unsettle(bench.generation, report.to_mend()[""])
     bench.project()
     assert bench.probe().clean
 
@@ -92,11 +92,11 @@ def test_what_ends_while_the_probe_looks_is_no_orphan(bench):
     """Also where rows wait to be written, behind which the ledger hands out no deletes."""
     page = bench.index.page
 
-    def listed(offset, limit):
+    def listed(offset, limit, scope=""):
         if ChunkId("c00003") in bench.ledger.chunks:
             bench.ledger.drop("c00003")
             bench.ledger.describe("c00004", title="Changed")
-        return page(offset, limit)
+        return page(offset, limit, scope)
 
     bench.index.page = listed
     assert bench.probe().clean
@@ -104,21 +104,24 @@ def test_what_ends_while_the_probe_looks_is_no_orphan(bench):
 
 def test_a_row_listed_twice_is_found(bench):
     """An id that the store lists twice is a duplicate."""
-    bench.index.count = lambda: CHUNKS + 1
+    bench.index.count = lambda _scope: CHUNKS + 1
     page = bench.index.page
-    bench.index.page = lambda offset, limit: [*page(offset, limit), *([ChunkId("c00000")] if offset == 0 else [])]
+    bench.index.page = lambda offset, limit, scope: [
+        *page(offset, limit, scope),
+        *([ChunkId("c00000")] if offset == 0 else []),
+    ]
     assert [finding.damage for finding in bench.probe().findings] == [Damage.DUPLICATE]
 
 
 def test_a_count_that_disagrees_is_a_wreck(bench):
     """A store that counts other than it lists gives answers that cannot be true."""
-    bench.index.count = lambda: CHUNKS + 100
+    bench.index.count = lambda _scope: CHUNKS + 100
     assert bench.probe().wrecked
 
 
 def test_a_graph_that_finds_nothing_is_a_wreck(bench):
     """Rows are all there, but no known vector leads to its row."""
-    bench.index.query = lambda vector, n: [ChunkId("c01150")] if vector is not None else []
+    bench.index.query = lambda vector, n, scopes: [ChunkId("c01150")] if vector is not None else []
     report = bench.probe()
     assert report.wrecked
     assert "known vectors" in report.reason
@@ -128,11 +131,11 @@ def test_one_question_unanswered_is_normal(bench):
     """A sound graph misses a node in some hundreds."""
     query, missed = bench.index.query, []
 
-    def forgetful(vector, n):
+    def forgetful(vector, n, scopes):
         if not missed:
             missed.append(1)
             return [ChunkId("c01150")]
-        return query(vector, n)
+        return query(vector, n, scopes)
 
     bench.index.query = forgetful
     assert bench.probe().clean

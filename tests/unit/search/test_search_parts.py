@@ -264,7 +264,7 @@ FULL = ("c1", *(f"gone {number}" for number in range(CANDIDATES - 1)))
 
 
 def searcher(*, down: bool = False, answer: Sequence[str] = FULL) -> Searcher:
-    def nearest(vector: np.ndarray, n: int) -> list[ChunkId]:
+    def nearest(vector: np.ndarray, n: int, scopes: Sequence[str]) -> list[ChunkId]:
         if down:
             raise IndexUnavailable("It is away.")
         return [ChunkId(chunk) for chunk in answer]

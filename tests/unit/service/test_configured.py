@@ -12,7 +12,9 @@ from ingestor.model import SourceState
 from ingestor.service.configured import Alteration, Wanted, compare, make_all
 
 
-def row(name: str, path: str = "", *, kind: str = "files", origin: str = "configured", **more: Any) -> SourceRow:
+def row(
+    name: str, path: str = "", *, kind: str = "files", origin: str = "configured", scope: str = "", **more: Any
+) -> SourceRow:
     return SourceRow(
         name=name,
         kind=kind,
@@ -22,6 +24,7 @@ def row(name: str, path: str = "", *, kind: str = "files", origin: str = "config
         note="",
         paused=False,
         next_run=None,
+        scope=scope,
     )
 
 
@@ -31,12 +34,13 @@ def row(name: str, path: str = "", *, kind: str = "files", origin: str = "config
         ([], [row("a")], Alteration(added=(row("a"),))),
         ([row("a")], [row("a")], Alteration()),
         ([row("a")], [row("a", "/other")], Alteration(changed=(row("a", "/other"),))),
+        ([row("a")], [row("a", scope="acme")], Alteration(changed=(row("a", scope="acme"),))),
         ([row("a", origin="registered")], [row("a")], Alteration(changed=(row("a"),))),
         ([row("a")], [], Alteration(left=(row("a"),))),
         ([row("a", origin="registered")], [], Alteration()),
         ([row("a")], [row("b", "/srv/a")], Alteration(added=(row("b", "/srv/a"),), left=(row("a"),))),
     ],
-    ids=["added", "same", "changed", "taken over", "left", "registered stays", "renamed"],
+    ids=["added", "same", "changed", "of another scope", "taken over", "left", "registered stays", "renamed"],
 )
 def test_what_differs_is_told_by_name(known: list[SourceRow], wanted: list[SourceRow], expected: Alteration) -> None:
     """Added, changed or left; a source that a command registered is none of the configuration's business."""
