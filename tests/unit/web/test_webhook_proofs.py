@@ -43,6 +43,7 @@ def test_each_system_proves_it_in_its_own_form(name: str, value: str) -> None:
     [
         ("X-Hub-Signature-256", PUBLISHED),
         ("X-Hub-Signature-256", f"sha1={PUBLISHED}"),
+        ("X-Hub-Signature-256", f"sha512={PUBLISHED}"),
         ("X-Hub-Signature-256", "sha256="),
         ("X-Hub-Signature-256", f"sha256={PUBLISHED[:-1]}"),
         ("X-Hub-Signature-256", f"sha256={PUBLISHED}0"),
@@ -59,6 +60,7 @@ def test_each_system_proves_it_in_its_own_form(name: str, value: str) -> None:
         ("Authorization", SECRET),
         ("Authorization", "Bearer "),
         ("Authorization", f"Basic {SECRET}"),
+        ("Authorization", f"Secret {SECRET}"),
         ("X-Secret", SECRET),
     ],
 )
