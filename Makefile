@@ -43,7 +43,7 @@ bench-crowd: $(VENV)/.installed-dev  ## What is found among a million other pass
 
 faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
 	$(BIN)/python -m tests.support.packages
-	$(BIN)/python -m pytest -q -m long tests/faults tests/property tests/integration/test_search_under_churn.py -p no:randomly -s
+	$(BIN)/python -m pytest -q -m long tests/faults tests/property tests/integration/test_search_under_churn.py tests/integration/test_large_wikis.py -p no:randomly -s
 
 fuzz: $(VENV)/.installed-dev  ## Two thousand broken files through the parsers; writes tests/results/fuzz.md
 	$(BIN)/python -m pytest -q -m long tests/faults/test_fuzz.py -s

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.web.pace import MOST_PAUSE_S
 from ingestor.model import Outcome
-from tests.faults.test_confluence_faults import faults_of
+from tests.faults.test_confluence_faults import NAMES, faults_of
 from tests.support.confluence_bench import SPACE, TEXT, Bench, confluence_bench
 from tests.support.confluence_churn import ConfluenceChurn
 from tests.support.confluence_faults import SLOW, always
@@ -204,4 +204,10 @@ def test_r5_histories_of_drift_delete_nothing_wrongly(seed: int, tmp_path: Path)
 @pytest.mark.timeout(3600)
 def test_two_hundred_histories(tmp_path: Path) -> None:
     """The same two hundred times."""
-    play(tmp_path, history, kinds=34, report="confluence_drift.md", title="A Confluence that moves while it is read")
+    play(
+        tmp_path,
+        history,
+        kinds=len(NAMES),
+        report="confluence_drift.md",
+        title="A Confluence that moves while it is read",
+    )
