@@ -94,8 +94,9 @@ class Desk:
         """Until no call is owed a look; the next one is heeded at once, as after two seconds."""
         hooks = self.served.service.hooks
         self.served.until(lambda: not hooks._due, "what calls asked for to be begun")
+        time.sleep(0.2)  # what is no longer owed is asked for in the next moment
+        self.served.sync("wiki")  # behind every run that was asked for before
         hooks._next.clear()
-        self.served.until_settled("wiki")
 
     def close(self) -> None:
         self.client.close()
@@ -179,13 +180,15 @@ def test_an_old_call_that_is_sent_again_is_harmless(desk: Desk) -> None:
     kept = signed(body)
     assert desk.call(body=body, headers=kept).status_code == 202
     desk.rest()
-    before = desk.served.passages("wiki")
+    before, runs, began = desk.served.passages("wiki"), desk.runs("wiki", Trigger.HOOK), time.time()
     for _ in range(3):
         assert desk.call(body=body, headers=kept).status_code == 202
+    desk.served.until(lambda: desk.runs("wiki", Trigger.HOOK) > runs, "the look that it leads to")
     desk.rest()
     assert desk.served.passages("wiki") == before
-    again = desk.served.ledger.runs.last("wiki", 1)[0]
-    assert (again.trigger, again.counts.bytes_read, again.counts.added + again.counts.updated) == (Trigger.HOOK, 0, 0)
+    again = [run.counts for run in desk.served.ledger.runs.last("wiki", 20) if run.started_at >= began]
+    assert again
+    assert sum(run.bytes_read + run.added + run.updated + run.deleted for run in again) == 0
 
 
 def test_a_burst_costs_two_runs(desk: Desk) -> None:
@@ -196,9 +199,9 @@ def test_a_burst_costs_two_runs(desk: Desk) -> None:
         if number == 150:
             put(desk.wiki, "lemur")
         assert desk.call().status_code == 202
-    seconds = time.monotonic() - began
     desk.until_found("lemur")
     desk.rest()
+    seconds = time.monotonic() - began
     assert 1 <= desk.runs("wiki", Trigger.HOOK) - before <= 2 + seconds / LEAST_S
 
 
