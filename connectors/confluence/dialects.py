@@ -70,10 +70,11 @@ def dialect(api: Api, config: ConfluenceConfig) -> Dialect:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Told:
-    """What a search tells of the texts of a space, by their ids."""
+    """What a search tells of the texts of a space, by their ids; ``authors`` by id and number of the version."""
 
     readers: dict[str, Readers] = field(default_factory=dict)
     labels: dict[str, Labels] = field(default_factory=dict)
+    authors: dict[tuple[str, object], str] = field(default_factory=dict)
 
 
 class Search:
@@ -91,16 +92,19 @@ class Search:
                 raise self._api.strange() from error
 
     def told(self, space: str, *, labels: bool) -> Told:
-        """Who may read the texts of a space, and their labels where these are wanted, as far as a search tells it."""
+        """Who may read the texts of a space, and their labels and authors where these are wanted, as far as a search
+        tells it."""
         found = Told()
         with suppress(Missing, NotAsked):  # then who may read is asked of each by itself
             cql = f"type in (page, blogpost) and space = {quoted(space)}"
-            for one in self._searched(cql, _READ, labels=labels):
+            for one in self._searched(cql, f"{_READ},version" if labels else _READ, labels=labels):
                 if not isinstance(one.get("id"), str):
                     continue
                 if "read" in (said := _table(one, "restrictions")):
                     found.readers[one["id"]] = readers_of(said["read"])
                 found.labels[one["id"]] = _labels_v1(one)
+                version = _table(one, "version")
+                found.authors[one["id"], version.get("number")] = name_of(version.get("by"))
         return found
 
     def readers(self, content_id: str) -> Readers:

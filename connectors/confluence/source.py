@@ -217,12 +217,13 @@ class ConfluenceSource:
         spaces = self._spaces()
         for space in spaces:
             texts = [*self._dialect.texts(space)]
-            # The Cloud lists pages without labels. The search that tells who may read them has these too.
+            # The Cloud lists pages without labels and names. The search that tells who may read them has these too.
             untold = any(one.labels is None for one in texts)
             told = self._search.told(space.key, labels=untold) if texts else Told()
             for one in texts:
                 labels = told.labels.get(one.content_id) if one.labels is None else one.labels
-                facts[one.content_id] = replace(one, labels=labels)
+                author = one.author or told.authors.get((one.content_id, one.number), "")
+                facts[one.content_id] = replace(one, labels=labels, author=author)
             reads.tree.learn(texts, told.readers)
         reads.learn(spaces, facts.values())
         hanging = [kind for kind in self._kinds if kind in ON_PAGES]
@@ -289,7 +290,9 @@ class ConfluenceSource:
         if fact is None:
             # A wiki that does not know us any more says the same of every page.
             self._api.who()
-        return self._new_reads().ref(fact) if isinstance(fact, Fact) else fact
+        if not isinstance(fact, Fact):
+            return fact
+        return self._new_reads().ref(replace(fact, author=self._dialect.author(fact)))
 
     def _known(self, item: ItemId) -> Fact | Left | None:
         """What the wiki says of it; None also of what we may not read."""
