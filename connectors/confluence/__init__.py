@@ -2,7 +2,8 @@
 
 - ``config`` settings, checked
 - ``api`` one question after another: login, errors, results in parts; ``dialects`` the questions in both editions
-- ``facts`` what the wiki says; ``tree`` what stands above what and who may read there; ``items`` both as items
+- ``facts`` what the wiki says, ``people`` who its authors are
+- ``tree`` what stands above what and who may read there; ``items`` all that as items
 - ``storage`` the storage format as HTML; ``includes`` what texts show of others; ``reading`` what one item holds
 - ``feed`` what changed since a cursor; ``source`` the protocol
 """

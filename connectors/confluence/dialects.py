@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from connectors.confluence.api import Answer, Api, Missing, NotAsked, Param, Refused
@@ -18,19 +19,23 @@ from connectors.confluence.facts import (
     ON_PAGES,
     Fact,
     Kind,
+    Labels,
     Left,
     Node,
     Readers,
     Space,
     count,
+    labels_of,
     readers_of,
     seconds,
 )
+from connectors.confluence.people import People, name_of
 
 _READ = "restrictions.read.restrictions.user,restrictions.read.restrictions.group"
 _V2 = {Kind.PAGE: "pages", Kind.BLOG: "blogposts", Kind.ATTACHMENT: "attachments", Kind.COMMENT: "footer-comments"}
 _ABOVE = frozenset({"page", "folder", "whiteboard", "database", "embed"})
-_FACTS = "version,space,ancestors,container"
+_LABELS = "metadata.labels"
+_FACTS = f"version,space,ancestors,container,{_LABELS}"
 _MOST, _MOST_V2 = "200", "250"
 
 
@@ -55,9 +60,21 @@ class Dialect(Protocol):
     def body(self, kind: Kind, content_id: str) -> tuple[Fact, str] | Left | None:
         """A text as it is now, and that in the storage format; else as ``fact``."""
 
+    def author(self, fact: Fact) -> str:
+        """The name of who made this version; empty where the wiki does not tell."""
+
 
 def dialect(api: Api, config: ConfluenceConfig) -> Dialect:
     return Cloud(api) if config.edition is Edition.CLOUD else DataCenter(api)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What a search tells of the texts of a space, by their ids; ``authors`` by id and number of the version."""
+
+    readers: dict[str, Readers] = field(default_factory=dict)
+    labels: dict[str, Labels] = field(default_factory=dict)
+    authors: dict[tuple[str, object], str] = field(default_factory=dict)
 
 
 class Search:
@@ -66,21 +83,28 @@ class Search:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def found(self, cql: str) -> Iterator[Fact]:
+    def found(self, cql: str, *, labels: bool = False) -> Iterator[Fact]:
         """What a search finds, without what it stands under; of things that are read, and in the index's order."""
-        for one in self._searched(cql, "version,space,container"):
+        for one in self._searched(cql, "version,space,container", labels=labels):
             try:
                 yield _v1(one)
             except (KeyError, TypeError, ValueError) as error:
                 raise self._api.strange() from error
 
-    def restrictions(self, space: str) -> dict[str, Readers]:
-        """Who may read the texts of a space, by id, as far as a search tells it."""
-        found: dict[str, Readers] = {}
-        with suppress(Missing, NotAsked):  # then each is asked by itself
-            for one in self._searched(f"type in (page, blogpost) and space = {quoted(space)}", _READ):
-                if isinstance(one.get("id"), str) and "read" in (said := _table(one, "restrictions")):
-                    found[one["id"]] = readers_of(said["read"])
+    def told(self, space: str, *, labels: bool) -> Told:
+        """Who may read the texts of a space, and their labels and authors where these are wanted, as far as a search
+        tells it."""
+        found = Told()
+        with suppress(Missing, NotAsked):  # then who may read is asked of each by itself
+            cql = f"type in (page, blogpost) and space = {quoted(space)}"
+            for one in self._searched(cql, f"{_READ},version" if labels else _READ, labels=labels):
+                if not isinstance(one.get("id"), str):
+                    continue
+                if "read" in (said := _table(one, "restrictions")):
+                    found.readers[one["id"]] = readers_of(said["read"])
+                found.labels[one["id"]] = _labels_v1(one)
+                version = _table(one, "version")
+                found.authors[one["id"], version.get("number")] = name_of(version.get("by"))
         return found
 
     def readers(self, content_id: str) -> Readers:
@@ -97,13 +121,15 @@ class Search:
             return NOT_TOLD
         return readers_of(said)
 
-    def _searched(self, cql: str, expand: str) -> Iterator[Answer]:
-        return self._api.all("/rest/api/content/search", cql=cql, expand=expand, limit=_MOST)
+    def _searched(self, cql: str, expand: str, *, labels: bool) -> Iterator[Answer]:
+        wanted = f"{expand},{_LABELS}" if labels else expand
+        return self._api.all("/rest/api/content/search", cql=cql, expand=wanted, limit=_MOST)
 
 
 class Cloud:
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._people = People(api)
         self._keys: dict[str, str] = {}  # by a space's number
 
     def spaces(self, keys: Sequence[str]) -> list[Space]:
@@ -127,6 +153,9 @@ class Cloud:
         one = self._one(kind, content_id, **{"body-format": "storage"})
         return one if not isinstance(one, dict) else (self._fact(kind, one), _stored(one, self._api))
 
+    def author(self, fact: Fact) -> str:
+        return fact.author or (self._people.name(fact.author_id) if fact.author_id else "")
+
     def node(self, node: Node) -> tuple[str, Node | None]:
         if node.kind not in _ABOVE:
             raise Missing(f"What a {node.kind} is, is not known.", place=self._api.place, hint="Nothing to do.")
@@ -145,6 +174,8 @@ class Cloud:
     def _one(self, kind: Kind, content_id: str, **more: Param) -> Answer | Left | None:
         """What the wiki says of one current thing."""
         states: dict[str, Param] = {} if kind in ON_PAGES else {"status": ("current", "archived", "trashed")}
+        if kind is not Kind.COMMENT:  # which have none
+            more = {**more, "include-labels": "true"}
         for name in (_V2[kind], *(("inline-comments",) if kind is Kind.COMMENT else ())):
             try:
                 one = self._api.ask(f"/api/v2/{name}/{content_id}", **states, **more)
@@ -174,6 +205,8 @@ class Cloud:
                 download=str(links.get("download") or one.get("downloadLink") or ""),
                 size=count(one.get("fileSize")),
                 media_type=str(one.get("mediaType") or ""),
+                labels=labels_of(one.get("labels")),
+                author_id=str(version.get("authorId") or ""),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise self._api.strange() from error
@@ -234,6 +267,9 @@ class DataCenter:
         one = self._one(kind, content_id, f"{_FACTS},body.storage")
         return one if not isinstance(one, dict) else (self._fact(one), _stored(one, self._api))
 
+    def author(self, fact: Fact) -> str:
+        return fact.author
+
     def node(self, node: Node) -> tuple[str, Node | None]:
         fact = self._fact(self._api.ask(f"/rest/api/content/{node.content_id}", expand=_FACTS))
         return fact.title, fact.above
@@ -292,7 +328,13 @@ def _v1(one: Answer) -> Fact:
         download=str(links.get("download") or ""),
         size=count(more.get("fileSize")),
         media_type=str(more.get("mediaType") or _table(one, "metadata").get("mediaType") or ""),
+        labels=_labels_v1(one),
+        author=name_of(one["version"].get("by")),
     )
+
+
+def _labels_v1(one: Answer) -> Labels:
+    return labels_of(_table(one, "metadata").get("labels"))
 
 
 def _above(one: Answer) -> Node | None:

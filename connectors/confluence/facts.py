@@ -38,10 +38,16 @@ class Node:
     kind: str
 
 
+Labels = tuple[str, ...] | None
+"""Those of one thing; None: not told."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fact:
     """``above`` is what a page stands under; None at the top. ``on`` is what an attachment or comment hangs on.
-    ``webui`` and ``download`` are addresses under the wiki's own."""
+    ``webui`` and ``download`` are addresses under the wiki's own. ``labels`` are those that everybody sees; None where
+    this answer does not tell them. ``author`` is the name of who made this version, or ``author_id`` their account, as
+    the wiki tells it."""
 
     kind: Kind
     content_id: str
@@ -55,6 +61,9 @@ class Fact:
     download: str = ""
     size: int | None = None
     media_type: str = ""
+    labels: Labels = None
+    author: str = ""
+    author_id: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +109,15 @@ def readers_of(restriction: object) -> Readers:
     return None if not found and whole else named
 
 
+def labels_of(listed: object) -> Labels:
+    """The labels as either edition writes them, without those that are a person's own (R7): the wiki shows them to that
+    person alone. None where they are not told whole: what is not there would count as taken off."""
+    if not isinstance(listed, dict) or not isinstance(listed.get("results"), list) or not _is_whole(listed):
+        return None
+    shown = (one for one in listed["results"] if isinstance(one, dict) and one.get("prefix") == "global")
+    return tuple(one["name"] for one in shown if isinstance(one.get("name"), str))
+
+
 def principal(kind: str, one: object) -> str:
     """``user:NAME`` or ``group:NAME``; of the Cloud's users, who have no names that are their own, the account id.
     Empty where it cannot be written."""
@@ -112,5 +130,5 @@ def principal(kind: str, one: object) -> str:
 
 
 def _is_whole(listed: Mapping[str, Any]) -> bool:
-    links = listed.get("_links")
-    return not (isinstance(links, dict) and links.get("next"))
+    links, meta = listed.get("_links"), listed.get("meta")
+    return not (isinstance(links, dict) and links.get("next")) and not (isinstance(meta, dict) and meta.get("hasMore"))

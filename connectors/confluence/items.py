@@ -54,6 +54,8 @@ def ref_of(config: ConfluenceConfig, fact: Fact, place: Place, *, shows: str = "
         media_type=(fact.media_type or None) if attached else "text/html",
         parent=item_of(place.text.kind, place.text.content_id) if fact.kind in ON_PAGES else None,
         grant=place.grant,
+        tags=fact.labels,
+        author=fact.author or None,
     )
 
 

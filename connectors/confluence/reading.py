@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connectors.base import Fetched, ItemRef
 from connectors.confluence.api import Api
@@ -191,7 +191,7 @@ class Reading:
         ref = ref_of(self._config, fact, place, shows=shows)
         if isinstance(ref, Left):
             raise ItemVanished(ref.reason, place=fact.content_id)
-        return ref
+        return replace(ref, author=self._dialect.author(fact) or None)
 
     def _gone(self, kind: Kind, content_id: str, found: Left | None) -> ItemVanished:
         self._api.who()  # raises where the wiki does not know us any more, and says the same of every page

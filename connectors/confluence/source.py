@@ -30,7 +30,7 @@ from connectors.base import (
 )
 from connectors.confluence.api import Account, Api, Refused, identity
 from connectors.confluence.config import ConfluenceConfig
-from connectors.confluence.dialects import Search, dialect, quoted
+from connectors.confluence.dialects import Search, Told, dialect, quoted
 from connectors.confluence.facts import ON_PAGES, Fact, Kind, Left, Space
 from connectors.confluence.feed import OVERLAP_S, WEST_S, Cursor, Window, measured, read_cursor, since
 from connectors.confluence.includes import Includes
@@ -48,7 +48,7 @@ FRESH_S = 5.0
 TRUSTED_S = 900.0
 """So long the search is trusted after everything was listed."""
 
-_FORM = 1  # raised when refs are made in another way, so that they are listed anew
+_FORM = 2  # raised when refs are made in another way, so that they are listed anew
 _DAY_S = 86_400.0
 _SEEN_MOST = 2_000
 _TOUCHED_MOST = 100  # beyond that a listing of everything costs less
@@ -217,13 +217,19 @@ class ConfluenceSource:
         spaces = self._spaces()
         for space in spaces:
             texts = [*self._dialect.texts(space)]
-            facts |= {one.content_id: one for one in texts}
-            reads.tree.learn(texts, self._search.restrictions(space.key) if texts else {})
+            # The Cloud lists pages without labels and names. The search that tells who may read them has these too.
+            untold = any(one.labels is None for one in texts)
+            told = self._search.told(space.key, labels=untold) if texts else Told()
+            for one in texts:
+                labels = told.labels.get(one.content_id) if one.labels is None else one.labels
+                author = one.author or told.authors.get((one.content_id, one.number), "")
+                facts[one.content_id] = replace(one, labels=labels, author=author)
+            reads.tree.learn(texts, told.readers)
         reads.learn(spaces, facts.values())
         hanging = [kind for kind in self._kinds if kind in ON_PAGES]
         for space in spaces if hanging else ():
             cql = f"type in ({', '.join(hanging)}) and space = "
-            facts |= {one.content_id: one for one in self._search.found(cql + quoted(space.key))}
+            facts |= {one.content_id: one for one in self._search.found(cql + quoted(space.key), labels=True)}
         self._reads = reads
         return facts
 
@@ -284,7 +290,9 @@ class ConfluenceSource:
         if fact is None:
             # A wiki that does not know us any more says the same of every page.
             self._api.who()
-        return self._new_reads().ref(fact) if isinstance(fact, Fact) else fact
+        if not isinstance(fact, Fact):
+            return fact
+        return self._new_reads().ref(replace(fact, author=self._dialect.author(fact)))
 
     def _known(self, item: ItemId) -> Fact | Left | None:
         """What the wiki says of it; None also of what we may not read."""

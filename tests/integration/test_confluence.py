@@ -12,7 +12,7 @@ import pytest
 
 from connectors.base import ItemId
 from connectors.confluence import source as module
-from ingestor.model import Filters, Outcome, Reader
+from ingestor.model import Filters, Hit, Outcome, Reader
 from ingestor.search.citations import cite
 from tests.support.confluence_bench import GROUP, SPACE, TEXT, Bench, confluence_bench
 from tests.support.confluence_server import TOKEN, Flavour
@@ -41,6 +41,21 @@ def found(bench: Bench, words: str, *principals: str) -> list[str]:
     search = bench.world.ledger.search
     reader = Reader(principals=frozenset(principals)) if principals else Reader()
     return [cite(hit).title for hit in search.hits(search.keyword(words, 5, reader, Filters()), reader)]
+
+
+def hit_of(bench: Bench, word: str) -> Hit:
+    """The one passage with this word."""
+    search = bench.world.ledger.search
+    (one,) = search.hits(search.keyword(word, 5, Reader(), Filters()), Reader())
+    return one
+
+
+def tagged(bench: Bench, word: str) -> tuple[str, ...]:
+    return hit_of(bench, word).tags
+
+
+def author(bench: Bench, word: str) -> str:
+    return hit_of(bench, word).author
 
 
 def listed_anew(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +293,92 @@ def test_spaces_and_kinds_are_chosen(bench: Bench) -> None:
     assert report.outcome is Outcome.UNAVAILABLE
     assert "NOWHERE" in report.message
     assert len(bench.held()) == len(bench.ids)
+
+
+def test_labels_are_tags_and_cost_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of pages, posts and files, as everybody sees them; a label moves no version, so the listing of everything sees it:
+    nothing is read or embedded for it, nothing is written to the index, and it takes no request more than without."""
+    site, world = bench.site, bench.world
+    page = bench.ids["Refunds"]
+    post = site.put(SPACE, "News", TEXT.format("okapis"), kind=Kind.BLOG)
+    file = site.upload(page, "map.txt", b"Penguins live behind the house.\n")
+    site.label(page, "policy", "my:favourite")
+    world.sync()
+    world.drain()
+    assert tagged(bench, "refunds") == ("policy",), "a personal label is its owner's alone"
+    assert tagged(bench, "okapis") == tagged(bench, "penguins") == ()
+
+    listed_anew(bench, monkeypatch)
+    bench.wiki.asked.clear()
+    world.sync()
+    requests, fetched = len(bench.wiki.asked), bench.source.fetched
+    site.label(page, "approved")
+    site.unlabel(page, "policy")
+    site.label(post, "animals")
+    site.label(file, "animals")
+    bench.wiki.asked.clear()
+    report = run(bench)
+    assert (len(bench.wiki.asked), bench.source.fetched) == (requests, fetched)
+    assert (report.bytes_read, report.updated) == (0, 0)
+    assert world.drain() == (0, 0), "neither embedded nor written to the index"
+    assert (tagged(bench, "refunds"), tagged(bench, "okapis"), tagged(bench, "penguins")) == (
+        ("approved",),
+        ("animals",),
+        ("animals",),
+    )
+    assert len(world.found("okapis", tags=("Animals",))) == 1
+    assert world.found("refunds", tags=("policy",)) == []
+    site.unlabel(page, "approved")
+    run(bench)
+    assert tagged(bench, "refunds") == ()
+    bench.equal()
+
+
+def test_labels_that_are_not_told_are_left_as_they_are(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the wiki leaves them out, or gives them in part, those that are known stay; a fetch tells them at once."""
+    site, page = bench.site, bench.ids["Refunds"]
+    site.label(page, "policy")
+    bench.world.sync()
+    site.label(page, "approved")
+
+    def untold(asked: Asked) -> Answer:
+        """Without what the parameters ask for."""
+        query = asked.query.replace("%2Cmetadata.labels", "").replace("include-labels", "x")
+        return bench.wiki.really(replace(asked, query=query))
+
+    bench.wiki.weather = untold
+    listed_anew(bench, monkeypatch)
+    bench.world.sync()
+    assert tagged(bench, "refunds") == ("policy",)
+    bench.wiki.weather = lambda _asked: None
+    site.label(page, *(f"many{number}" for number in range(300)))
+    run(bench)
+    assert tagged(bench, "refunds") == ("policy",)
+    for number in range(300):
+        site.unlabel(page, f"many{number}")
+    monkeypatch.undo()
+    site.edit(page, body=TEXT.format("refunds anew"))
+    run(bench)
+    assert tagged(bench, "refunds") == ("approved", "policy")
+
+
+def test_authors_are_named_and_asked_for_once(bench: Bench) -> None:
+    """A revision has the name of who made it, of pages and of files; the Cloud, which tells ids, is asked once for each
+    person, and a person that it does not tell of keeps no text from being read."""
+    site = bench.site
+    site.edit(bench.ids["Parcels"], body=TEXT.format("flamingos"), author="acc-gone")
+    site.upload(bench.ids["Parcels"], "map.txt", b"Penguins live behind the house.\n", author=READER.key)
+    bench.world.sync()
+    asked = [one.query for one in bench.wiki.asked if one.path.endswith("/rest/api/user")]
+    ids = ("acc-gone", "acc-reader", "acc-writer")
+    assert sorted(asked) == ([f"accountId={one}" for one in ids] if bench.wiki.cloud else [])
+    assert (author(bench, "refunds"), author(bench, "penguins")) == ("Writer", "Reader")
+    # A data center goes on to show who is not there any more.
+    assert author(bench, "flamingos") == ("" if bench.wiki.cloud else "acc-gone")
+    site.edit(bench.ids["Refunds"], body=TEXT.format("okapis"), author=READER.key)
+    run(bench)
+    assert author(bench, "okapis") == "Reader"
+    assert len([one for one in bench.wiki.asked if one.path.endswith("/rest/api/user")]) == len(asked)
 
 
 @pytest.mark.parametrize("way", ["refused", "nobody"])

@@ -10,8 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.support.confluence_cloud_shown import attachment_of, comment_of, shown, space_of, version_of
-from tests.support.confluence_content import current_children, labels
+from tests.support.confluence_cloud_shown import (
+    alone,
+    attachment_of,
+    comment_of,
+    labels_of,
+    shown,
+    space_of,
+    version_of,
+)
+from tests.support.confluence_content import current_children
 from tests.support.confluence_routes import (
     Part,
     Question,
@@ -116,11 +124,7 @@ def get_one(question: Question, kind: str, name: str) -> Answer:
         return sent(shown(question, one, version=old) | {"_links": {"base": question.wiki.url}})
     if one.status not in _states(question):
         raise not_found(name)
-    found = shown(question, one)
-    if question.one("include-labels") == "true":
-        found["labels"] = {"results": _labels(one), "meta": {"hasMore": False}, "_links": {}}
-    found["_links"]["base"] = question.wiki.url
-    return sent(found)
+    return sent(alone(question, one, shown(question, one)))
 
 
 def _current(question: Question, kind: str, name: str) -> Content:
@@ -164,17 +168,11 @@ def get_attachment(question: Question, name: str) -> Answer:
     one = question.content(name, Kind.ATTACHMENT)
     if one.status not in {Status.CURRENT, Status.ARCHIVED}:
         raise not_found(name)
-    found = attachment_of(question, one)
-    found["_links"]["base"] = question.wiki.url
-    return sent(found)
-
-
-def _labels(one: Content) -> list[dict[str, str]]:
-    return [{"id": row["id"], "name": row["name"], "prefix": row["prefix"]} for row in labels(one)]
+    return sent(alone(question, one, attachment_of(question, one)))
 
 
 def get_labels(question: Question, kind: str, name: str) -> Answer:
-    rows = sorted(_labels(_current(question, kind, name)), key=lambda row: row["name"])
+    rows = sorted(labels_of(_current(question, kind, name)), key=lambda row: row["name"])
     found = by_cursor(question, rows, key=lambda row: row["name"], limit=25)
     return part(question, found, found.rows)
 
@@ -355,8 +353,7 @@ def _of_space(kind: str) -> Callable[..., Answer]:
     return lambda question, space_id: get_of_space(question, space_id, kind)
 
 
-_ATTACHMENTS_V1 = "https://developer.atlassian.com/cloud/confluence/rest/v1/api-group-content---attachments/"
-_SETTINGS_V1 = "https://developer.atlassian.com/cloud/confluence/rest/v1/api-group-settings/"
+_V1 = "https://developer.atlassian.com/cloud/confluence/rest/v1/api-group-"
 _CHANGES = "https://developer.atlassian.com/cloud/confluence/changelog/"
 _PATHS: tuple[tuple[str, str, Callable[..., Answer], str], ...] = (
     ("GET", "/api/v2/spaces", get_spaces, f"{_V2}space/"),
@@ -374,9 +371,9 @@ _PATHS: tuple[tuple[str, str, Callable[..., Answer], str], ...] = (
     ("DELETE", "/api/v2/attachments/{}", _with(delete_one, "attachments"), f"{_V2}attachment/"),
     ("GET", "/api/v2/footer-comments/{}", _with(get_comment, "footer"), f"{_V2}comment/"),
     ("GET", "/api/v2/inline-comments/{}", _with(get_comment, "inline"), f"{_V2}comment/"),
-    ("GET", "/rest/api/settings/systemInfo", get_system_information, _SETTINGS_V1),
-    ("PUT", "/rest/api/content/{}/child/attachment", post_attachment, _ATTACHMENTS_V1),
-    ("GET", "/rest/api/content/{}/child/attachment/{}/download", get_download, _ATTACHMENTS_V1),
+    ("GET", "/rest/api/settings/systemInfo", get_system_information, f"{_V1}settings/"),
+    ("PUT", "/rest/api/content/{}/child/attachment", post_attachment, f"{_V1}content---attachments/"),
+    ("GET", "/rest/api/content/{}/child/attachment/{}/download", get_download, f"{_V1}content---attachments/"),
     ("GET", "/download/attachments/{}/{}", get_old_download, _CHANGES),
 )
 _BOTH: tuple[tuple[str, str, Callable[[str], Callable[..., Answer]], str], ...] = (

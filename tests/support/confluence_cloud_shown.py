@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.confluence_content import download_link, web_link
+from tests.support.confluence_content import download_link, labels, web_link
 from tests.support.confluence_routes import Question, Refused, moment, name_of
 from tests.support.confluence_space import BEGAN
 from tests.support.confluence_values import Content, Kind, Space, Version
@@ -79,6 +79,21 @@ def attachment_of(question: Question, one: Content) -> dict[str, Any]:
         "version": version_of(one.last),
         "_links": {"webui": web_link(question, one), "download": where},
     }
+
+
+def labels_of(one: Content) -> list[dict[str, str]]:
+    return [{"id": row["id"], "name": row["name"], "prefix": row["prefix"]} for row in labels(one)]
+
+
+def alone(question: Question, one: Content, found: dict[str, Any]) -> dict[str, Any]:
+    """A page, post or attachment as an answer of its own. ``include-labels`` adds the first 50, and ``meta`` says whether
+    there are more; listings have no such parameter."""
+    found["_links"]["base"] = question.wiki.url
+    if question.one("include-labels") == "true":
+        rows = labels_of(one)
+        meta = {"hasMore": len(rows) > 50, "cursor": ""}
+        found["labels"] = {"results": rows[:50], "meta": meta, "_links": {}}
+    return found
 
 
 def comment_of(question: Question, one: Content) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from tests.support.confluence_values import Content, Kind, Space, User, Version
 
 Tree = dict[str, "Tree"]
 DEFAULT = "history,space,version"
+_LABELS_MOST = 200
 _BODIES = ("storage", "view", "export_view", "styled_view", "editor", "editor2")
 _PROPERTIES = ("ancestors", "body", "children", "container", "history", "metadata", "restrictions", "space", "version")
 
@@ -192,10 +193,14 @@ def restriction(
 
 
 def labels(one: Content) -> list[dict[str, str]]:
-    return [
-        {"prefix": "global", "name": name, "id": str(sum(name.encode()) + len(name)), "label": name}
-        for name in one.labels
-    ]
+    """A personal one is written ``my:NAME`` here, as in the address of its page; a wiki shows it to its owner alone,
+    who is here whoever asks."""
+    found = []
+    for label in one.labels:
+        prefix, _, name = label.rpartition(":")
+        row = {"prefix": prefix or "global", "name": name, "id": str(sum(name.encode()) + len(name)), "label": name}
+        found.append(row)
+    return found
 
 
 def listed(rows: Sequence[Any], *, limit: int, start: int = 0) -> dict[str, Any]:
@@ -203,7 +208,13 @@ def listed(rows: Sequence[Any], *, limit: int, start: int = 0) -> dict[str, Any]
 
 
 def _metadata(question: Question, one: Content, expand: Tree) -> Mapping[str, Any]:
-    return {"labels": listed(labels(one), limit=200)} if "labels" in expand else {}
+    if "labels" not in expand:
+        return {}
+    rows, where = labels(one), f"/rest/api/content/{name_of(one)}/label"
+    links = {"self": f"{question.wiki.url}{where}"}
+    if len(rows) > _LABELS_MOST:
+        links["next"] = f"{where}?limit={_LABELS_MOST}&start={_LABELS_MOST}"
+    return {"labels": {**listed(rows, limit=_LABELS_MOST), "_links": links}}
 
 
 def _children(question: Question, one: Content, expand: Tree) -> dict[str, Any]:

@@ -258,6 +258,14 @@ def get_current_user(question: Question) -> Answer:
     return sent(found)
 
 
+def get_user(question: Question) -> Answer:
+    """By account id in the cloud, by user key in a data center."""
+    key = question.one("accountId" if question.wiki.cloud else "key")
+    if key not in question.site.users:
+        raise Refused(404, f"There is no user {key}")
+    return sent(person(question, question.site.users[key]))
+
+
 CHILD = "content---children-and-descendants", "child-content"
 LABELS = "content-labels", "content-labels"
 RESTRICTIONS = "content-restrictions", "content-restrictions"
@@ -283,6 +291,7 @@ _TABLE: Table = (
     ("GET", "/rest/api/search", search, ("search", "other-operations")),
     ("GET", "/rest/api/space", get_spaces, ("space", "space")),
     ("GET", "/rest/api/space/{}", get_space, ("space", "space")),
+    ("GET", "/rest/api/user", get_user, ("users", "user")),
     ("GET", "/rest/api/user/current", get_current_user, ("users", "user")),
 )
 
