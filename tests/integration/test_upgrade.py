@@ -25,7 +25,8 @@ from tests.support.damage import damage
 from tests.support.served import Served
 
 NEWEST = newest_schema("migrations")
-OLDER = [path for path in sorted(FOLDER.glob("ledger-schema-*.gz")) if f"schema-{NEWEST}." not in path.name]
+_ALL = sorted(FOLDER.glob("ledger-schema-*.gz"), key=lambda path: (len(path.name), path.name))  # 10 comes after 9
+OLDER = [path for path in _ALL if f"schema-{NEWEST}." not in path.name]
 each_older = pytest.mark.parametrize("fixture", OLDER, ids=lambda path: path.name.split(".")[0])
 
 

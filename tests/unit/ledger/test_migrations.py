@@ -21,7 +21,7 @@ from tests.data.make_ledger import FOLDER, LENGTH, MODEL, revision, schema
 
 NEWEST = max(_migrations("migrations"))
 VECTORS = sorted(FOLDER.glob("vectors-schema-*.gz"))
-LEDGERS = sorted(FOLDER.glob("ledger-schema-*.gz"))
+LEDGERS = sorted(FOLDER.glob("ledger-schema-*.gz"), key=lambda path: (len(path.name), path.name))  # 10 comes after 9
 
 
 def laid(fixture: Path, state: Path) -> Path:
