@@ -88,16 +88,24 @@ class SearchReads:
         # To ask of every match whether it may be shown costs three times what ranking does. A reader of a quarter of
         # the corpus or more sees enough of the best; and where these are all there are, they are all he can see.
         rows = self._db.read(f"{ranking} {order} :over", asked)
-        best = {**asked, "best": json.dumps([row for row, _ in rows])}
         may = f"EXISTS (SELECT 1 {self._standing} WHERE chunk.id = {{row}} AND {shown})"
-        seen = self._db.read(f"SELECT value FROM json_each(:best) WHERE {may.format(row='value')}", best)
-        shown_rows = {row for (row,) in seen}
-        found = [(row, score) for row, score in rows if row in shown_rows][:limit]
+        found, seen, looked = list[tuple[int, float]](), 0, 0
+        while looked < len(rows) and len(found) < limit:  # who sees nearly all is soon served
+            page = dict(rows[looked : looked + limit])
+            looked += limit
+            best = {**asked, "best": json.dumps(list(page))}
+            kept = {
+                row
+                for (row,) in self._db.read(f"SELECT value FROM json_each(:best) WHERE {may.format(row='value')}", best)
+            }
+            seen += len(kept)
+            found += [(row, score) for row, score in page.items() if row in kept]
+        found = found[:limit]
         if len(found) == limit or len(rows) < _OVER * limit:
             return found
         # The filter inside the ranking, so that he gets the full number. Where he sees little, what that is is listed
         # first, and at once the next time (the plus keeps FTS5 from running the whole query again for each of it).
-        if len(seen) * self._queries.about_how_many() <= _FEW * len(rows):
+        if seen * self._queries.about_how_many() <= _FEW * len(rows):
             if len(self._narrow) >= _NARROW_KEPT:
                 self._narrow.clear()
             self._narrow[reader, filters] = time.monotonic() + _NARROW_S
