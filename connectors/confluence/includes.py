@@ -7,8 +7,8 @@ once more.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ Name = tuple[str, str]
 """A space's key and a title; without a key, in the space of the text that names it, wherever that is moved to."""
 
 _MOST = 200  # pages in one text
+_SPARE_LINES = 1_000  # that no longer count, before the file is written anew
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,26 +71,34 @@ def stamp(used: Iterable[Used]) -> str:
     return digest(*facts) if facts else ""
 
 
+_Remembered = tuple[tuple[Name, ...], tuple[tuple[Name, str], ...]]
+"""What a text names itself; and each name that it shows, or would, with the id of that page."""
+
+_NOTHING: _Remembered = ((), ())
+
+
 class Includes:
-    """What is remembered, in a file. Any number of threads."""
+    """What is remembered: a line of a file for each text that was read, of which the last counts. A line that a death
+    cut short, or a full disk kept away, is a text that is read once more. Any number of threads."""
 
     def __init__(self, folder: Path) -> None:
-        self._file = folder / "includes.json"
+        self._file = folder / "includes.jsonl"
         self._lock = threading.Lock()
-        self._names: dict[str, list[Name]] = {}
-        self._used: dict[str, list[tuple[Name, str]]] = {}
-        try:
-            said = json.loads(self._file.read_text("utf-8"))
-            self._names = {str(one): [(str(s), str(t)) for s, t in rows] for one, rows in said["names"].items()}
-            self._used = {
-                str(one): [((str(s), str(t)), str(i)) for (s, t), i in rows] for one, rows in said["used"].items()
-            }
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
-            self._names, self._used = {}, {}
+        self._texts: dict[str, _Remembered] = {}
+        lines: list[bytes] = []
+        with contextlib.suppress(OSError):
+            lines = [line for line in self._file.read_bytes().splitlines() if line]
+        for line in lines:
+            self._take(line)
+        if len(lines) > 2 * len(self._texts) + _SPARE_LINES:
+            fresh = self._file.with_suffix(".new")
+            with contextlib.suppress(OSError):
+                fresh.write_text("".join(map(self._line, self._texts)), "ascii")
+                fresh.replace(self._file)
 
     def names(self, content_id: str) -> tuple[Name, ...]:
         """What a text names itself."""
-        return tuple(self._names.get(content_id, ()))
+        return self._texts.get(content_id, _NOTHING)[0]
 
     def showing(self, facts: Iterable[Fact]) -> frozenset[str]:
         """The texts that show one of these pages, or would."""
@@ -97,26 +106,41 @@ class Includes:
         names, ids = {(one.space, one.title) for one in there}, {one.content_id for one in there}
         with self._lock:
             return frozenset(
-                text for text, rows in self._used.items() if any(name in names or one in ids for name, one in rows)
+                text
+                for text, (_, used) in self._texts.items()
+                if any(name in names or one in ids for name, one in used)
             )
 
     def learn(self, content_id: str, names: Iterable[Name], used: Iterable[Used] | None = None) -> None:
         """What a text names, and where it was looked up, all that it shows."""
-        given = [*names]
         with self._lock:
-            before = (self._names.get(content_id), self._used.get(content_id))
-            if given:
-                self._names[content_id] = given
-                if used is not None:
-                    self._used[content_id] = [(one.name, one.content_id) for one in used]
-            else:
-                self._names.pop(content_id, None)
-                self._used.pop(content_id, None)
-            if before != (self._names.get(content_id), self._used.get(content_id)):
-                self._save()
+            before = self._texts.get(content_id, _NOTHING)
+            given = tuple(names)
+            shown = before[1] if used is None else tuple((one.name, one.content_id) for one in used)
+            now = (given, shown) if given else _NOTHING
+            if now == before:
+                return
+            self._texts[content_id] = now
+            line = self._line(content_id)
+            if now == _NOTHING:
+                del self._texts[content_id]
+            with contextlib.suppress(OSError):
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+                with self._file.open("a", encoding="ascii") as file:
+                    file.write(line)
 
-    def _save(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(json.dumps({"names": self._names, "used": self._used}), "utf-8")
-        os.replace(fresh, self._file)  # noqa: PTH105  # atomic, also over what is there
+    def _line(self, content_id: str) -> str:
+        """With an end before it as well: behind what a death cut short it is a line of its own."""
+        return "\n" + json.dumps([content_id, *self._texts[content_id]], separators=(",", ":")) + "\n"
+
+    def _take(self, line: bytes) -> None:
+        try:
+            content_id, names, used = json.loads(line)
+            named = tuple((str(space), str(title)) for space, title in names)
+            shown = tuple(((str(space), str(title)), str(one)) for (space, title), one in used)
+        except (ValueError, TypeError):
+            return
+        if named:
+            self._texts[str(content_id)] = (named, shown)
+        else:
+            self._texts.pop(str(content_id), None)

@@ -8,49 +8,39 @@ Answers are JSON, one line each.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from tests.support.line_program import LineProgram
 
 
 class Reader:
     """The program above as a child, asked over its standard input."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, program: LineProgram) -> None:
+        self._program = program
 
     def search(self, question: str) -> list[Any]:
         """(text, metadata) of the three nearest passages, best first."""
-        return list(self._ask(question))
+        return list(self._program.ask(question))
 
     def everything(self) -> dict[str, Any]:
         """Metadata of all rows by their ids."""
-        return dict(self._ask(""))
-
-    def _ask(self, line: str) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(line + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        return dict(self._program.ask(""))
 
 
 @contextmanager
 def reading(place: str | Path) -> Iterator[Reader]:
     """A reader on a server's address or on a folder, ended with the context."""
-    command = [sys.executable, str(Path(__file__)), str(place)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with process:
-        try:
-            yield Reader(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(60)
+    from tests.support.line_program import line_program  # as a program of its own it finds none of ours
+
+    with line_program([sys.executable, str(Path(__file__)), str(place)]) as program:
+        yield Reader(program)
 
 
 def main(place: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from ingestor.embedding.models import DEFAULT_MODEL
 from tests.acceptance.langchain_reader import Reader
 from tests.acceptance.test_readers import KEYS, QUESTION
 from tests.support.chroma_server import ChromaServer
+from tests.support.line_program import line_program
 from tests.support.program import Program
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]
@@ -37,21 +37,9 @@ def reading(library: str, place: str | Path, home: Path) -> Iterator[VectorReade
     assert PYTHON.exists(), "There is no environment for the readers; run `make readers`."
     program = Path(__file__).with_name("other_readers.py")
     quiet = {"HOME": str(home), "ANONYMIZED_TELEMETRY": "False", "HAYSTACK_TELEMETRY_ENABLED": "False"}
-    process = subprocess.Popen(
-        [PYTHON, program, library, str(place)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=home,
-        env={"PATH": os.environ["PATH"], **quiet},
-    )
-    with process:
-        try:
-            yield VectorReader(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(60)
+    command = [PYTHON, program, library, str(place)]
+    with line_program(command, cwd=home, env={"PATH": os.environ["PATH"], **quiet}) as child:
+        yield VectorReader(child)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -71,11 +71,21 @@ class Rig(Protocol):
     def fill(self, content: Mapping[str, bytes]) -> None: ...
     def put(self, item: str, content: bytes) -> None: ...
     def remove(self, item: str) -> None: ...
-    def move(self, old: str, new: str) -> None: ...
-    def block(self, item: str) -> None: ...
     def go_away(self) -> None: ...
     def become_another(self) -> None: ...
     def asked(self, question): ...
+
+
+class MovingRig(Rig, Protocol):
+    """Where things can be moved."""
+
+    def move(self, old: str, new: str) -> None: ...
+
+
+class BlockingRig(Rig, Protocol):
+    """Where things can be kept from a reader."""
+
+    def block(self, item: str) -> None: ...
 
 
 class FilesRig:
@@ -150,9 +160,6 @@ class GitRig:
     def fill(self, content: Mapping[str, bytes]) -> None:
         self.wiki.commit(put=content)
 
-    def block(self, item: str) -> None:
-        raise NotImplementedError
-
     def go_away(self) -> None:
         self.wiki.path.rename(self.wiki.path.with_name("elsewhere.git"))
 
@@ -200,9 +207,6 @@ class NotesRig:
         }
         self._write(held)
 
-    def block(self, item: str) -> None:
-        raise NotImplementedError
-
     def go_away(self) -> None:
         self.file.rename(self.file.with_name("elsewhere.json"))
 
@@ -248,9 +252,6 @@ class MediaWikiRig:
         self.wiki.move(f"File:{old}", f"File:{new}")
         self._ids[new] = self._ids.pop(old)
 
-    def block(self, item: str) -> None:
-        raise NotImplementedError
-
     def go_away(self) -> None:
         self.wiki.weather = lambda _asked: Answer(dead=True)
 
@@ -285,12 +286,6 @@ class DokuWikiRig:
         for one in [one.replace(":", "/") for one in self.wiki.files]:
             if within(one, name):
                 self.wiki.remove(one)
-
-    def move(self, old: str, new: str) -> None:
-        raise NotImplementedError
-
-    def block(self, item: str) -> None:
-        raise NotImplementedError
 
     def go_away(self) -> None:
         self.wiki.weather = lambda _asked: Answer(dead=True)
@@ -341,12 +336,6 @@ class ConfluenceRig:
     def remove(self, name: str) -> None:
         for one in [one for one in self._ids if within(one, name)]:
             self.wiki.site.trash(int(self._ids[one].rpartition("att")[2]))
-
-    def move(self, old: str, new: str) -> None:
-        raise NotImplementedError
-
-    def block(self, item: str) -> None:
-        raise NotImplementedError
 
     def go_away(self) -> None:
         self.wiki.weather = lambda _asked: Answer(dead=True)
@@ -558,7 +547,7 @@ def test_a_removed_container_is_absent(rig: Rig) -> None:
 
 
 @pathed
-def test_a_move_keeps_what_proves_it(rig: Rig) -> None:
+def test_a_move_keeps_what_proves_it(rig: MovingRig) -> None:
     """A rename keeps file key and move key, so that the item is known again under its new id."""
     before = listed(rig.source)[0]["a/one.md"]
     rig.move("a/one.md", "b/uno.md")
@@ -568,7 +557,7 @@ def test_a_move_keeps_what_proves_it(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("rig", ["mediawiki"], indirect=True)
-def test_a_move_may_keep_the_id(rig: Rig) -> None:
+def test_a_move_may_keep_the_id(rig: MovingRig) -> None:
     """Where the id is not the place, a rename changes the name alone."""
     one = item_of(rig, "a/one.md")
     before = listed(rig.source)[0]
@@ -579,7 +568,7 @@ def test_a_move_may_keep_the_id(rig: Rig) -> None:
 
 
 @pathed
-def test_a_container_moves_with_what_is_in_it(rig: Rig) -> None:
+def test_a_container_moves_with_what_is_in_it(rig: MovingRig) -> None:
     """A renamed container shows each item under the new id, with its keys."""
     before = listed(rig.source)[0]
     rig.move("a", "c")
@@ -609,7 +598,7 @@ def test_explain_is_silent_about_what_is_listed(rig: Rig) -> None:
 
 
 @blocking
-def test_an_unreadable_container_is_unproven(rig: Rig) -> None:
+def test_an_unreadable_container_is_unproven(rig: BlockingRig) -> None:
     """A container that cannot be read is told as unreadable, only its own scope is unproven, and the
     rest is listed."""
     rig.block("a")
@@ -622,7 +611,7 @@ def test_an_unreadable_container_is_unproven(rig: Rig) -> None:
 
 
 @blocking
-def test_a_scope_in_an_unreadable_container_is_unproven(rig: Rig) -> None:
+def test_a_scope_in_an_unreadable_container_is_unproven(rig: BlockingRig) -> None:
     """Nothing below a container that cannot be read is proven absent."""
     rig.block("a")
     items, _, mark = rig.asked(lambda source: listed(source, "a/one.md"))
@@ -631,7 +620,7 @@ def test_a_scope_in_an_unreadable_container_is_unproven(rig: Rig) -> None:
 
 
 @blocking
-def test_an_unreadable_item_is_not_gone(rig: Rig) -> None:
+def test_an_unreadable_item_is_not_gone(rig: BlockingRig) -> None:
     """An item that may not be read raises ``ItemUnreadable`` at the fetch, and is never proven absent."""
     ref = listed(rig.source)[0]["a/one.md"]
     rig.block("a/one.md")
@@ -643,7 +632,7 @@ def test_an_unreadable_item_is_not_gone(rig: Rig) -> None:
 
 
 @blocking
-def test_lookup_below_an_unreadable_container_raises(rig: Rig) -> None:
+def test_lookup_below_an_unreadable_container_raises(rig: BlockingRig) -> None:
     """A lookup says None only when the item is known not to be there."""
     rig.block("a")
     with pytest.raises(ItemUnreadable):

@@ -292,7 +292,7 @@ def test_spaces_and_kinds_are_chosen(bench: Bench) -> None:
     report = bench.world.run()
     assert report.outcome is Outcome.UNAVAILABLE
     assert "NOWHERE" in report.message
-    assert len(bench.held()) == len(bench.ids)
+    assert len(bench.items()) == len(bench.ids)
 
 
 def test_labels_are_tags_and_cost_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,7 +393,7 @@ def test_a_login_that_ended_deletes_nothing(way: str, bench: Bench) -> None:
     report = bench.world.run()
     assert report.outcome is Outcome.UNAVAILABLE
     assert "login" in report.message or "let us read" in report.message
-    assert len(bench.held()) == len(bench.ids)
+    assert len(bench.items()) == len(bench.ids)
 
 
 def test_the_search_is_asked_in_the_zone_of_the_account(cloud: Bench) -> None:
@@ -429,7 +429,7 @@ def test_comments_are_documents_where_they_are_wanted(bench: Bench, monkeypatch:
     listed_anew(bench, monkeypatch)
     assert run(bench).deleted == 1
     assert found(bench, "penguins", GROUP) == []
-    assert bench.held() == bench.wanted(*Kind)
+    assert bench.items() == bench.wanted(*Kind)
 
 
 def test_a_page_without_words_is_found_by_its_title(bench: Bench) -> None:
@@ -457,7 +457,7 @@ def test_what_everybody_could_read_is_hidden_when_it_closes(bench: Bench) -> Non
     bench.later()
     bench.world.run()
     assert found(bench, "invoices", "public") == []
-    assert bench.held() == bench.wanted()
+    assert bench.items() == bench.wanted()
     wiki.weather = open_to_all
     run(bench)
     assert found(bench, "invoices", "public")
@@ -500,7 +500,7 @@ def test_no_login_goes_to_another_host(cloud: Bench) -> None:
     cloud.configure(hosts=[])
     report = cloud.world.run()
     assert "which is not asked" in report.message
-    assert len(cloud.held()) == len(cloud.ids) + 1
+    assert len(cloud.items()) == len(cloud.ids) + 1
 
 
 def test_pages_that_move_between_the_parts_of_a_listing_stay(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,6 +519,6 @@ def test_pages_that_move_between_the_parts_of_a_listing_stay(bench: Bench, monke
     run(bench)
     bench.wiki.between = None
     there = bench.wanted()
-    assert there <= bench.held()
+    assert there <= bench.items()
     run(bench)
     bench.equal()

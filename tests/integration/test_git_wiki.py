@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import WHOLE, Fetched, ItemId, ItemRef
+from connectors.base import WHOLE, ItemId
 from connectors.gitwiki.config import parse_settings
 from connectors.gitwiki.git import Git
 from connectors.gitwiki.source import GitSource
@@ -20,56 +20,33 @@ from tests.support.git_servers import http_server
 from tests.support.git_wiki import Wiki
 from tests.support.program import Program
 from tests.support.served import Served
-from tests.support.world import SOURCE, World
+from tests.support.source_bench import Counting, SourceBench
+from tests.support.world import SOURCE
 
 PAGE = "Topic {0}\n\nThe page about {0} says that {0} is a thing of its own. It goes on for another sentence.\n"
 NAMES = ("invoices", "refunds", "parcels", "laptops", "printers", "badges", "ladders", "kitchens")
 
 
-class Counting(GitSource):
-    """Counts what is asked of the server and what is read."""
-
-    fetched = 0
-
-    def fetch(self, ref: ItemRef) -> Fetched:
-        self.fetched += 1
-        return super().fetch(ref)
+class _Source(Counting, GitSource):
+    """Counts what is read."""
 
 
-class Bench:
+class Bench(SourceBench):
     """A wiki of a few pages and a world that reads it."""
 
     def __init__(self, base: Path) -> None:
-        self.base = base
         self.wiki = Wiki(base / "wiki.git")
         self.wiki.commit(put={f"{name}.md": PAGE.format(name).encode() for name in NAMES})
-        (base / "state").mkdir()
-        self.world = World(base, base / "state", source=self.make())
+        super().__init__(base)
 
-    def make(self, **settings: object) -> Counting:
+    def make(self, **settings: object) -> _Source:
         given = {"url": self.wiki.url, "permissions": ["public"], **settings}
-        return Counting(parse_settings(SOURCE, given), self.base / "cache")
-
-    def configure(self, **settings: object) -> None:
-        """As after a restart with another configuration."""
-        self.source.close()
-        self.world.close()
-        self.world = World(self.base, self.base / "state", source=self.make(**settings))
-
-    @property
-    def source(self) -> Counting:
-        assert isinstance(self.world.source, Counting)
-        return self.world.source
+        return _Source(parse_settings(SOURCE, given), self.base / "cache")
 
     def equal(self) -> None:
         """The ledger holds exactly what the repository does."""
-        rows = dict(self.world.ledger.sync._db.read("SELECT item_id, content_hash FROM item"))
-        assert rows == {item: blake(content) for item, content in self.wiki.files().items()}
+        assert self.held() == {item: blake(content) for item, content in self.wiki.files().items()}
         self.world.healthy()
-
-    def close(self) -> None:
-        self.source.close()
-        self.world.close()
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def media_wiki(base: Path) -> Iterator[Large]:
             source=bench.source,
             world=bench.world,
             asked=wiki.server.asked,
-            later=lambda: setattr(bench.source, "_asked_at", float("-inf")),
+            later=bench.later,
         )
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.base import WHOLE, Fetched, ItemRef, Upserted
+from connectors.base import WHOLE, Upserted
 from connectors.confluence.config import parse_settings
 from connectors.confluence.source import ConfluenceSource
 from connectors.web.pace import Pace
@@ -15,7 +15,8 @@ from ingestor.ledger.ledger import Ledger
 from ingestor.model import blake
 from tests.support.confluence_server import TOKEN, Confluence, Flavour
 from tests.support.confluence_space import READER, Content, Kind, Status
-from tests.support.world import SOURCE, World
+from tests.support.source_bench import WAIT_S, Counting, SourceBench, impatient
+from tests.support.world import SOURCE
 
 SPACE = "DOC"
 GROUP = "group:users"
@@ -52,56 +53,26 @@ def hidden(ledger: Ledger) -> set[str]:
     return {item for (item,) in rows}
 
 
-class Counting(ConfluenceSource):
+class _Source(Counting, ConfluenceSource):
     """Counts what is read, and waits for nobody."""
 
-    fetched = 0
 
-    def fetch(self, ref: ItemRef) -> Fetched:
-        self.fetched += 1
-        return super().fetch(ref)
-
-
-class Bench:
+class Bench(SourceBench):
     """A wiki of a few pages and a world that reads it."""
 
-    def __init__(self, base: Path, wiki: Confluence, *, patience_s: float = 0.3, **settings: object) -> None:
-        self.base = base
+    def __init__(self, base: Path, wiki: Confluence, *, patience_s: float = WAIT_S, **settings: object) -> None:
         self.patience_s = patience_s
         self.wiki = wiki
         self.site = wiki.site
         self.site.add_space(SPACE)
         self.ids = {name: self.site.put(SPACE, name, TEXT.format(name)) for name in NAMES}
-        (base / "state").mkdir()
-        self.world = World(base, base / "state", source=self.make(**settings))
+        super().__init__(base, **settings)
 
-    def make(self, **settings: object) -> Counting:
+    def make(self, **settings: object) -> _Source:
         config = parse_settings(SOURCE, {**settings_of(self.wiki, self.base), **settings})
-        web = replace(
-            config.web,
-            first_pause_s=0.001,
-            silence_s=self.patience_s,
-            most_s=max(2.0, self.patience_s),
-            attempts=2,
-            rate=1000.0,
-        )
+        web = impatient(config.web, self.patience_s)
         # Nothing is fresh for longer than the answer: a run that follows at once is to see what changed.
-        return Counting(replace(config, web=web), self.base / "cache", pace=Pace())
-
-    def configure(self, **settings: object) -> None:
-        """As after a restart, perhaps with another configuration."""
-        self.source.close()
-        self.world.close()
-        self.world = World(self.base, self.base / "state", source=self.make(**settings))
-
-    @property
-    def source(self) -> Counting:
-        assert isinstance(self.world.source, Counting)
-        return self.world.source
-
-    def later(self) -> None:
-        """Past the time for which an answer about the wiki itself is fresh."""
-        self.source._asked_at = float("-inf")
+        return _Source(replace(config, web=web), self.base / "cache", pace=Pace())
 
     def anew(self) -> None:
         """The next run lists everything."""
@@ -109,7 +80,7 @@ class Bench:
         with self.world.ledger.sync._db.write() as tx:
             tx.execute("UPDATE source SET cursor = NULL WHERE name = ?", (SOURCE,))
 
-    def held(self) -> set[str]:
+    def items(self) -> set[str]:
         return set(self.world.doc_ids())
 
     def wanted(self, *kinds: Kind) -> set[str]:
@@ -118,7 +89,7 @@ class Bench:
 
     def equal(self) -> None:
         """The ledger holds exactly what the wiki shows, in the versions that it shows."""
-        held, wanted = self.held(), self.wanted()
+        held, wanted = self.items(), self.wanted()
         assert held == wanted, held ^ wanted
         rows = dict(self.world.ledger.sync._db.read("SELECT item_id, version FROM item"))
         for item in wanted:
@@ -153,13 +124,14 @@ class Bench:
         return self.world.doc_ids()[f"page/{self.ids[name]}"]
 
     def close(self) -> None:
-        self.source.close()
-        self.world.close()
+        super().close()
         self.wiki.close()
 
 
 @contextmanager
-def confluence_bench(base: Path, flavour: Flavour, *, patience_s: float = 0.3, **settings: object) -> Iterator[Bench]:
+def confluence_bench(
+    base: Path, flavour: Flavour, *, patience_s: float = WAIT_S, **settings: object
+) -> Iterator[Bench]:
     """``patience_s`` is how long the connector waits for an answer."""
     context = "/wiki" if flavour is Flavour.CLOUD else "/confluence"
     made = Bench(base, Confluence(flavour=flavour, context=context), patience_s=patience_s, **settings)

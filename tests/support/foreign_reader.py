@@ -8,41 +8,35 @@ Answers are JSON, one line each: the sources of all rows by the rows' texts; nul
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from tests.support.line_program import LineProgram
 
 
 class ForeignReader:
     """The program above as a child. On a folder it is for one look: nobody else may have it open."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
+    def __init__(self, program: LineProgram) -> None:
+        self._program = program
 
     def sources(self, collection: str) -> dict[str, str] | None:
         """The source of each row of the collection, by its text."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(collection + "\n")
-        self._process.stdin.flush()
-        found = json.loads(self._process.stdout.readline())
+        found = self._program.ask(collection)
         return None if found is None else dict(found)
 
 
 @contextmanager
 def foreign_reader(place: str | Path) -> Iterator[ForeignReader]:
-    command = [sys.executable, "-W", "ignore", str(Path(__file__)), str(place)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    with process:
-        try:
-            yield ForeignReader(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            process.wait(60)
+    from tests.support.line_program import line_program  # as a program of its own it finds none of ours
+
+    with line_program([sys.executable, "-W", "ignore", str(Path(__file__)), str(place)]) as program:
+        yield ForeignReader(program)
 
 
 def main(place: str) -> None:

@@ -7,67 +7,37 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from connectors.base import Fetched, ItemRef
 from connectors.mediawiki.config import parse_settings
 from connectors.mediawiki.source import WikiSource
 from connectors.web.pace import Pace
 from ingestor.model import Filters, Hit, Reader, blake
 from tests.support.media_wiki import MediaWiki
-from tests.support.world import SOURCE, World
+from tests.support.source_bench import WAIT_S, Counting, SourceBench, impatient
+from tests.support.world import SOURCE
 
 TEXT = "== About {0} ==\nThe page about {0} says that {0} is a thing of its own. It goes on for another sentence.\n"
 NAMES = ("Invoices", "Refunds", "Parcels", "Laptops", "Printers", "Badges", "Ladders", "Kitchens")
 
 
-class Counting(WikiSource):
+class _Source(Counting, WikiSource):
     """Counts what is read, and waits for nobody."""
 
-    fetched = 0
 
-    def fetch(self, ref: ItemRef) -> Fetched:
-        self.fetched += 1
-        return super().fetch(ref)
-
-
-class Bench:
+class Bench(SourceBench):
     """A wiki of a few pages and a world that reads it."""
 
-    def __init__(self, base: Path, wiki: MediaWiki, *, patience_s: float = 0.3, **settings: object) -> None:
-        self.base = base
+    def __init__(self, base: Path, wiki: MediaWiki, *, patience_s: float = WAIT_S, **settings: object) -> None:
         self.patience_s = patience_s
         self.wiki = wiki
         for name in NAMES:
             wiki.put(name, TEXT.format(name))
-        (base / "state").mkdir()
-        self.world = World(base, base / "state", source=self.make(**settings))
+        super().__init__(base, **settings)
 
-    def make(self, **settings: object) -> Counting:
+    def make(self, **settings: object) -> _Source:
         config = parse_settings(SOURCE, {"url": self.wiki.url, "permissions": ["public"], **settings})
-        web = replace(
-            config.web,
-            first_pause_s=0.001,
-            silence_s=self.patience_s,
-            most_s=max(2.0, self.patience_s),
-            attempts=2,
-            rate=1000.0,
-        )
+        web = impatient(config.web, self.patience_s)
         # Nothing is fresh for longer than the answer: a run that follows at once is to see what changed.
-        return Counting(replace(config, web=web), pace=Pace())
-
-    def configure(self, **settings: object) -> None:
-        """As after a restart, perhaps with another configuration."""
-        self.source.close()
-        self.world.close()
-        self.world = World(self.base, self.base / "state", source=self.make(**settings))
-
-    @property
-    def source(self) -> Counting:
-        assert isinstance(self.world.source, Counting)
-        return self.world.source
-
-    def held(self) -> dict[str, bytes]:
-        """Item and content hash of all that the ledger has."""
-        return dict(self.world.ledger.sync._db.read("SELECT item_id, content_hash FROM item"))
+        return _Source(replace(config, web=web), pace=Pace())
 
     def wanted(self, **namespaces: tuple[int, ...]) -> dict[str, bytes]:
         return {item: blake(content) for item, content in self.wiki.readable(**namespaces).items()}
@@ -92,8 +62,7 @@ class Bench:
         return self.hit(word).tags
 
     def close(self) -> None:
-        self.source.close()
-        self.world.close()
+        super().close()
         self.wiki.close()
 
 

@@ -235,7 +235,7 @@ def test_what_a_text_shows_is_followed_to_its_end() -> None:
 
 
 def test_includes_are_remembered_in_a_file(tmp_path: Path) -> None:
-    """And forgotten with it, or with a text that names none any more; a damaged file is none."""
+    """And forgotten with it, or with a text that names none any more; a line cut short is none, and costs no other."""
     folder = tmp_path / "cache"
     known = Includes(folder)
     known.learn("1", [("HR", "B")], [Used(name=("HR", "B"), content_id="2", number=5), Used(name=("HR", "C"))])
@@ -246,8 +246,24 @@ def test_includes_are_remembered_in_a_file(tmp_path: Path) -> None:
     assert again.showing([fact("9", "D")]) == frozenset()
     again.learn("1", [])
     assert Includes(folder).names("1") == ()
-    (folder / "includes.json").write_text('{"names": 3')
-    assert Includes(folder).names("1") == ()
+    known.learn("5", [("HR", "E F")])
+    file = folder / "includes.jsonl"
+    file.write_bytes(file.read_bytes()[:-4])
+    torn = Includes(folder)
+    assert torn.names("5") == ()
+    torn.learn("6", [("HR", "G")])
+    assert Includes(folder).names("6") == (("HR", "G"),)
+
+
+def test_the_file_of_includes_does_not_grow_for_ever(tmp_path: Path) -> None:
+    """Lines that no longer count go at the next start."""
+    known = Includes(tmp_path)
+    for number in range(1_100):
+        known.learn("1", [("HR", f"B {number}")])
+    again = Includes(tmp_path)
+    assert again.names("1") == (("HR", "B 1099"),)
+    assert len((tmp_path / "includes.jsonl").read_bytes().split(b"\n")) < 5
+    assert Includes(tmp_path).names("1") == again.names("1")
 
 
 def test_a_page_is_called_by_its_path() -> None:
