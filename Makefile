@@ -38,8 +38,8 @@ bench: $(VENV)/.installed-dev  ## Measure: ledger, cutting, embedding, first and
 bench-retrieval: $(VENV)/.installed-dev $(CHUNKERS)/.installed  ## What is found on a public benchmark, beside other chunkers; data by INGESTOR_BENCH_DATA
 	$(BIN)/python -m tests.benchmarks.retrieval --chunkers $(CHUNKERS)/bin/python
 
-bench-crowd: $(VENV)/.installed-dev  ## What is found among a million other passages, against comparing all of them; DISTRACTORS=N for another number. Long
-	$(BIN)/python -m tests.benchmarks.retrieval.crowd --distractors $(or $(DISTRACTORS),1000000)
+bench-crowd: $(VENV)/.installed-dev  ## What is found among a million other passages, against comparing all of them; DISTRACTORS=N for another number, STATE=FOLDER keeps them. Long
+	$(BIN)/python -m tests.benchmarks.retrieval.crowd --distractors $(or $(DISTRACTORS),1000000) $(if $(STATE),--state $(STATE))
 
 faults: $(VENV)/.installed-dev  ## The long form of the fault suites; writes tests/results/
 	$(BIN)/python -m tests.support.packages

@@ -33,6 +33,7 @@ WORDS_A_HEADING = 3
 FOLDERS = 200  # each with a grant of its own
 EMBEDDED = 3_000  # sentences whose real vectors all others are mixed of
 DOCUMENTS_A_COMMIT = 40
+STATE, QUESTIONS = "state", "questions.txt"  # in the folder of a corpus that is kept; questions where it has its own
 SHARES = {"one": 0.01, "half": 0.5, "all": 1.0}  # groups, and how much of the corpus each sees
 
 
@@ -130,15 +131,21 @@ def write_index(ledger: Ledger, embedder: SentenceEmbedder, state: Path) -> int:
     return written
 
 
-def _revision(number: int, passages: tuple[Passage, ...]) -> PutRevision:
+def grant(number: int) -> Grant:
+    """Who may see the document of this number: that of its folder, so that each group of ``SHARES`` sees its share."""
     folder = number % FOLDERS
     readers = [group for group, share in SHARES.items() if (folder % 100) < 100 * share]
+    return Grant(place=f"f{folder:03}", principals=frozenset(f"group:{group}" for group in readers))
+
+
+def _revision(number: int, passages: tuple[Passage, ...]) -> PutRevision:
+    folder = number % FOLDERS
     ref = ItemRef(
         item_id=ItemId(f"f{folder:03}/doc{number:07}.txt"),
         version=Version("1"),
         name=f"doc{number:07}.txt",
         url=f"file:///bench/f{folder:03}/doc{number:07}.txt",
-        grant=Grant(place=f"f{folder:03}", principals=frozenset(f"group:{group}" for group in readers)),
+        grant=grant(number),
         size=5_000,
         file_key=f"{number}",
         move_key=f"{number}",

@@ -1,6 +1,6 @@
 """Whether a search finds in a crowd what comparing everything would find.
 
-    python -m tests.benchmarks.retrieval.crowd [--distractors N] [--questions N]
+    python -m tests.benchmarks.retrieval.crowd [--distractors N] [--questions N] [--state FOLDER]
 
 The corpora of the dev part stand in one ledger and one Chroma store with N synthetic passages beside them. Each question
 is asked of the program's own searcher, whose candidates are the first of Chroma and of BM25, and then every passage
@@ -13,6 +13,8 @@ units that do. Half of its words are the first one's, the others the second one'
 its own subject, in its own words, by the thousand; a million is about a thousand for each real passage.
 
 At 1,000,000 it takes some 12 GB of disk (10,000: 130 MB). What the phases took is printed, and each grows with N.
+``--state`` keeps the corpus, with questions in its own words and readers of shares of it, for
+``tests.benchmarks.bench_latency --state FOLDER``.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.base import WHOLE, Grant, ItemId, ItemRef, Version
+from connectors.base import WHOLE, ItemId, ItemRef, Version
 from ingestor.chunking import SemanticCutter
+from ingestor.embedding.models import DEFAULT_MODEL
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.ledger import Ledger
 from ingestor.model import (
@@ -48,6 +51,7 @@ from ingestor.model import (
 from ingestor.pooling import CONTEXT_SHARE, columns, context_vectors, normalised, pool_vectors
 from ingestor.search import scoring
 from ingestor.search.searcher import Lens, Searcher
+from tests.benchmarks.latency_corpus import QUESTIONS, STATE, grant
 from tests.benchmarks.retrieval import others
 from tests.benchmarks.retrieval.data import ROOT, Part, parts
 from tests.benchmarks.retrieval.embeddings import KeptEmbedder
@@ -93,6 +97,7 @@ def main() -> None:
     )
     parser.add_argument("--distractors", type=int, default=1_000_000)
     parser.add_argument("--questions", type=int, default=0, help="only so many, spread over all")
+    parser.add_argument("--state", type=Path, help="a folder that keeps the corpus; it must not be there yet")
     chosen = parser.parse_args()
     cache = ROOT / ".cache" / "retrieval"
     cache.mkdir(parents=True, exist_ok=True)
@@ -101,7 +106,9 @@ def main() -> None:
         f"{machine()}\ncommit {commit()}, seed {SEED}: {chosen.distractors:,} distractors of {UNITS} units", flush=True
     )
     with tempfile.TemporaryDirectory(prefix="bench-crowd-", dir=cache) as scratch:
-        tables, agreed = measure(Path(scratch), dev, KeptEmbedder(cache / "embeddings.sqlite3"), chosen)
+        base = chosen.state or Path(scratch)
+        (base / STATE).mkdir(parents=True, mode=0o700)
+        tables, agreed = measure(base, dev, KeptEmbedder(cache / "embeddings.sqlite3"), chosen)
     if chosen.distractors >= _WORTH_KEEPING:
         head = f"seed {SEED}: {chosen.distractors:,} distractors of {UNITS} units; `make bench-crowd` says how they are made."
         write_report("crowd.md", "Found in a crowd", [head, "", *(table.markdown() for table in tables)])
@@ -110,9 +117,10 @@ def main() -> None:
 
 
 def measure(
-    folder: Path, dev: Part, embedder: KeptEmbedder, chosen: argparse.Namespace
+    base: Path, dev: Part, embedder: KeptEmbedder, chosen: argparse.Namespace
 ) -> tuple[list[Table], dict[str, float]]:
     """What was measured, and the share of the places that agree, by mode."""
+    folder = base / STATE
     phases, ledger = Phases(), Ledger(folder)
     vectors = ledger.vectors(embedder.model)
     manager = GenerationManager(folder=folder / "chroma", ledger=ledger.index, models=OneModel(vectors))
@@ -125,6 +133,8 @@ def measure(
         while manager.step(5_000).writes:
             pass
         phases.note("chunks written to Chroma", began, total)
+        ledger.models.configure(embedder.model, DEFAULT_MODEL, keep_s=0.0)
+        (base / QUESTIONS).write_text("\n".join(in_words_of(dev, 5_000)), encoding="utf-8")
         index = manager.serving()
         assert index is not None
         lens = Lens(embedder=embedder, vectors=vectors, nearest=index.query)
@@ -142,6 +152,7 @@ def measure(
         phases.note("every chunk scored for every question", began, total * len(asked))
     finally:
         manager.close()
+        ledger.mark_clean(True)
         ledger.close()
     phases.table.show()
     waits.show()
@@ -191,7 +202,8 @@ def fill(ledger: Ledger, dev: Part, embedder: KeptEmbedder, distractors: int, ph
     from ingestor.parsing.pool import InlineParser
 
     parser, cutter, runs = InlineParser(), SemanticCutter(), list[list[Unit]]()
-    ledger.sources.put("dev", "files", {"path": "/dev"}, "registered")
+    ledger.sources.put("dev", "files", {"path": "/nonexistent/dev"}, "registered")
+    ledger.sources.set_paused("dev", paused=True)
     run = ledger.runs.start_run("dev", Trigger.BACKFILL, WHOLE)
     began = time.perf_counter()
     for corpus, text in dev.corpora.items():
@@ -206,7 +218,8 @@ def fill(ledger: Ledger, dev: Part, embedder: KeptEmbedder, distractors: int, ph
 
     began = time.perf_counter()
     crowd = Crowd([(run_, embedder.embed([unit.text for unit in run_])) for run_ in runs])
-    ledger.sources.put("crowd", "files", {"path": "/crowd"}, "registered")
+    ledger.sources.put("crowd", "files", {"path": "/nonexistent/crowd"}, "registered")
+    ledger.sources.set_paused("crowd", paused=True)
     run = ledger.runs.start_run("crowd", Trigger.BACKFILL, WHOLE)
     for first in range(0, -(-distractors // CHUNKS_A_DOCUMENT), DOCUMENTS_A_COMMIT):
         numbers = range(first, min(first + DOCUMENTS_A_COMMIT, -(-distractors // CHUNKS_A_DOCUMENT)))
@@ -222,6 +235,15 @@ def fill(ledger: Ledger, dev: Part, embedder: KeptEmbedder, distractors: int, ph
         store.add(fresh, np.stack([of_text[text] for text in texts(fresh)]))
         crowd.written += len(of_text)
     phases.note("distractors made and committed", began, distractors)
+
+
+def in_words_of(dev: Part, count: int) -> Iterator[str]:
+    """Six to ten words as they follow one another in the corpora."""
+    rng, corpora = random.Random(SEED + 1), [text.split() for text in dev.corpora.values()]
+    for _ in range(count):
+        words, many = rng.choice(corpora), rng.randint(6, 10)
+        at = rng.randrange(len(words) - many)
+        yield " ".join(words[at : at + many])
 
 
 class Crowd:
@@ -276,7 +298,7 @@ def _revision(number: int, passages: Sequence[Passage]) -> PutRevision:
             item_id=ItemId(name),
             version=Version("1"),
             name=name,
-            grant=Grant(place="all", principals=frozenset({"public"})),
+            grant=grant(number),
             size=passages[-1].end,
         ),
         doc=None,
