@@ -167,9 +167,9 @@ class VectorIndex(Protocol):
     def scopes(self) -> Collection[str]:
         """The named scopes that have a collection."""
 
-    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Sequence[ChunkId]:
-        """The nearest rows of these scopes (none: of the whole generation), best first, unfiltered, approximately; ids
-        only, each once."""
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Mapping[ChunkId, float]:
+        """The nearest rows of these scopes (none: of the whole generation), best first, unfiltered, approximately: ids
+        and the cosine of each to ``vector``."""
 
     def close(self) -> None:
         """Close the store cleanly and end the host; safe to call twice."""
@@ -282,6 +282,9 @@ class SearchLedger(Protocol):
 
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         """(chunk row, BM25 score, higher is better), best first. ``words`` is the person's query."""
+
+    def about_how_many(self) -> int:
+        """Live chunks of all readers, as of the last minute."""
 
     def worded(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
         """The chunks that hold most of the person's query, by the rarities of their words."""

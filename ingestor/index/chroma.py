@@ -103,11 +103,11 @@ class ChromaIndex:
     def scopes(self) -> Collection[str]:
         return list(self._ask("scopes", (), self._limits.read_s))
 
-    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Sequence[ChunkId]:
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Mapping[ChunkId, float]:
         if n < 1:
-            return []
+            return {}
         answer = self._ask("query", (vector, min(n, MOST_ROWS), list(scopes)), self._limits.read_s, urgent=True)
-        return [ChunkId(chunk_id) for chunk_id in answer]
+        return {ChunkId(chunk_id): 1.0 - distance for chunk_id, distance in answer.items()}
 
     def publish(self, public: str, scopes: Collection[str]) -> None:
         """Give the collection on its server the name ``public``, and that of each scope its own, with the scope's name

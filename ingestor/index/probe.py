@@ -215,7 +215,7 @@ class _Probe:
         nearest = self._index.query(vector, _NEAREST, [scope])
         if chunk_id in nearest:
             return True
-        return any(same_vector(vector, found) for found, _, _ in self._index.get(list(nearest[:1]), scope).values())
+        return any(same_vector(vector, found) for found, _, _ in self._index.get(list(nearest)[:1], scope).values())
 
     def _find_orphans(self, present: set[_Key]) -> None:
         """What the ledger's walk has left over."""

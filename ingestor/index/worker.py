@@ -27,6 +27,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,17 +184,19 @@ class Store:
     def scopes(self) -> list[str]:
         return [scope for scope in self._collections if scope]
 
-    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str]) -> list[str]:
-        """The nearest of each collection are merged by their distances: they are the nearest of all."""
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str]) -> dict[str, float]:
+        """Ids and their cosine distances. The nearest of each collection are merged by them: they are the nearest of
+        all."""
         asked = [found for scope, found in self._collections.items() if not scopes or scope in scopes]
         nearest: list[tuple[float, str]] = []
         with self._judged():
-            if len(asked) == 1:
-                return list(asked[0].query(query_embeddings=[vector], n_results=n, include=[])["ids"][0])
             for collection in asked:
                 found = collection.query(query_embeddings=[vector], n_results=n, include=["distances"])
                 nearest += zip(found["distances"][0], found["ids"][0], strict=True)
-        return list(dict.fromkeys(chunk_id for _, chunk_id in sorted(nearest)))[:n]
+        best: dict[str, float] = {}
+        for distance, chunk_id in sorted(nearest):
+            best.setdefault(chunk_id, distance)
+        return dict(islice(best.items(), n))
 
     def publish(self, public: str, scopes: Collection[str]) -> None:
         """Take the name ``public``, and for each of ``scopes`` that with the scope's name behind it. A kill between

@@ -116,6 +116,9 @@ class SearchReads:
             return self._db.read(listed, asked)
         return self._db.read(f"{ranking} AND {may.format(row='keyword.rowid')} {order} :limit", asked)
 
+    def about_how_many(self) -> int:
+        return self._queries.about_how_many()
+
     def worded(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
         worth = together(self._postings.holders(self._queries.sought(words)))
         restricted = bool(self._visible(reader, filters)[0])

@@ -8,6 +8,7 @@ mixed into both. What the chunk holds of the query's words is added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -164,6 +165,22 @@ def word_shares(words: Iterable[HeldWord]) -> dict[int, float]:
         for chunk, share in counted.items():
             shares[chunk] = shares.get(chunk, 0.0) + share
     return {chunk: share / whole for chunk, share in shares.items()} if whole > 0 else {}
+
+
+def promising(
+    near: Sequence[Candidate],
+    nearness: Mapping[int, float],
+    shares: Mapping[int, float],
+    keyword_weight: float,
+    most: int,
+) -> Sequence[Candidate]:
+    """Those whose vectors are worth reading: that stand highest by what is known without, how near the whole chunk is
+    and what its words will add. One without a figure in ``nearness`` is of those that were compared one by one."""
+    known = {
+        one.chunk: nearness.get(one.chunk, math.inf) + keyword_weight * shares.get(one.chunk, 0.0) ** KEYWORD_POWER
+        for one in near
+    }
+    return sorted(near, key=lambda one: -known[one.chunk])[:most]
 
 
 def hybrid_scores(

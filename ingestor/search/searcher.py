@@ -29,6 +29,7 @@ from ingestor.search.scoring import (
     dense_scores,
     fused_scores,
     hybrid_scores,
+    promising,
     ranked,
     unit_scores,
     word_shares,
@@ -39,9 +40,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CANDIDATES = 150
-"""Asked of each index. With 300 nothing more was among the first five (ARCHITECTURE, Decisions), and each costs the
-reading of eight vectors. Of a restricted search twice as many are asked of Chroma, which does not know who may see
-what; it answers 300 in 3 ms (FACTS)."""
+"""Of each index, up to 100,000 chunks: each costs the reading of eight vectors. More of a larger corpus, in which more
+is about as near (``depth``)."""
+
+_USUAL, _GROWTH = 100_000, 0.426
+_MOST_CANDIDATES = 1_000
+
+_OVER = 3
+"""Times as many are asked of Chroma, which answers 450 in 5 ms and 1,200 in 14, and does not know who may see what. By
+meaning alone all are compared; with words, those that these speak for (``scoring.promising``)."""
 
 FEW = 4 * CANDIDATES
 """Chunks that are all compared where the index gives fewer than it was asked for."""
@@ -74,12 +81,18 @@ class Found:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lens:
     """What a search by meaning sees through. The three belong together: vectors of one model are compared with
-    each other only. ``nearest`` gives the ids of the nearest chunks, of these scopes where some are named, or raises
-    ``IndexFailure``."""
+    each other only. ``nearest`` gives the ids of the nearest chunks and the cosine of each, best first, of these scopes
+    where some are named, or raises ``IndexFailure``."""
 
     embedder: Embedder
     vectors: VectorStore
-    nearest: Callable[[NDArray[np.float32], int, Sequence[str]], Sequence[ChunkId]]
+    nearest: Callable[[NDArray[np.float32], int, Sequence[str]], Mapping[ChunkId, float]]
+
+
+def depth(chunks: int) -> int:
+    """How many of each index are candidates in a corpus of so many chunks: 150 up to 100,000, 400 of a million. Of 150
+    there nine in ten of the first five were those that comparing everything finds (tests/results/crowd.md)."""
+    return min(int(CANDIDATES * max(1.0, chunks / _USUAL) ** _GROWTH), _MOST_CANDIDATES)
 
 
 class Searcher:
@@ -181,94 +194,92 @@ class Searcher:
         context: int,
     ) -> Found:
         if mode is SearchMode.KEYWORD:
-            scores, worded = self._by_words(query, reader, filters)
+            scores, worded = self._by_words(query, max(top, CANDIDATES), reader, filters)
             return self._found(scores, top, worded, reader, "", merge=merge, context=context)
-        # By words and by meaning at once: each waits half of its time for SQLite or the model. By words for a search by
-        # meaning too, whose order they have no part in: one sentence of a chunk may be near to the question where the
-        # whole is not, and is then not among the nearest chunks. Of the past all chunks are compared.
+        # By words and by meaning at once: each waits half of its time for SQLite or the model.
         hybrid = mode is SearchMode.HYBRID
-        by_word = hybrid or not self._past
         lens = lens or self._lens()
-        wording = self._beside.submit(self._worded, lens, query, reader, filters) if by_word else None
+        deep = depth(self._ledger.about_how_many())
+        wording = self._beside.submit(self._worded, lens, query, deep, reader, filters) if hybrid else None
         vector = lens.embedder.embed_query(query)
-        near, note = (
+        near, nearness, note = (
             self._all_candidates(lens, vector, reader, filters, mode)
             if self._past
-            else self._dense_candidates(lens, vector, top, reader, filters)
+            else self._dense_candidates(lens, vector, deep, top, reader, filters)
         )
         by_words, worded, units_of_words = _NO_WORDS if wording is None else wording.result()
         known = {candidate.chunk for candidate in worded}
-        candidates = {candidate.chunk: candidate for candidate in (*near, *worded)}
+        near = [candidate for candidate in near if candidate.chunk not in known]
         ranking = self._ranking
         weighted = hybrid and ranking.fusion is Fusion.WEIGHTED
-        holding = self._beside.submit(self._ledger.held, query, list(candidates)) if weighted else None
-        units_of_near = unit_vectors(lens.vectors, [one.units for one in near if one.chunk not in known])
-        units = joined(units_of_words, units_of_near)
+        shares = dict[int, float]()
+        if weighted:
+            shares = word_shares(self._ledger.held(query, [*known, *(candidate.chunk for candidate in near)]))
+            near = promising(near, nearness, shares, ranking.keyword_weight, deep)
+        units = joined(units_of_words, unit_vectors(lens.vectors, [candidate.units for candidate in near]))
+        candidates = {candidate.chunk: candidate for candidate in (*near, *worded)}
         scores = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
-        if holding is not None:
-            scores = hybrid_scores(candidates, scores, word_shares(holding.result()), ranking.keyword_weight)
+        if weighted:
+            scores = hybrid_scores(candidates, scores, shares, ranking.keyword_weight)
         elif hybrid:
             scores = fused_scores(candidates, scores, by_words, ranking.keyword_weight)
         if passage is not None:
             if is_whole(lens.vectors.model):
                 note = f"{note} {_SHOWN_WHOLE}".strip()
-            nearness = unit_scores(vector, list(candidates.values()), *units)
-            parts = grown(scores, candidates.values(), nearness, passage, top)
+            sentences = unit_scores(vector, list(candidates.values()), *units)
+            parts = grown(scores, candidates.values(), sentences, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
         return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
 
     def _worded(
-        self, lens: Lens, query: str, reader: Reader, filters: Filters
+        self, lens: Lens, query: str, deep: int, reader: Reader, filters: Filters
     ) -> tuple[Mapping[int, float], Sequence[Candidate], UnitVectors]:
         """Candidates by their words, with the vectors of their units, which are read while the question is embedded.
         BM25 has a part in fusion by places only: to find by it takes five times as long."""
         scores, found = (
-            self._by_words(query, reader, filters)
+            self._by_words(query, deep, reader, filters)
             if self._ranking.fusion is Fusion.RRF
-            else ({}, self._ledger.worded(query, CANDIDATES, reader, filters))
+            else ({}, self._ledger.worded(query, deep, reader, filters))
         )
         found = self._embedded(lens, found)
         return scores, found, unit_vectors(lens.vectors, [candidate.units for candidate in found])
 
     def _by_words(
-        self, query: str, reader: Reader, filters: Filters
+        self, query: str, limit: int, reader: Reader, filters: Filters
     ) -> tuple[Mapping[int, float], Sequence[Candidate]]:
         """Candidates by their words, and BM25 of each chunk row."""
-        scores = dict(self._ledger.keyword(query, CANDIDATES, reader, filters))
+        scores = dict(self._ledger.keyword(query, limit, reader, filters))
         return scores, self._ledger.candidates(scores, reader, filters)
 
     def _dense_candidates(
-        self, lens: Lens, vector: NDArray[np.float32], top: int, reader: Reader, filters: Filters
-    ) -> tuple[Sequence[Candidate], str]:
-        """From the vector index, unfiltered and resolved here; by exact scan where it fails or where too
-        few of its answers are the reader's to see."""
-        restricted = reader.principals is not None or bool(filters)
-        note = ""
-        asked = 2 * CANDIDATES if restricted else CANDIDATES
+        self, lens: Lens, vector: NDArray[np.float32], deep: int, top: int, reader: Reader, filters: Filters
+    ) -> tuple[Sequence[Candidate], Mapping[int, float], str]:
+        """From the vector index, unfiltered and resolved here, with the cosine of each row; by exact scan where it
+        fails or where too few of its answers are the reader's to see."""
+        restricted, asked = reader.principals is not None or bool(filters), _OVER * deep
+        near, nearness, note = list[Candidate](), dict[int, float](), ""
         try:
             nearest = lens.nearest(vector, asked, filters.scopes)
             seen = {one.chunk_id: one for one in self._ledger.candidates(nearest, reader, filters)}
-            near = self._embedded(lens, [seen[chunk] for chunk in nearest if chunk in seen][:CANDIDATES])
+            near = [seen[chunk] for chunk in nearest if chunk in seen]
+            nearness = {candidate.chunk: nearest[candidate.chunk_id] for candidate in near}
         except IndexFailure as failure:
-            near, note = (
-                (),
-                f"The vector index does not answer; exact search over the ledger was used. ({failure.message})",
-            )
-        if note or (restricted and len(near) < max(top, CANDIDATES // 2)):
+            note = f"The vector index does not answer; exact search over the ledger was used. ({failure.message})"
+        if note or (restricted and len(near) < max(top, deep // 2)):
             exact = self._ledger.all_candidates(reader, filters, EXACT_LIMIT + 1)
             if len(exact) > EXACT_LIMIT:
                 exact = exact[:EXACT_LIMIT]
                 note = f"{note} Only {EXACT_LIMIT:,} of the passages were compared by meaning.".strip()
-            exact = self._exact.nearest(vector, self._embedded(lens, exact), lens.vectors, CANDIDATES)
+            exact = self._exact.nearest(vector, self._embedded(lens, exact), lens.vectors, deep)
             # Besides the index's answers and not instead of them: above the limit the scan sees only a part.
-            near = list({found.chunk: found for found in (*near, *exact)}.values())
-        elif len(nearest) < asked:
+            return list({one.chunk: one for one in (*self._embedded(lens, near), *exact)}.values()), nearness, note
+        if len(nearest) < asked:
             # There are few, or some of them cannot be reached: a graph of vectors that are equally far from one another
             # loses some. To compare all of few costs nothing.
             few = self._ledger.all_candidates(reader, filters, FEW + 1)
             if len(near) < len(few) <= FEW:
-                near = self._exact.nearest(vector, self._embedded(lens, few), lens.vectors, CANDIDATES)
-        return near, note
+                return self._exact.nearest(vector, self._embedded(lens, few), lens.vectors, deep), {}, note
+        return self._embedded(lens, near), nearness, note
 
     def _embedded(self, lens: Lens, candidates: Sequence[Candidate]) -> Sequence[Candidate]:
         """With the units that their vectors are made of, for the model that is searched by."""
@@ -281,17 +292,18 @@ class Searcher:
 
     def _all_candidates(
         self, lens: Lens, vector: NDArray[np.float32], reader: Reader, filters: Filters, mode: SearchMode
-    ) -> tuple[Sequence[Candidate], str]:
+    ) -> tuple[Sequence[Candidate], Mapping[int, float], str]:
         """The nearest of everything; where that is too much, only what the words of the query name is compared."""
         everything = self._ledger.all_candidates(reader, filters, PAST_LIMIT + 1)
         if len(everything) > PAST_LIMIT:
             too_many = f"More than {PAST_LIMIT:,} passages stood then, too many to be compared by meaning"
             if mode is SearchMode.DENSE:
                 raise UserError(f"{too_many}.", hint="Name a source or a folder, or search by words: --mode keyword.")
-            return (), f"{too_many}: only those that hold words of the question were. Name a source or a folder."
+            return (), {}, f"{too_many}: only those that hold words of the question were. Name a source or a folder."
         near, compared = nearest_of_all(vector, self._embedded(lens, everything), lens.vectors, CANDIDATES)
         lacking = len(everything) - compared
-        return near, f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
+        note = f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
+        return near, {}, note
 
     def _found(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from ingestor.errors import IndexUnavailable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Nearest: TypeAlias = "Callable[[NDArray[np.float32], int, Sequence[str]], Sequence[ChunkId]]"
+Nearest: TypeAlias = "Callable[[NDArray[np.float32], int, Sequence[str]], Mapping[ChunkId, float]]"
 
 _PATIENCE_S = 2.0
 """A one-shot search starts the index with itself; a service that is rebuilding is not waited for longer."""
@@ -53,7 +53,7 @@ class Lenses:
     def _awaited(self, model: ModelId) -> Nearest:
         """Raises ``IndexFailure`` when it is asked and no index comes; the caller then scans the ledger."""
 
-        def nearest(vector: NDArray[np.float32], n: int, scopes: Sequence[str]) -> Sequence[ChunkId]:
+        def nearest(vector: NDArray[np.float32], n: int, scopes: Sequence[str]) -> Mapping[ChunkId, float]:
             deadline = time.monotonic() + _PATIENCE_S
             while (asked := self._index.asked()) is None or asked[0] != model:
                 health = self._index.health()

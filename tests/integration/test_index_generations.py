@@ -151,7 +151,7 @@ def test_the_first_generation_serves_and_follows_the_ledger(bench):
     fill(bench.ledger, 30)
     assert bench.drain(manager) == 30
     vector = StubEmbedder().embed_query("topic7 item7")
-    assert manager.serving().query(vector, 1) == ["c00007"]
+    assert list(manager.serving().query(vector, 1)) == ["c00007"]
     bench.ledger.drop("c00007")
     bench.drain(manager)
     assert "c00007" not in manager.serving().query(vector, 30)

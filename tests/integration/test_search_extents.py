@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from statistics import mean
 
@@ -22,7 +22,7 @@ TEXT = "# Harbour\n\n" + "\n\n".join(
 )
 
 
-def _none(_vector: np.ndarray, _n: int, _scopes: Sequence[str]) -> Sequence[ChunkId]:
+def _none(_vector: np.ndarray, _n: int, _scopes: Sequence[str]) -> Mapping[ChunkId, float]:
     raise IndexUnavailable("The ledger is scanned.")
 
 

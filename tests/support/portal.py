@@ -39,7 +39,7 @@ class PortalOperations:
     """What of ``web.api.Operations`` the API asks for. ``did`` keeps what would set a source to work."""
 
     def __init__(self, world: World, nearest: Callable[[], Sequence[ChunkId]], *, answers: bool) -> None:
-        lens = Lens(embedder=world.embedder, vectors=world.vectors, nearest=lambda *_: nearest())
+        lens = Lens(embedder=world.embedder, vectors=world.vectors, nearest=lambda *_: dict.fromkeys(nearest(), 0.0))
         searcher = Searcher(ledger=world.ledger.search, lens=lambda: lens, unit_texts=world.ledger.index.unit_texts)
         self.answers = AnswerLog(world.ledger.answers.record, keeps=answers, questions=answers)
         parts = SimpleNamespace(searcher=searcher, answers=self.answers)

@@ -6,7 +6,7 @@ import bisect
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +175,7 @@ def searcher_over(revisions: Sequence[PutRevision], embedder: KeptEmbedder) -> I
         yield Searcher(ledger=ledger.search, lens=lambda: lens, unit_texts=ledger.index.unit_texts)
 
 
-def _none(_vector: np.ndarray, _n: int, _scopes: Sequence[str]) -> Sequence[ChunkId]:
+def _none(_vector: np.ndarray, _n: int, _scopes: Sequence[str]) -> Mapping[ChunkId, float]:
     raise IndexUnavailable("The ledger is scanned.")
 
 

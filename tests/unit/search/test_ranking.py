@@ -66,7 +66,7 @@ def test_a_reranker_that_fails_changes_nothing() -> None:
 
 def asked(ranking: Ranking | None = None, model: Judge | None = None, *, top: int, own: bool = False) -> Found:
     """A search over three scripted chunks; ``own``: seen through a lens that does not serve."""
-    lens = Lens(vectors=Vectors(), embedder=Embedder(), nearest=lambda *_: [ChunkId(one) for one in FULL])  # type: ignore[arg-type]
+    lens = Lens(vectors=Vectors(), embedder=Embedder(), nearest=lambda *_: dict.fromkeys(map(ChunkId, FULL), 0.0))  # type: ignore[arg-type]
     searcher = Searcher(
         ledger=Texts(),  # type: ignore[arg-type]
         lens=lambda: lens,

@@ -18,11 +18,12 @@ from ingestor.search.scoring import (
     UNIT_SHARE,
     dense_scores,
     hybrid_scores,
+    promising,
     ranked,
     unit_scores,
     word_shares,
 )
-from ingestor.search.searcher import CANDIDATES, Lens, Searcher
+from ingestor.search.searcher import CANDIDATES, Lens, Searcher, depth
 
 BOTH = [UnitId(1), UnitId(2)]
 X, Y = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
@@ -229,6 +230,9 @@ class Ledger:
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> list[tuple[int, float]]:
         return [(2, 4.0)] if "word" in words else []
 
+    def about_how_many(self) -> int:
+        return 3
+
     def worded(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
         return self.candidates([row for row, _ in self.keyword(words, limit, reader, filters)], reader, filters)
 
@@ -262,15 +266,15 @@ class Embedder:
         return X
 
 
-FULL = ("c1", *(f"gone {number}" for number in range(CANDIDATES - 1)))
+FULL = ("c1", *(f"gone {number}" for number in range(3 * CANDIDATES - 1)))
 """As many as the index is asked for, one of them known to the ledger."""
 
 
 def searcher(*, down: bool = False, answer: Sequence[str] = FULL) -> Searcher:
-    def nearest(vector: np.ndarray, n: int, scopes: Sequence[str]) -> list[ChunkId]:
+    def nearest(vector: np.ndarray, n: int, scopes: Sequence[str]) -> dict[ChunkId, float]:
         if down:
             raise IndexUnavailable("It is away.")
-        return [ChunkId(chunk) for chunk in answer]
+        return dict.fromkeys(map(ChunkId, answer), 0.0)
 
     def texts(units: Sequence[UnitId]) -> list[str]:
         return [{1: "near", 2: "far"}[unit] for unit in units]
@@ -282,10 +286,28 @@ def searcher(*, down: bool = False, answer: Sequence[str] = FULL) -> Searcher:
 OWNER = Reader()
 
 
-def test_words_find_what_meaning_alone_then_ranks() -> None:
-    """A chunk that only the keyword index names is a candidate of a search by meaning, and its words add nothing."""
+def test_by_meaning_alone_no_words_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The nearest chunks are the candidates, whatever they say."""
+    monkeypatch.delattr(Ledger, "worded")
+    monkeypatch.delattr(Ledger, "held")
     found = searcher().search("a word", mode=SearchMode.DENSE, top=5, reader=OWNER)
-    assert {h.chunk_id: h.score for h in found.hits} == pytest.approx({"c2": 0.0, "c1": 1.0}, abs=1e-6)
+    assert {h.chunk_id: h.score for h in found.hits} == pytest.approx({"c1": 1.0})
+
+
+def test_the_nearest_give_way_to_those_that_words_speak_for() -> None:
+    """Whose vectors are read is told by how near a chunk is and what its words will add; what was compared itself comes
+    first, and no more are taken than asked for."""
+    near = [candidate(row, (1, 1)) for row in range(1, 6)]
+    nearness = {1: 0.9, 2: 0.8, 3: 0.7, 4: 0.1}
+    taken = promising(near, nearness, {3: 0.5, 4: 1.0}, 1.0, 4)
+    assert [one.chunk for one in taken] == [5, 4, 1, 3]
+    assert [one.chunk for one in promising(near, nearness, {}, 1.0, 9)] == [5, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("chunks", "most"), [(0, 150), (100_000, 150), (1_000_000, 400), (10**9, 1_000)])
+def test_of_a_large_corpus_more_are_looked_at(chunks: int, most: int) -> None:
+    """As many as it takes to find what comparing everything finds, up to an end."""
+    assert depth(chunks) == most
 
 
 def test_candidates_of_both_indexes_are_scored_together() -> None:
@@ -380,7 +402,8 @@ def test_hits_are_narrowed_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Ledger, "hits", resolved)
     monkeypatch.setattr(Ledger, "candidates", lambda *_: [candidate(3, (1, 9), (2, 9)), candidate(4, (3, 9))])
-    found = searcher().search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER, passage=9)
+    answer = ("c3", "c4", *FULL[2:])
+    found = searcher(answer=answer).search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER, passage=9)
     assert [(h.text, h.span) for h in found.hits] == [("near", (0, 4)), ("far", (5, 8))]
 
 
