@@ -107,13 +107,17 @@ def test_pages_list_every_id_once(index):
 
 
 def test_asks_for_the_nearest(index):
-    """The nearest rows come first; asking for more than there are gives all there are."""
+    """The nearest rows come first, with their cosines; asking for more than there are gives all there are."""
     ids, vectors, texts, metadata = rows(50)
     index.upsert(ids, vectors, texts, metadata)
     near = vectors[7] * 0.9 + vectors[8] * 0.1
-    answer = index.query((near / np.linalg.norm(near)).astype(np.float32), 5)
-    assert answer[0] == ids[7]
+    near = (near / np.linalg.norm(near)).astype(np.float32)
+    answer = index.query(near, 5)
+    assert next(iter(answer)) == ids[7]
     assert len(answer) == 5
+    assert list(answer.values()) == sorted(answer.values(), reverse=True)
+    cosines = dict(zip(ids, (vectors @ near).tolist(), strict=True))
+    assert answer == pytest.approx({chunk_id: cosines[chunk_id] for chunk_id in answer}, abs=1e-5)
     assert set(index.query(vectors[0], 500)) == set(ids)
 
 
