@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,14 +25,18 @@ from ingestor.search.exact import (
 from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
 from ingestor.search.reranking import reranked
 from ingestor.search.scoring import (
+    GATHERED_FIRST,
     Fusion,
     Ranking,
     dense_scores,
     fused_scores,
+    gathered,
     hybrid_scores,
+    lengths,
     ranked,
     unit_scores,
     word_shares,
+    words_added,
 )
 
 if TYPE_CHECKING:
@@ -182,7 +187,7 @@ class Searcher:
     ) -> Found:
         if mode is SearchMode.KEYWORD:
             scores, worded = self._by_words(query, reader, filters)
-            return self._found(scores, top, worded, reader, "", merge=merge, context=context)
+            return self._found(scores, top, worded, reader, "", {}, merge=merge, context=context)
         # By words and by meaning at once: each waits half of its time for SQLite or the model. By words for a search by
         # meaning too, whose order they have no part in: one sentence of a chunk may be near to the question where the
         # whole is not, and is then not among the nearest chunks. Of the past all chunks are compared.
@@ -205,8 +210,11 @@ class Searcher:
         units_of_near = unit_vectors(lens.vectors, [one.units for one in near if one.chunk not in known])
         units = joined(units_of_words, units_of_near)
         scores = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
+        resolved: Mapping[ChunkId, Hit] = {}
         if holding is not None:
-            scores = hybrid_scores(candidates, scores, word_shares(holding.result()), ranking.keyword_weight)
+            length = None if is_whole(lens.vectors.model) else lengths(candidates.values())
+            added = words_added(word_shares(holding.result()), length, ranking.keyword_weight)
+            scores, resolved = self._gathered(hybrid_scores(candidates, scores, added), candidates, added, reader)
         elif hybrid:
             scores = fused_scores(candidates, scores, by_words, ranking.keyword_weight)
         if passage is not None:
@@ -215,7 +223,7 @@ class Searcher:
             nearness = unit_scores(vector, list(candidates.values()), *units)
             parts = grown(scores, candidates.values(), nearness, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
-        return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
+        return self._found(scores, top, candidates.values(), reader, note, resolved, merge=merge, context=context)
 
     def _worded(
         self, lens: Lens, query: str, reader: Reader, filters: Filters
@@ -288,6 +296,22 @@ class Searcher:
         lacking = len(everything) - compared
         return near, f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
 
+    def _gathered(
+        self,
+        scores: Mapping[int, float],
+        candidates: Mapping[int, Candidate],
+        added: Mapping[int, float],
+        reader: Reader,
+    ) -> tuple[Mapping[int, float], Mapping[ChunkId, Hit]]:
+        """With what the best of one document add to each other; and the hits that this was told by."""
+        best = dict(ranked(scores, {row: one.text_hash for row, one in candidates.items()}, GATHERED_FIRST))
+        documents = Counter(candidates[row].document for row in best)
+        together = [(row, 0.0) for row in best if documents[candidates[row].document] > 1]
+        row_of = {candidates[row].chunk_id: row for row, _ in together}
+        known = {hit.chunk_id: hit for hit in self._ledger.hits(together, reader)}
+        places = {row_of[key]: (hit.document_id, hit.revision, hit.place) for key, hit in known.items()}
+        return {**scores, **gathered(best, places, added)}, known
+
     def _found(
         self,
         scores: Mapping[int, float],
@@ -295,6 +319,7 @@ class Searcher:
         candidates: Iterable[Candidate],
         reader: Reader,
         note: str,
+        known: Mapping[ChunkId, Hit],
         *,
         merge: bool,
         context: int,
@@ -302,7 +327,7 @@ class Searcher:
         resolved = list(candidates)
         texts = {candidate.chunk: candidate.text_hash for candidate in resolved}
         best = ranked(scores, texts, top + MERGED_FIRST if merge else top)
-        hits = self._with_places(best, resolved, reader)
+        hits = self._with_places(best, resolved, known, reader)
         if merge:
             hits = merged(hits)[:top]
         if context:
@@ -310,9 +335,13 @@ class Searcher:
         return Found(hits=tuple(cite(hit) for hit in hits), note=note)
 
     def _with_places(
-        self, best: Sequence[tuple[int, float]], candidates: Sequence[Candidate], reader: Reader
+        self,
+        best: Sequence[tuple[int, float]],
+        candidates: Sequence[Candidate],
+        known: Mapping[ChunkId, Hit],
+        reader: Reader,
     ) -> Sequence[Hit]:
-        """Citations of these chunks, each with the other candidates that are the same text."""
+        """Citations of these chunks, each with the other candidates that are the same text. ``known`` are resolved."""
         shown = {row for row, _ in best}
         twins: dict[Hash, list[Candidate]] = {one.text_hash: [] for one in candidates if one.chunk in shown}
         for one in candidates:
@@ -320,13 +349,17 @@ class Searcher:
                 twins[one.text_hash].append(one)
         asked = [(one.chunk, 0.0) for others in twins.values() for one in others[:_PLACES]]
         places = {hit.chunk_id: cite(hit) for hit in self._ledger.hits(asked, reader)}
-        text_of = {one.chunk_id: one.text_hash for one in candidates}
+        found = {one.chunk: one for one in candidates if one.chunk in shown}
+        lacking = [(row, score) for row, score in best if found[row].chunk_id not in known]
+        there = {**known, **{hit.chunk_id: hit for hit in self._ledger.hits(lacking, reader)}}
         return [
             replace(
-                hit,
-                also=tuple(places[o.chunk_id] for o in twins.get(text_of[hit.chunk_id], ()) if o.chunk_id in places),
+                there[found[row].chunk_id],
+                score=score,
+                also=tuple(places[o.chunk_id] for o in twins[found[row].text_hash] if o.chunk_id in places),
             )
-            for hit in self._ledger.hits(best, reader)
+            for row, score in best
+            if found[row].chunk_id in there
         ]
 
     def _narrowed(self, parts: Sequence[Grown], reader: Reader) -> Iterator[Hit]:

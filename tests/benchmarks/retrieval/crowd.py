@@ -323,22 +323,42 @@ def exhaustive(
     for start in range(0, len(asked), _AT_ONCE):
         some = asked[start : start + _AT_ONCE]
         queries = np.stack([embedder.embed_query(question) for question in some])
-        words = [_words_added(ledger, question) for question in some]
+        words = [_word_shares(ledger, question) for question in some]
         best: dict[SearchMode, list[list[tuple[float, Candidate]]]] = {mode: [[] for _ in some] for mode in MODES}
         for candidates in _blocks(ledger):
             dense = _dense(ledger, embedder, candidates, queries)
             rows = np.array([candidate.chunk for candidate in candidates])
-            for at, (chunks, added) in enumerate(words):
+            long = np.maximum(np.array(list(scoring.lengths(candidates).values())), scoring.SHORT)
+            counted = scoring.KEYWORD_WEIGHT * (scoring.USUAL_LENGTH / long) ** scoring.LENGTHENED
+            for at, (chunks, shares) in enumerate(words):
                 hybrid = dense[:, at].copy()
                 low, high = np.searchsorted(chunks, [rows[0], rows[-1] + 1])
-                hybrid[np.searchsorted(rows, chunks[low:high])] += added[low:high]
+                holders = np.searchsorted(rows, chunks[low:high])
+                hybrid[holders] += counted[holders] * shares[low:high] ** scoring.KEYWORD_POWER
                 for mode, scores in ((SearchMode.DENSE, dense[:, at]), (SearchMode.HYBRID, hybrid)):
                     first = np.argpartition(-scores, min(_KEPT, len(scores) - 1))[:_KEPT]
                     kept = best[mode][at] + [(float(scores[place]), candidates[place]) for place in first]
                     best[mode][at] = sorted(kept, key=lambda pair: (-pair[0], pair[1].chunk))[:_KEPT]
-        for mode in MODES:
-            found[mode] += [_first(pairs) for pairs in best[mode]]
+        found[SearchMode.DENSE] += [_first(pairs) for pairs in best[SearchMode.DENSE]]
+        found[SearchMode.HYBRID] += [
+            _first(_gathered(ledger, pairs, dict(zip(chunks.tolist(), shares.tolist(), strict=True))))
+            for pairs, (chunks, shares) in zip(best[SearchMode.HYBRID], words, strict=True)
+        ]
     return found
+
+
+def _gathered(
+    ledger: Ledger, pairs: Sequence[tuple[float, Candidate]], shares: Mapping[int, float]
+) -> list[tuple[float, Candidate]]:
+    """The same with what words of neighbours add, as the searcher does it."""
+    of_row = {candidate.chunk: candidate for _, candidate in pairs}
+    texts = {row: candidate.text_hash for row, candidate in of_row.items()}
+    best = scoring.ranked({one.chunk: score for score, one in pairs}, texts, scoring.GATHERED_FIRST)
+    row_of = {of_row[row].chunk_id: row for row, _ in best}
+    places = {row_of[h.chunk_id]: (h.document_id, h.revision, h.place) for h in ledger.search.hits(best, OWNER)}
+    held = {row: shares[row] for row, _ in best if row in shares}
+    more = scoring.gathered(dict(best), places, scoring.words_added(held, scoring.lengths(of_row.values())))
+    return [(more.get(one.chunk, score), one) for score, one in pairs]
 
 
 def _first(pairs: Sequence[tuple[float, Candidate]]) -> list[tuple[str, float]]:
@@ -380,8 +400,8 @@ def _dense(ledger: Ledger, embedder: KeptEmbedder, candidates: Sequence[Candidat
     return scores
 
 
-def _words_added(ledger: Ledger, question: str) -> tuple[NDArray[np.int64], Vectors]:
-    """What the words of a question add, for every chunk that holds one: (chunk rows ascending, scores)."""
+def _word_shares(ledger: Ledger, question: str) -> tuple[NDArray[np.int64], Vectors]:
+    """What share of a question every chunk holds that holds a word of it: (chunk rows ascending, shares)."""
     queries, whole = ledger.queries, 0.0
     shares: dict[int, float] = {}
     for sought in queries.sought(question):
@@ -397,7 +417,7 @@ def _words_added(ledger: Ledger, question: str) -> tuple[NDArray[np.int64], Vect
             shares[chunk] = shares.get(chunk, 0.0) + share
     chunks = np.array(sorted(shares), dtype=np.int64)
     values = np.array([shares[chunk] for chunk in chunks.tolist()], dtype=np.float32) / max(whole, 1e-9)
-    return chunks, scoring.KEYWORD_WEIGHT * values**scoring.KEYWORD_POWER
+    return chunks, values
 
 
 def _holders(ledger: Ledger, column: str, term: str) -> list[int]:
