@@ -283,6 +283,9 @@ class SearchLedger(Protocol):
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         """(chunk row, BM25 score, higher is better), best first. ``words`` is the person's query."""
 
+    def worded(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
+        """The chunks that hold most of the person's query, by the rarities of their words."""
+
     def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
         """Each word of the person's query that is looked for: its rarity, and which of ``chunks`` hold it, in their
         text or their context. ``chunks`` are candidates of this reader; nothing is said of others."""

@@ -195,6 +195,7 @@ class Checks:
 
     def rebuild_keyword(self) -> None:
         with self._db.write() as tx:
+            _ = tx.seq  # what is kept of the index until the next commit goes
             tx.execute("INSERT INTO keyword (keyword) VALUES ('rebuild')")
 
     def row_problems(self) -> list[RowProblem]:

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -21,13 +22,12 @@ from ingestor.ledger.packing import item_uri, shown_title
 from ingestor.ledger.queries import Queries
 from ingestor.ledger.search import RANK, SearchReads
 from ingestor.ledger.upkeep import FORGOTTEN
-from ingestor.model import Filters, HeldWord, Parent, Reader
+from ingestor.model import CONTEXT_WORDS, Candidate, Filters, HeldWord, Parent, Reader
 
 REPLACED_LIMIT = 50_000
 """Replaced passages that are indexed for one question: 2.3 s of a processor."""
 
 _TOKENIZE = re.compile(r"tokenize\s*=\s*'[^']*'")
-_BESIDE = 0.5  # of a word above a passage, as ``search.scoring`` counts it
 
 
 class PastReads(SearchReads):
@@ -75,26 +75,25 @@ class PastReads(SearchReads):
             rows = [*(row for (row,) in still), *index.best(match, limit)]
         return self._together(words, rows)[:limit]
 
+    def worded(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
+        return self.candidates(dict(self.keyword(words, limit, reader, filters)), reader, filters)
+
     def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
-        asked, moment = json.dumps(list(chunks)), {"seq": self._seq}
         among = "chunk.id IN (SELECT value FROM json_each(:chunks))"
-        replaced = self._replaced(among, {"chunks": asked, **moment})
+        replaced = self._replaced(among, {"chunks": json.dumps(list(chunks)), "seq": self._seq})
         gone = {row for row, _, _ in replaced}
-        still = json.dumps([row for row in chunks if row not in gone])
+        still = [row for row in chunks if row not in gone]
+        sought = self._queries.sought(words)
         found: list[HeldWord] = []
         with _Words(self._db, replaced) as index:
-            for sought in self._queries.sought(words):
-                rarity, holders = self._holders("text", sought.term, still)
-                above, beside = 0.0, list[int]()
-                if sought.in_context:
-                    above, beside = self._holders("context", sought.term, still)
-                    beside += index.holders("context", sought.term)
+            for one, word in zip(sought, self._postings.holders(sought), strict=True):
+                now = word.of(still)
+                above = index.holders("context", one.term) if one.in_context else []
                 found.append(
-                    HeldWord(
-                        rarity=rarity,
-                        chunks=[*holders, *index.holders("text", sought.term)],
-                        context_rarity=above,
-                        context=beside,
+                    replace(
+                        now,
+                        chunks=[*now.chunks, *index.holders("text", one.term)],
+                        context=[*now.context, *above],
                     )
                 )
         return found
@@ -109,7 +108,7 @@ class PastReads(SearchReads):
         """Best first; of rows that hold the same words the one that its index ranks before the others."""
         scores = dict.fromkeys(rows, 0.0)
         for word in self.held(words, rows):
-            counted = dict.fromkeys(word.context, _BESIDE * min(word.rarity, word.context_rarity))
+            counted = dict.fromkeys(word.context, CONTEXT_WORDS * min(word.rarity, word.context_rarity))
             for row, score in (counted | dict.fromkeys(word.chunks, word.rarity)).items():
                 scores[row] += score
         return sorted(scores.items(), key=lambda scored: -scored[1])

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ingestor.ledger.browsing import Shelved, shelf
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Valid, Values, lives, visible
 from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
+from ingestor.ledger.postings import Postings, Worth, ascending, best_first, together
 from ingestor.ledger.queries import Queries
 from ingestor.ledger.tags import tags_of, unpack_tags
 from ingestor.ledger.texts import text_units
 from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Parent, Reader, UnitId
 
+if TYPE_CHECKING:
+    from ingestor.ledger.postings import Rows
+
 _PAGE = 500
 _WALKS_KEPT = 3  # of at most 20,000 candidates, which take 25 MB
 _NARROW_KEPT, _NARROW_S = 1_000, 60.0  # a guess about what is quickest; the answer is the same either way
+_LISTS_KEPT = 100  # of at most some 20,000 rows, 16 MB
 _FEW = 20_000  # chunks that are listed in 15 ms; above it each match is asked about
 _OVER = 4  # times as many as asked for are ranked before it is looked which of them a reader may see
 
@@ -61,7 +66,9 @@ class SearchReads:
         self._queries = queries
         self._standing = standing(self._valid)
         self._walking = walking(self._valid)
+        self._postings = Postings(db, queries)
         self._narrow: dict[tuple[Reader, Filters], float] = {}  # who sees little, and until when that is believed
+        self._lists: dict[tuple[Reader, Filters], tuple[int, Rows]] = {}
         self._walked: dict[tuple[Reader, Filters, int, int | None], Sequence[Candidate]] = {}
 
     def _valid(self, table: str) -> str:
@@ -83,7 +90,7 @@ class SearchReads:
             return self._db.read(f"{ranking} {order} :limit", asked)
         condition, _ = self._visible(reader, filters, walk=True)
         listed = f"{ranking} AND +keyword.rowid IN (SELECT chunk.id {self._walking} {condition}) {order} :limit"
-        if time.monotonic() < self._narrow.get((reader, filters), 0.0):
+        if self._is_narrow(reader, filters):
             return self._db.read(listed, asked)
         # To ask of every match whether it may be shown costs three times what ranking does. A reader of a quarter of
         # the corpus or more sees enough of the best; and where these are all there are, they are all he can see.
@@ -105,34 +112,64 @@ class SearchReads:
             return found
         # The filter inside the ranking, so that he gets the full number. Where he sees little, what that is is listed
         # first, and at once the next time (the plus keeps FTS5 from running the whole query again for each of it).
-        if seen * self._queries.about_how_many() <= _FEW * len(rows):
-            if len(self._narrow) >= _NARROW_KEPT:
-                self._narrow.clear()
-            self._narrow[reader, filters] = time.monotonic() + _NARROW_S
+        if self._sees_few(reader, filters, seen, len(rows)):
             return self._db.read(listed, asked)
         return self._db.read(f"{ranking} AND {may.format(row='keyword.rowid')} {order} :limit", asked)
 
-    def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
-        asked, found = json.dumps(list(chunks)), list[HeldWord]()
-        for sought in self._queries.sought(words):
-            rarity, holders = self._holders("text", sought.term, asked)
-            if not sought.in_context:
-                found.append(HeldWord(rarity=rarity, chunks=holders))
-                continue
-            context_rarity, context = self._holders("context", sought.term, asked)
-            found.append(HeldWord(rarity=rarity, chunks=holders, context_rarity=context_rarity, context=context))
+    def worded(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
+        worth = together(self._postings.holders(self._queries.sought(words)))
+        restricted = bool(self._visible(reader, filters)[0])
+        if restricted and self._is_narrow(reader, filters):
+            return self._worded_of_few(worth, limit, reader, filters)
+        found, looked = list[Candidate](), 0
+        for part in best_first(worth, _OVER * limit):
+            for start in range(0, len(part), limit):  # who sees nearly all is soon served
+                page = part[start : start + limit]
+                found += self._resolved(page, reader, filters)
+                looked += len(page)
+                if len(found) >= limit:
+                    return found[:limit]
+            if restricted and looked < len(worth.rows) and self._sees_few(reader, filters, len(found), looked):
+                return self._worded_of_few(worth, limit, reader, filters)
         return found
 
-    def _holders(self, column: str, term: str, asked: str) -> tuple[float, list[int]]:
-        """How rare a term is there, and which of the chunks ``asked`` (JSON) hold it."""
-        # As a filter of the aggregate: as a condition, FTS5 would run once for each of the chunks.
-        ((count, rows),) = self._db.read(
-            "SELECT count(*), json_group_array(rowid)"
-            " FILTER (WHERE rowid IN (SELECT value FROM json_each(:chunks)))"
-            " FROM keyword WHERE keyword MATCH :word",
-            {"word": f"{column} : {term}", "chunks": asked},
-        )
-        return self._queries.rarity(count), json.loads(rows)
+    def _worded_of_few(self, worth: Worth, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
+        """The same where it is known of all rows at once whether they may be shown."""
+        best, *_ = best_first(worth.among(self._listed(reader, filters)), limit)
+        return self._resolved(best, reader, filters)
+
+    def _resolved(self, rows: Rows, reader: Reader, filters: Filters) -> list[Candidate]:
+        """Those that the reader may see, in this order."""
+        seen = {candidate.chunk: candidate for candidate in self.candidates(rows.tolist(), reader, filters)}
+        return [seen[row] for row in rows.tolist() if row in seen]
+
+    def _listed(self, reader: Reader, filters: Filters) -> Rows:
+        """All chunk rows that the reader may see, ascending, as of the last commit."""
+        ((last,),) = self._db.read("SELECT coalesce(max(seq), 0) FROM commits")
+        known = self._lists.get((reader, filters))
+        if known is None or known[0] != last:
+            condition, parameters = self._visible(reader, filters, walk=True)
+            known = last, ascending(self._db, "chunk.id", f"{self._walking} {condition}", parameters)
+            if len(self._lists) >= _LISTS_KEPT:
+                self._lists.clear()
+            self._lists[reader, filters] = known
+        return known[1]
+
+    def _is_narrow(self, reader: Reader, filters: Filters) -> bool:
+        return time.monotonic() < self._narrow.get((reader, filters), 0.0)
+
+    def _sees_few(self, reader: Reader, filters: Filters, seen: int, looked: int) -> bool:
+        """Whether to list all that a reader sees costs less than to ask of each, who saw so many of those that were
+        looked at; if so it is remembered."""
+        if seen * self._queries.about_how_many() > _FEW * looked:
+            return False
+        if len(self._narrow) >= _NARROW_KEPT:
+            self._narrow.clear()
+        self._narrow[reader, filters] = time.monotonic() + _NARROW_S
+        return True
+
+    def held(self, words: str, chunks: Collection[int]) -> Sequence[HeldWord]:
+        return [word.of(chunks) for word in self._postings.holders(self._queries.sought(words))]
 
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         keys = list(dict.fromkeys(chunks))

@@ -65,6 +65,7 @@ from ingestor.model.runs import (
     Trigger,
 )
 from ingestor.model.search import (
+    CONTEXT_WORDS,
     Candidate,
     Filters,
     HeldWord,
@@ -76,6 +77,7 @@ from ingestor.model.search import (
 
 __all__ = [
     "ATTACHED",
+    "CONTEXT_WORDS",
     "SCOPE",
     "SCOPE_FORM",
     "Answer",

@@ -47,6 +47,11 @@ class Filters:
         return bool(named) or self.since is not None or self.until is not None
 
 
+CONTEXT_WORDS = 0.5
+"""What a word counts that stands in a chunk's context and not in its text: less, so that of two passages equally near
+the one that says the word itself comes first. From 0.3 to 0.7 alike."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HeldWord:
     """A word of a query: its rarity in texts, above 0, and the candidates that hold it there; the same of contexts."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from ingestor.model import Candidate, Hash, HeldWord, UnitId
+from ingestor.model import CONTEXT_WORDS, Candidate, Hash, HeldWord, UnitId
 from ingestor.pooling import CONTEXT_SHARE, Columns, columns, context_vectors, own_units, pooled_own
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ KEYWORD_WEIGHT = 0.9
 KEYWORD_POWER = 3
 """What all words of the query in one chunk add to a dense score, and the power of a part of them. At more than this,
 our own questions in other words than their answers find less than by meaning alone (ARCHITECTURE, Decisions)."""
-CONTEXT_WORDS = 0.5
-"""What a word counts that stands in a chunk's context and not in its text: less, so that of two passages equally near
-the one that says the word itself comes first. From 0.3 to 0.7 alike."""
 
 USUAL_LENGTH, SHORT = 750, 150
 LENGTHENED = 0.2

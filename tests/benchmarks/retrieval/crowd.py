@@ -34,8 +34,9 @@ from connectors.base import WHOLE, ItemId, ItemRef, Version
 from ingestor.chunking import SemanticCutter
 from ingestor.embedding.models import DEFAULT_MODEL
 from ingestor.index.generations import GenerationManager
-from ingestor.ledger.ledger import Ledger
+from ingestor.ledger.ledger import LEDGER_FILE, Ledger
 from ingestor.model import (
+    CONTEXT_WORDS,
     Candidate,
     Filters,
     Passage,
@@ -97,7 +98,7 @@ def main() -> None:
     )
     parser.add_argument("--distractors", type=int, default=1_000_000)
     parser.add_argument("--questions", type=int, default=0, help="only so many, spread over all")
-    parser.add_argument("--state", type=Path, help="a folder that keeps the corpus; it must not be there yet")
+    parser.add_argument("--state", type=Path, help="a folder that keeps the corpus; one that is there is used")
     chosen = parser.parse_args()
     cache = ROOT / ".cache" / "retrieval"
     cache.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory(prefix="bench-crowd-", dir=cache) as scratch:
         base = chosen.state or Path(scratch)
-        (base / STATE).mkdir(parents=True, mode=0o700)
+        (base / STATE).mkdir(parents=True, mode=0o700, exist_ok=True)
         tables, agreed = measure(base, dev, KeptEmbedder(cache / "embeddings.sqlite3"), chosen)
     if chosen.distractors >= _WORTH_KEEPING:
         head = f"seed {SEED}: {chosen.distractors:,} distractors of {UNITS} units; `make bench-crowd` says how they are made."
@@ -121,18 +122,22 @@ def measure(
 ) -> tuple[list[Table], dict[str, float]]:
     """What was measured, and the share of the places that agree, by mode."""
     folder = base / STATE
+    there = (folder / LEDGER_FILE).exists()
     phases, ledger = Phases(), Ledger(folder)
     vectors = ledger.vectors(embedder.model)
     manager = GenerationManager(folder=folder / "chroma", ledger=ledger.index, models=OneModel(vectors))
     try:
         (generation,) = manager.wanted()
-        fill(ledger, dev, embedder, chosen.distractors, phases)
+        if not there:
+            fill(ledger, dev, embedder, chosen.distractors, phases)
         while waiting := ledger.index.unembedded(generation, 5_000):
             ledger.index.mark_ready(generation, [row for row, _ in waiting])
         began, total = time.perf_counter(), ledger.queries.live_chunks()
         while manager.step(5_000).writes:
             pass
-        phases.note("chunks written to Chroma", began, total)
+        if not there:
+            phases.note("chunks written to Chroma", began, total)
+        manager.warm()
         ledger.models.configure(embedder.model, DEFAULT_MODEL, keep_s=0.0)
         (base / QUESTIONS).write_text("\n".join(in_words_of(dev, 5_000)), encoding="utf-8")
         index = manager.serving()
@@ -411,7 +416,7 @@ def _word_shares(ledger: Ledger, question: str) -> tuple[NDArray[np.int64], Vect
         counted = dict.fromkeys(text, rarity)
         if sought.in_context:
             context = _holders(ledger, "context", sought.term)
-            lesser = scoring.CONTEXT_WORDS * min(rarity, queries.rarity(len(context)))
+            lesser = CONTEXT_WORDS * min(rarity, queries.rarity(len(context)))
             counted = dict.fromkeys(context, lesser) | counted
         for chunk, share in counted.items():
             shares[chunk] = shares.get(chunk, 0.0) + share

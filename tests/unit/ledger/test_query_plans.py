@@ -34,6 +34,8 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
     "deceased": lambda ledger, g: ledger.sync.deceased("s"),
     "keyword, restricted": lambda ledger, g: ledger.search.keyword("words", 10, READER, Filters()),
     "keyword, tagged": lambda ledger, g: ledger.search.keyword("words", 10, READER, Filters(tags=("a", "b"))),
+    "by words, restricted": lambda ledger, g: ledger.search.worded("words", 10, READER, Filters()),
+    "by words, listed": lambda ledger, g: ledger.search._listed(READER, Filters(tags=("a", "b"))),
     "walk, tagged": lambda ledger, g: ledger.search.all_candidates(READER, Filters(tags=("a", "b")), 10),
     "keyword, one source": lambda ledger, g: ledger.search.keyword("words", 10, Reader(), Filters(sources=("s",))),
 }

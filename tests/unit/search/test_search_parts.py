@@ -231,6 +231,9 @@ class Ledger:
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> list[tuple[int, float]]:
         return [(2, 4.0)] if "word" in words else []
 
+    def worded(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[Candidate]:
+        return self.candidates([row for row, _ in self.keyword(words, limit, reader, filters)], reader, filters)
+
     def held(self, words: str, chunks: Collection[int]) -> list[HeldWord]:
         return [HeldWord(rarity=1.0, chunks={2} & set(chunks))] if "word" in words else []
 
