@@ -87,7 +87,7 @@ class Row(Ledger):
         ]
 
 
-def found(ledger: Row, mode: SearchMode, top: int, ranking: Ranking | None = None) -> list[tuple[str, float]]:
+def found(ledger: Ledger, mode: SearchMode, top: int, ranking: Ranking | None = None) -> list[tuple[str, float]]:
     def away(*_: object) -> Sequence[ChunkId]:
         raise IndexUnavailable("It is away.")
 
@@ -113,8 +113,31 @@ def test_a_row_of_passages_outranks_one_that_stands_alone(mode: SearchMode, rank
     assert [score for _, score in hits] == sorted((score for _, score in hits), reverse=True)
 
 
+def test_only_what_shares_a_document_is_looked_up() -> None:
+    """A passage that stands alone among the best has no neighbour there, so that its place is of no interest."""
+    ledger = Row()
+    assert [chunk for chunk, _ in found(ledger, SearchMode.HYBRID, 1)] == ["c11"]
+    assert sorted(ledger.resolved) == list(range(FROM, FROM + GATHERED_FIRST - 1))
+
+
 def test_each_hit_is_resolved_once() -> None:
     """Those whose neighbours were looked for are not read again to be shown."""
     ledger, shown = Row(), GATHERED_FIRST + 5
     assert len(found(ledger, SearchMode.HYBRID, shown)) == shown
     assert len(ledger.resolved) == len(set(ledger.resolved)) == shown
+
+
+class LongFirst(Ledger):
+    """Two chunks that are equally near and hold the same words; the first is four times as long."""
+
+    def held(self, words: str, chunks: Collection[int]) -> list[HeldWord]:
+        return [HeldWord(rarity=1.0, chunks=[1, 2])]
+
+    def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
+        return [candidate(1, (1, 4 * USUAL_LENGTH)), candidate(2, (1, USUAL_LENGTH))]
+
+
+def test_of_two_that_say_the_same_words_the_shorter_comes_first() -> None:
+    """The longer one holds much else besides; by meaning alone its length is nothing against it."""
+    assert [chunk for chunk, _ in found(LongFirst(), SearchMode.HYBRID, 2)] == ["c2", "c1"]
+    assert [chunk for chunk, _ in found(LongFirst(), SearchMode.DENSE, 2)] == ["c1", "c2"]
