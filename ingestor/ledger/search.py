@@ -218,10 +218,12 @@ class SearchReads:
         return [text for (text,) in rows if text]
 
     def _candidates(self, where: str, parameters: dict[str, Any]) -> list[Candidate]:
-        rows = self._db.read(f"SELECT chunk.id, chunk.chunk_id, chunk.text_hash, cut.units {where}", parameters)
+        rows = self._db.read(
+            f"SELECT chunk.id, chunk.chunk_id, chunk.doc, chunk.text_hash, cut.units {where}", parameters
+        )
         return [
-            Candidate(chunk=row, chunk_id=ChunkId(key), text_hash=digest, units=unpack_units(units))
-            for row, key, digest, units in rows
+            Candidate(chunk=row, chunk_id=ChunkId(key), document=doc, text_hash=digest, units=unpack_units(units))
+            for row, key, doc, digest, units in rows
         ]
 
     def text_units(self, hashes: Iterable[Hash]) -> Mapping[Hash, UnitId]:

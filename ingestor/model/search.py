@@ -17,11 +17,12 @@ class SearchMode(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Candidate:
-    """A live, visible chunk that a search may show: its row, and its units with their weights; those of its context
-    come last and have negative ones (``ingestor.pooling``)."""
+    """A live, visible chunk that a search may show: its row, that of its document, and its units with their weights;
+    those of its context come last and have negative ones (``ingestor.pooling``)."""
 
     chunk: int
     chunk_id: ChunkId
+    document: int
     text_hash: Hash
     units: tuple[tuple[UnitId, int], ...]
 

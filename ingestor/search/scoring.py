@@ -3,13 +3,13 @@
 The dense score of a chunk is a third its own vector and two thirds its best unit: the chunk says what a passage
 is about, the unit that one sentence answers the question. A unit is read with what stands beside it, for a sentence
 says "it" and "then" of what the one before named. Title and headings above a chunk are
-mixed into both. What the chunk holds of the query's words is added.
+mixed into both. What the chunk holds of the query's words is added, and a part of what its neighbours hold.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -31,6 +31,18 @@ KEYWORD_WEIGHT = 0.9
 KEYWORD_POWER = 3
 """What all words of the query in one chunk add to a dense score, and the power of a part of them. At more than this,
 our own questions in other words than their answers find less than by meaning alone (ARCHITECTURE, Decisions)."""
+
+USUAL_LENGTH, SHORT = 750, 150
+LENGTHENED = 0.2
+"""Longer chunks hold more words by chance, so what words add goes down by this power of the length. What is shorter
+than ``SHORT`` gains no more. From 0.1 to 0.3 alike (ARCHITECTURE, Decisions)."""
+
+GATHERED_FIRST = 20
+GATHERED = 0.35
+REACH = 2
+"""Of the first so many, each gains this much of what words added to those that stand at most so far from it in their
+document, without a gap. Shares from 0.25 to 0.45 and the first 20 to 40 are alike; what is near in meaning must not
+count, or a lone passage that answers goes under (ARCHITECTURE, Decisions)."""
 
 RRF_K = 60
 """What reciprocal rank fusion is used with everywhere; it was not tuned here."""
@@ -168,30 +180,67 @@ def word_shares(words: Iterable[HeldWord]) -> dict[int, float]:
 
 
 def promising(
-    near: Sequence[Candidate],
-    nearness: Mapping[int, float],
-    shares: Mapping[int, float],
-    keyword_weight: float,
-    most: int,
+    near: Sequence[Candidate], nearness: Mapping[int, float], added: Mapping[int, float], most: int
 ) -> Sequence[Candidate]:
     """Those whose vectors are worth reading: that stand highest by what is known without, how near the whole chunk is
-    and what its words will add. One without a figure in ``nearness`` is of those that were compared one by one."""
-    known = {
-        one.chunk: nearness.get(one.chunk, math.inf) + keyword_weight * shares.get(one.chunk, 0.0) ** KEYWORD_POWER
-        for one in near
-    }
+    and what its words add. One without a figure in ``nearness`` is of those that were compared one by one."""
+    known = {one.chunk: nearness.get(one.chunk, math.inf) + added.get(one.chunk, 0.0) for one in near}
     return sorted(near, key=lambda one: -known[one.chunk])[:most]
 
 
-def hybrid_scores(
-    chunks: Iterable[int], dense: Mapping[int, float], shares: Mapping[int, float], weight: float = KEYWORD_WEIGHT
+def lengths(candidates: Iterable[Candidate]) -> dict[int, int]:
+    """Chunk row to its length."""
+    return {one.chunk: sum(weight for _, weight in one.units if weight > 0) for one in candidates}
+
+
+def words_added(
+    shares: Mapping[int, float], length: Mapping[int, int] | None = None, weight: float = KEYWORD_WEIGHT
 ) -> dict[int, float]:
-    """Dense plus the words. Words that stand together say more than each alone, so a share counts by its
-    cube: half of a question adds an eighth, a stray word next to nothing. What is not embedded yet counts
-    as the farthest of the others, so that a new document is found by its words at once and never ranks by
-    what nobody knows."""
+    """Chunk row to what its words add to its score. Words that stand together say more than each alone, so a share
+    counts by its cube: half of a question adds an eighth, a stray word next to nothing. Without ``length`` all count as
+    equally long."""
+    found = {chunk: weight * share**KEYWORD_POWER for chunk, share in shares.items()}
+    if length is None:
+        return found
+    return {
+        chunk: value * float(USUAL_LENGTH / max(length[chunk], SHORT)) ** LENGTHENED for chunk, value in found.items()
+    }
+
+
+def hybrid_scores(chunks: Iterable[int], dense: Mapping[int, float], added: Mapping[int, float]) -> dict[int, float]:
+    """Dense plus the words. What is not embedded yet counts as the farthest of the others, so that a new document is
+    found by its words at once and never ranks by what nobody knows."""
     floor = min(dense.values(), default=0.0)
-    return {chunk: dense.get(chunk, floor) + weight * shares.get(chunk, 0.0) ** KEYWORD_POWER for chunk in chunks}
+    return {chunk: dense.get(chunk, floor) + added.get(chunk, 0.0) for chunk in chunks}
+
+
+Standing = tuple[str, int, int]
+"""Where a chunk stands: document, revision, place."""
+
+
+def gathered(
+    scores: Mapping[int, float], places: Mapping[int, Standing], added: Mapping[int, float]
+) -> dict[int, float]:
+    """The scores of the best chunks, each with its part of what words added to those beside it: where several passages
+    in a row hold a question's words, its answer is there, and seldom ends where one of them does. ``places`` may lack
+    some; no score goes down."""
+    at = {places[chunk]: chunk for chunk in scores if chunk in places}
+    return {
+        chunk: score + GATHERED * sum(added.get(other, 0.0) for other in _beside(places.get(chunk), at))
+        for chunk, score in scores.items()
+    }
+
+
+def _beside(standing: Standing | None, at: Mapping[Standing, int]) -> Iterator[int]:
+    if standing is None:
+        return
+    document, revision, place = standing
+    for side in (-1, 1):
+        for step in range(1, REACH + 1):
+            other = at.get((document, revision, place + side * step))
+            if other is None:
+                break
+            yield other
 
 
 def fused_scores(

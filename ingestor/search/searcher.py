@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,15 +25,19 @@ from ingestor.search.exact import (
 from ingestor.search.extent import MERGED_FIRST, Grown, grown, merged, narrowed, with_neighbours
 from ingestor.search.reranking import reranked
 from ingestor.search.scoring import (
+    GATHERED_FIRST,
     Fusion,
     Ranking,
     dense_scores,
     fused_scores,
+    gathered,
     hybrid_scores,
+    lengths,
     promising,
     ranked,
     unit_scores,
     word_shares,
+    words_added,
 )
 
 if TYPE_CHECKING:
@@ -195,7 +200,7 @@ class Searcher:
     ) -> Found:
         if mode is SearchMode.KEYWORD:
             scores, worded = self._by_words(query, max(top, CANDIDATES), reader, filters)
-            return self._found(scores, top, worded, reader, "", merge=merge, context=context)
+            return self._found(scores, top, worded, reader, "", {}, merge=merge, context=context)
         # By words and by meaning at once: each waits half of its time for SQLite or the model.
         hybrid = mode is SearchMode.HYBRID
         lens = lens or self._lens()
@@ -212,15 +217,18 @@ class Searcher:
         near = [candidate for candidate in near if candidate.chunk not in known]
         ranking = self._ranking
         weighted = hybrid and ranking.fusion is Fusion.WEIGHTED
-        shares = dict[int, float]()
+        added: Mapping[int, float] = {}
         if weighted:
-            shares = word_shares(self._ledger.held(query, [*known, *(candidate.chunk for candidate in near)]))
-            near = promising(near, nearness, shares, ranking.keyword_weight, deep)
+            shares = word_shares(self._ledger.held(query, [candidate.chunk for candidate in (*near, *worded)]))
+            length = None if is_whole(lens.vectors.model) else lengths((*near, *worded))
+            added = words_added(shares, length, ranking.keyword_weight)
+            near = promising(near, nearness, added, deep)
         units = joined(units_of_words, unit_vectors(lens.vectors, [candidate.units for candidate in near]))
         candidates = {candidate.chunk: candidate for candidate in (*near, *worded)}
         scores = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
+        resolved: Mapping[ChunkId, Hit] = {}
         if weighted:
-            scores = hybrid_scores(candidates, scores, shares, ranking.keyword_weight)
+            scores, resolved = self._gathered(hybrid_scores(candidates, scores, added), candidates, added, reader)
         elif hybrid:
             scores = fused_scores(candidates, scores, by_words, ranking.keyword_weight)
         if passage is not None:
@@ -229,7 +237,7 @@ class Searcher:
             sentences = unit_scores(vector, list(candidates.values()), *units)
             parts = grown(scores, candidates.values(), sentences, passage, top)
             return Found(hits=tuple(cite(hit) for hit in self._narrowed(parts, reader)), note=note)
-        return self._found(scores, top, candidates.values(), reader, note, merge=merge, context=context)
+        return self._found(scores, top, candidates.values(), reader, note, resolved, merge=merge, context=context)
 
     def _worded(
         self, lens: Lens, query: str, deep: int, reader: Reader, filters: Filters
@@ -305,6 +313,22 @@ class Searcher:
         note = f"{lacking:,} passages of then have no vectors; they are found by words only." if lacking else ""
         return near, {}, note
 
+    def _gathered(
+        self,
+        scores: Mapping[int, float],
+        candidates: Mapping[int, Candidate],
+        added: Mapping[int, float],
+        reader: Reader,
+    ) -> tuple[Mapping[int, float], Mapping[ChunkId, Hit]]:
+        """With what the best of one document add to each other; and the hits that this was told by."""
+        best = dict(ranked(scores, {row: one.text_hash for row, one in candidates.items()}, GATHERED_FIRST))
+        documents = Counter(candidates[row].document for row in best)
+        together = [(row, 0.0) for row in best if documents[candidates[row].document] > 1]
+        row_of = {candidates[row].chunk_id: row for row, _ in together}
+        known = {hit.chunk_id: hit for hit in self._ledger.hits(together, reader)}
+        places = {row_of[key]: (hit.document_id, hit.revision, hit.place) for key, hit in known.items()}
+        return {**scores, **gathered(best, places, added)}, known
+
     def _found(
         self,
         scores: Mapping[int, float],
@@ -312,6 +336,7 @@ class Searcher:
         candidates: Iterable[Candidate],
         reader: Reader,
         note: str,
+        known: Mapping[ChunkId, Hit],
         *,
         merge: bool,
         context: int,
@@ -319,7 +344,7 @@ class Searcher:
         resolved = list(candidates)
         texts = {candidate.chunk: candidate.text_hash for candidate in resolved}
         best = ranked(scores, texts, top + MERGED_FIRST if merge else top)
-        hits = self._with_places(best, resolved, reader)
+        hits = self._with_places(best, resolved, known, reader)
         if merge:
             hits = merged(hits)[:top]
         if context:
@@ -327,9 +352,13 @@ class Searcher:
         return Found(hits=tuple(cite(hit) for hit in hits), note=note)
 
     def _with_places(
-        self, best: Sequence[tuple[int, float]], candidates: Sequence[Candidate], reader: Reader
+        self,
+        best: Sequence[tuple[int, float]],
+        candidates: Sequence[Candidate],
+        known: Mapping[ChunkId, Hit],
+        reader: Reader,
     ) -> Sequence[Hit]:
-        """Citations of these chunks, each with the other candidates that are the same text."""
+        """Citations of these chunks, each with the other candidates that are the same text. ``known`` are resolved."""
         shown = {row for row, _ in best}
         twins: dict[Hash, list[Candidate]] = {one.text_hash: [] for one in candidates if one.chunk in shown}
         for one in candidates:
@@ -337,13 +366,17 @@ class Searcher:
                 twins[one.text_hash].append(one)
         asked = [(one.chunk, 0.0) for others in twins.values() for one in others[:_PLACES]]
         places = {hit.chunk_id: cite(hit) for hit in self._ledger.hits(asked, reader)}
-        text_of = {one.chunk_id: one.text_hash for one in candidates}
+        found = {one.chunk: one for one in candidates if one.chunk in shown}
+        lacking = [(row, score) for row, score in best if found[row].chunk_id not in known]
+        there = {**known, **{hit.chunk_id: hit for hit in self._ledger.hits(lacking, reader)}}
         return [
             replace(
-                hit,
-                also=tuple(places[o.chunk_id] for o in twins.get(text_of[hit.chunk_id], ()) if o.chunk_id in places),
+                there[found[row].chunk_id],
+                score=score,
+                also=tuple(places[o.chunk_id] for o in twins[found[row].text_hash] if o.chunk_id in places),
             )
-            for hit in self._ledger.hits(best, reader)
+            for row, score in best
+            if found[row].chunk_id in there
         ]
 
     def _narrowed(self, parts: Sequence[Grown], reader: Reader) -> Iterator[Hit]:

@@ -28,7 +28,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from connectors.base import WHOLE, ItemId, ItemRef, Version
 from ingestor.chunking import SemanticCutter
@@ -36,9 +35,6 @@ from ingestor.embedding.models import DEFAULT_MODEL
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
 from ingestor.model import (
-    CONTEXT_WORDS,
-    Candidate,
-    Filters,
     Passage,
     PutRevision,
     Reader,
@@ -49,33 +45,25 @@ from ingestor.model import (
     UnitId,
     blake,
 )
-from ingestor.pooling import CONTEXT_SHARE, columns, context_vectors, normalised, pool_vectors
-from ingestor.search import scoring
+from ingestor.pooling import normalised
 from ingestor.search.searcher import Lens, Searcher
 from tests.benchmarks.latency_corpus import QUESTIONS, STATE, grant
 from tests.benchmarks.retrieval import others
 from tests.benchmarks.retrieval.data import ROOT, Part, parts
 from tests.benchmarks.retrieval.embeddings import KeptEmbedder
+from tests.benchmarks.retrieval.exhaustive import EQUAL, MODES, TOP, Vectors, exhaustive
 from tests.benchmarks.tables import Table, commit, machine, ms, p50, p95
 from tests.support.faults_report import write_report
 from tests.support.one_model import OneModel
 
 SEED = 5
-TOP = 5
 PROMISE = 0.98
 UNITS = 4  # of a distractor
 _WORTH_KEEPING = 100_000
 CHUNKS_A_DOCUMENT = 20
 DOCUMENTS_A_COMMIT = 20
 SECOND, NOISE = 0.7, 0.7
-_BLOCK = 10_000  # chunks that are scored at once
-_AT_ONCE = 100  # questions
-_KEPT = 40  # of the best of a block, so that equal texts can be shown once
-_EQUAL = 1e-5  # what rounding in sums of another order makes of a score
-MODES = (SearchMode.DENSE, SearchMode.HYBRID)
-OWNER, EVERYTHING = Reader(), Filters()
-
-Vectors = NDArray[np.float32]
+OWNER = Reader()
 
 
 @dataclass
@@ -185,7 +173,7 @@ def _compared(
         pairs = list(zip(found[mode], wanted[mode], strict=True))
         same = [
             [
-                at < len(ours) and (ours[at][0] == key or abs(ours[at][1] - score) < _EQUAL)
+                at < len(ours) and (ours[at][0] == key or abs(ours[at][1] - score) < EQUAL)
                 for at, (key, score) in enumerate(every)
             ]
             for ours, every in pairs
@@ -315,99 +303,6 @@ def _revision(number: int, passages: Sequence[Passage]) -> PutRevision:
         has_lines=False,
         seen_at=1.0,
     )
-
-
-# -- comparing everything --------------------------------------------------------------------------------
-
-
-def exhaustive(
-    ledger: Ledger, embedder: KeptEmbedder, asked: Sequence[str]
-) -> dict[SearchMode, list[list[tuple[str, float]]]]:
-    """The first five of every question by the program's scores, of all live chunks: (chunk id, score)."""
-    found: dict[SearchMode, list[list[tuple[str, float]]]] = {mode: [] for mode in MODES}
-    for start in range(0, len(asked), _AT_ONCE):
-        some = asked[start : start + _AT_ONCE]
-        queries = np.stack([embedder.embed_query(question) for question in some])
-        words = [_words_added(ledger, question) for question in some]
-        best: dict[SearchMode, list[list[tuple[float, Candidate]]]] = {mode: [[] for _ in some] for mode in MODES}
-        for candidates in _blocks(ledger):
-            dense = _dense(ledger, embedder, candidates, queries)
-            rows = np.array([candidate.chunk for candidate in candidates])
-            for at, (chunks, added) in enumerate(words):
-                hybrid = dense[:, at].copy()
-                low, high = np.searchsorted(chunks, [rows[0], rows[-1] + 1])
-                hybrid[np.searchsorted(rows, chunks[low:high])] += added[low:high]
-                for mode, scores in ((SearchMode.DENSE, dense[:, at]), (SearchMode.HYBRID, hybrid)):
-                    first = np.argpartition(-scores, min(_KEPT, len(scores) - 1))[:_KEPT]
-                    kept = best[mode][at] + [(float(scores[place]), candidates[place]) for place in first]
-                    best[mode][at] = sorted(kept, key=lambda pair: (-pair[0], pair[1].chunk))[:_KEPT]
-        for mode in MODES:
-            found[mode] += [_first(pairs) for pairs in best[mode]]
-    return found
-
-
-def _first(pairs: Sequence[tuple[float, Candidate]]) -> list[tuple[str, float]]:
-    scores = {candidate.chunk: score for score, candidate in pairs}
-    ids = {candidate.chunk: candidate.chunk_id for _, candidate in pairs}
-    texts = {candidate.chunk: candidate.text_hash for _, candidate in pairs}
-    return [(ids[chunk], score) for chunk, score in scoring.ranked(scores, texts, TOP)]
-
-
-def _blocks(ledger: Ledger) -> Iterator[list[Candidate]]:
-    """All live chunks, in the order of their rows."""
-    rows = [row for (row,) in ledger.sync._db.read("SELECT chunk FROM cut WHERE died IS NULL ORDER BY chunk")]
-    for start in range(0, len(rows), _BLOCK):
-        part = ledger.search.candidates(rows[start : start + _BLOCK], OWNER, EVERYTHING)
-        yield sorted(part, key=lambda candidate: candidate.chunk)
-
-
-def _dense(ledger: Ledger, embedder: KeptEmbedder, candidates: Sequence[Candidate], queries: Vectors) -> Vectors:
-    """``scoring.dense_scores`` for many questions at once: (chunks, questions)."""
-    chunks = [candidate.units for candidate in candidates]
-    units = list(dict.fromkeys(unit for chunk in chunks for unit, _ in chunk))
-    vectors = ledger.vectors(embedder.model).get(units)
-    chunk_side = pool_vectors(chunks, units, vectors) @ queries.T
-    laid = columns(chunks, units)
-    weighted = vectors[laid.rows] * laid.weights[:, None]
-    together = (laid.chunk_of[1:] == laid.chunk_of[:-1])[:, None]
-    read = weighted.copy()
-    read[1:] += scoring.BESIDE * weighted[:-1] * together
-    read[:-1] += scoring.BESIDE * weighted[1:] * together
-    read = normalised(read)
-    context = context_vectors(laid, vectors)
-    if context is not None:
-        read = normalised(read + CONTEXT_SHARE * context[laid.chunk_of])
-    best = np.maximum.reduceat(read @ queries.T, laid.starts)
-    scores: Vectors = (1 - scoring.UNIT_SHARE) * chunk_side + scoring.UNIT_SHARE * best
-    # That this is the program's own scoring is not taken on trust.
-    own_scores = scoring.dense_scores(queries[0], candidates[:50], units, vectors)
-    assert np.allclose(list(own_scores.values()), scores[:50, 0], atol=_EQUAL)
-    return scores
-
-
-def _words_added(ledger: Ledger, question: str) -> tuple[NDArray[np.int64], Vectors]:
-    """What the words of a question add, for every chunk that holds one: (chunk rows ascending, scores)."""
-    queries, whole = ledger.queries, 0.0
-    shares: dict[int, float] = {}
-    for sought in queries.sought(question):
-        text = _holders(ledger, "text", sought.term)
-        rarity = queries.rarity(len(text))
-        whole += rarity
-        counted = dict.fromkeys(text, rarity)
-        if sought.in_context:
-            context = _holders(ledger, "context", sought.term)
-            lesser = CONTEXT_WORDS * min(rarity, queries.rarity(len(context)))
-            counted = dict.fromkeys(context, lesser) | counted
-        for chunk, share in counted.items():
-            shares[chunk] = shares.get(chunk, 0.0) + share
-    chunks = np.array(sorted(shares), dtype=np.int64)
-    values = np.array([shares[chunk] for chunk in chunks.tolist()], dtype=np.float32) / max(whole, 1e-9)
-    return chunks, scoring.KEYWORD_WEIGHT * values**scoring.KEYWORD_POWER
-
-
-def _holders(ledger: Ledger, column: str, term: str) -> list[int]:
-    rows = ledger.sync._db.read("SELECT rowid FROM keyword WHERE keyword MATCH ?", (f"{column} : {term}",))
-    return [row for (row,) in rows]
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def stored(count: int, model: str = "m", seed: int = 1) -> Counting:
 
 def chunk(row: int, *units: int) -> Candidate:
     packed = tuple((UnitId(unit), 1) for unit in units)
-    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), text_hash=Hash(b"%d" % row), units=packed)
+    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), document=row, text_hash=Hash(b"%d" % row), units=packed)
 
 
 def rows(found: Sequence[Candidate]) -> list[int]:

@@ -91,7 +91,7 @@ def test_a_merged_hit_reads_as_its_span_in_the_document(target: int) -> None:
 
 def candidate(row: int, *units: tuple[int, int]) -> Candidate:
     packed = tuple((UnitId(unit), weight) for unit, weight in units)
-    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), text_hash=Hash(b"%d" % row), units=packed)
+    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), document=row, text_hash=Hash(b"%d" % row), units=packed)
 
 
 def extents(parts: list[Grown]) -> list[tuple[int, int, int]]:

@@ -16,12 +16,14 @@ from ingestor.search.scoring import (
     CONTEXT_WORDS,
     KEYWORD_WEIGHT,
     UNIT_SHARE,
+    USUAL_LENGTH,
     dense_scores,
     hybrid_scores,
     promising,
     ranked,
     unit_scores,
     word_shares,
+    words_added,
 )
 from ingestor.search.searcher import CANDIDATES, Lens, Searcher, depth
 
@@ -32,7 +34,7 @@ X, Y = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
 def candidate(row: int, *units: tuple[int, int], text: str = "") -> Candidate:
     packed = tuple((UnitId(unit), weight) for unit, weight in units)
     digest = Hash((text or f"text of {row}").encode())
-    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), text_hash=digest, units=packed)
+    return Candidate(chunk=row, chunk_id=ChunkId(f"c{row}"), document=row, text_hash=digest, units=packed)
 
 
 def hit(**changes: object) -> Hit:
@@ -95,7 +97,7 @@ def test_a_chunk_without_all_its_vectors_has_no_dense_score() -> None:
     every = [candidate(1, (1, 1)), candidate(2, (9, 1))]
     dense = dense_scores(X, every, BOTH[:1], np.stack([X]))
     assert dense.keys() == {1}
-    both = hybrid_scores([1, 2], dense, {2: 1.0})
+    both = hybrid_scores([1, 2], dense, words_added({2: 1.0}))
     assert both[1] == pytest.approx(1.0)
     assert both[2] == pytest.approx(1.0 + KEYWORD_WEIGHT)
 
@@ -125,7 +127,7 @@ def test_a_heading_says_less_than_the_text() -> None:
 def test_no_heading_outranks_the_passage_that_answers() -> None:
     """Of two equally near passages the one that says the words is first, though the other stands below them all."""
     share = word_shares([HeldWord(rarity=3.0, chunks=[1], context_rarity=9.0, context=[2]) for _ in range(4)])
-    scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.4}, share)
+    scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.4}, words_added(share))
     assert scores[1] > scores[2] > 0.4
 
 
@@ -173,14 +175,14 @@ def test_a_heading_that_is_not_embedded_yet_hides_nothing() -> None:
 def test_a_stray_word_does_not_outrank_what_is_meant() -> None:
     """A question in other words than the answer's: the one word that matches by chance moves nothing far."""
     asked = word_shares(words((4.0, [2]), *((4.0, ()) for _ in range(5))))
-    scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.3}, asked)
+    scores = hybrid_scores([1, 2], {1: 0.4, 2: 0.3}, words_added(asked))
     assert scores[1] > scores[2]
 
 
 def test_words_that_stand_together_outrank_a_likeness() -> None:
     """A question in the words of the answer is answered by it."""
     asked = word_shares(words((4.0, [2]), (4.0, [2]), (4.0, [2]), (4.0, [1])))
-    scores = hybrid_scores([1, 2], {1: 0.5, 2: 0.3}, asked)
+    scores = hybrid_scores([1, 2], {1: 0.5, 2: 0.3}, words_added(asked))
     assert scores[2] > scores[1]
 
 
@@ -244,7 +246,7 @@ class Ledger:
         return [c for c in self.all_candidates(reader, filters, 10) if c.chunk in wanted or c.chunk_id in wanted]
 
     def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
-        every = [candidate(1, (1, 1)), candidate(2, (2, 1)), candidate(3, (1, 1), (2, 1))]
+        every = [candidate(1, (1, 1)), candidate(2, (2, USUAL_LENGTH)), candidate(3, (1, 1), (2, 1))]
         return every if reader.principals is None else every[:2]
 
     def hits(self, scored: Sequence[tuple[int, float]], reader: Reader) -> Sequence[Hit]:
@@ -299,9 +301,9 @@ def test_the_nearest_give_way_to_those_that_words_speak_for() -> None:
     first, and no more are taken than asked for."""
     near = [candidate(row, (1, 1)) for row in range(1, 6)]
     nearness = {1: 0.9, 2: 0.8, 3: 0.7, 4: 0.1}
-    taken = promising(near, nearness, {3: 0.5, 4: 1.0}, 1.0, 4)
+    taken = promising(near, nearness, {3: 0.125, 4: 1.0}, 4)
     assert [one.chunk for one in taken] == [5, 4, 1, 3]
-    assert [one.chunk for one in promising(near, nearness, {}, 1.0, 9)] == [5, 1, 2, 3, 4]
+    assert [one.chunk for one in promising(near, nearness, {}, 9)] == [5, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(("chunks", "most"), [(0, 150), (100_000, 150), (1_000_000, 400), (10**9, 1_000)])
