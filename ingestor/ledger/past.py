@@ -51,6 +51,12 @@ class PastReads(SearchReads):
         shown, values = visible_then(reader, filters)
         return shown, values | {"seq": self._seq}
 
+    def _told(self, column: str) -> str:
+        """Nothing where the document was away since then: if its content came back, the row says by whom."""
+        away = """SELECT 1 FROM binding AS left WHERE left.doc = document.id AND left.died > :seq AND NOT EXISTS
+            (SELECT 1 FROM binding AS next WHERE next.doc = left.doc AND next.born = left.died)"""
+        return f"CASE WHEN EXISTS ({away}) THEN '' ELSE revision.{column} END"
+
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         """The best of what stands still and the best of what was replaced, together by the rarity of the words that
         they hold: two indexes rank by two measures. Raises ``UserError`` where too much was replaced."""

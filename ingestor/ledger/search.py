@@ -78,6 +78,10 @@ class SearchReads:
         """A condition over what ``standing`` has, and the parameters of both."""
         return visible(reader, filters, walk=walk)
 
+    def _told(self, column: str) -> str:
+        """What is told of how a revision was made."""
+        return f"revision.{column}"
+
     def keyword(self, words: str, limit: int, reader: Reader, filters: Filters) -> Sequence[tuple[int, float]]:
         match = " OR ".join(map(str, self._queries.sought(words)))
         if not match:
@@ -239,7 +243,8 @@ class SearchReads:
                 SELECT chunk.chunk_id, chunk.text, chunk.doc, cut.section, cut.page, document.doc_id, source.name,
                        binding.item_id, binding.name, binding.title, binding.url, layout.kind, layout.revision,
                        layout.packed, revision.committed_at, document.source, binding.parent, revision.modified_at,
-                       revision.pinned_url, revision.author, {tags_of("document.id", self._valid("document_tag"))}
+                       {self._told("pinned_url")}, {self._told("author")},
+                       {tags_of("document.id", self._valid("document_tag"))}
                 {self._standing}
                 JOIN layout ON layout.doc = document.id AND {self._valid("layout")}
                 JOIN revision ON revision.doc = layout.doc AND revision.number = layout.revision

@@ -51,11 +51,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Moment:
-    """After a run: each item that a reader could see then, with the words of its texts and those of its names, and whether
-    it was tagged ``COMMON``."""
+    """After a run: the id of each document that a reader could see then, with the words of its texts and those of its
+    names, and whether it was tagged ``COMMON``."""
 
     at: float
-    shown: Mapping[str, Sequence[tuple[Item, set[str], set[str], bool]]]
+    shown: Mapping[str, Sequence[tuple[str, set[str], set[str], bool]]]
 
 
 @dataclass
@@ -114,12 +114,13 @@ class PermissionWorld:
 
     def past(self, reader: str, moment: Moment, *, tagged: bool = False) -> tuple[set[str], set[str]]:
         """The words of what this reader may see of then: what he could see, of the documents that he may see now, and of
-        those that were tagged ``COMMON``. Those of texts, and all."""
-        now = {id(item) for item in self._shown(reader)}
+        those that were tagged ``COMMON``. Those of texts, and all. Which document is which says the program: what comes
+        back soon after it left is the same one (R11)."""
+        now = self.visible_documents(reader)
         still = [
             (texts, names)
-            for item, texts, names, common in moment.shown[reader]
-            if id(item) in now and (common or not tagged)
+            for document, texts, names, common in moment.shown[reader]
+            if document in now and (common or not tagged)
         ]
         texts = set[str]().union(*(texts for texts, _ in still))
         return texts, texts.union(*(names for _, names in still))
@@ -146,8 +147,11 @@ class PermissionWorld:
         self.world.drain()
         for reader in READERS:
             self.ever[reader] |= self.may_see(reader)
+        ids = self.world.doc_ids()
         shown = {
-            reader: [(item, words(item.text), item.names(), COMMON in item.tags) for item in self._shown(reader)]
+            reader: [
+                (ids[item.path], words(item.text), item.names(), COMMON in item.tags) for item in self._shown(reader)
+            ]
             for reader in READERS
         }
         self.moments.append(Moment(at=time.time(), shown=shown))

@@ -181,6 +181,24 @@ def test_a_search_of_the_past_goes_by_the_tags_of_then(ledger: Ledger) -> None:
     assert past.keyword("words", 5, PUBLIC, zoo) == []
 
 
+def test_who_wrote_what_came_back_is_not_told_of_the_time_before(ledger: Ledger) -> None:
+    """The same words by another hand are the same revision, of which only the present author is known; a move is none."""
+    put(ledger, "a", "words", author="Ann")
+    doc = ledger.sync.known("s", WHOLE)[ItemId("a")].doc
+
+    def authors(at: float) -> list[str]:
+        past = ledger.past(at)
+        return [one.author for one in past.hits(past.keyword("words", 5, OWNER, Filters()), OWNER)]
+
+    first = time.time()
+    ledger.sync.apply("s", RUN, [Touch(doc=doc, item_id=ItemId("a"), ref=ref("a", grant=NOBODY))])
+    second = time.time()
+    assert authors(first) == authors(second) == ["Ann"]
+    ledger.sync.apply("s", RUN, [Remove(doc=doc, item_id=ItemId("a"))])
+    put(ledger, "b", "words", author="Bob", doc=doc)
+    assert (authors(first), authors(second), authors(time.time())) == ([""], [""], ["Bob"])
+
+
 def test_what_was_replaced_goes_after_retention_and_a_purge_takes_all(tmp_path: Path) -> None:
     """Of tags and authors nothing is left in any row."""
     ledger = Ledger(tmp_path, retention_s=0.0)
