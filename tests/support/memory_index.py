@@ -64,15 +64,15 @@ class MemoryIndex:
         self._enter("scopes", ())
         return list(self.scoped)
 
-    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Sequence[ChunkId]:
+    def query(self, vector: NDArray[np.float32], n: int, scopes: Collection[str] = ()) -> Mapping[ChunkId, float]:
         self._enter("query", ())
         asked = {"": self.rows, **self.scoped}
         rows = {key: row for scope in scopes or asked for key, row in asked.get(scope, {}).items()}
         if not rows:
-            return []
+            return {}
         ids = list(rows)
         scores = np.stack([rows[chunk_id][0] for chunk_id in ids]) @ vector
-        return [ids[place] for place in np.argsort(-scores)[:n]]
+        return {ids[place]: float(scores[place]) for place in np.argsort(-scores)[:n]}
 
     def of(self, scope: str) -> dict[ChunkId, Row]:
         """The rows of one collection, to look at and to damage; a new dictionary where there is none."""
