@@ -112,9 +112,17 @@ def test_a_rebuild_comes_to_its_end_while_files_change(served: Served, tmp_path:
     assert served.verify().ok
 
 
-def test_two_who_ask_wait_for_one_rebuild(served: Served) -> None:
+def test_two_who_ask_wait_for_one_rebuild(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second joins the first."""
     replies: list[wire.RebuildReply] = []
+    index, both = served.service.parts.index, threading.Barrier(2)
+    rebuild = index.rebuild
+
+    def together() -> object:
+        both.wait(60)  # or the first may be done before the second asks
+        return rebuild()
+
+    monkeypatch.setattr(index, "rebuild", together)
 
     def ask() -> None:
         replies.append(served.operations.rebuild(wire.RebuildRequest(), lambda _: None))

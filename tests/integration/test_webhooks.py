@@ -277,6 +277,7 @@ def test_a_service_takes_calls_and_a_hangup_another_secret(tmp_path: Path) -> No
 
     (tmp_path / "home").mkdir()
     with program.service() as service:
+        service.until(lambda: service.search("zebra"), "the look at the start to be over")
         put(wiki, "okapi")
         assert (call("wrong"), call(SECRET)) == (401, 202)
         service.until(lambda: [hit for hit in service.search("okapi") if "okapi" in hit.text], "the push to be found")
