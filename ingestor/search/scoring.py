@@ -190,7 +190,7 @@ def promising(
 
 def lengths(candidates: Iterable[Candidate]) -> dict[int, int]:
     """Chunk row to its length."""
-    return {one.chunk: sum(weight for _, weight in one.units if weight > 0) for one in candidates}
+    return {one.chunk: sum(weight for _, weight in own_units(one.units)) for one in candidates}
 
 
 def words_added(

@@ -6,7 +6,8 @@ The corpus is made up (``tests.benchmarks.latency_corpus`` says how); the ledger
 of each question by the built-in model are real. Times are taken twice: over the socket of a running, warm service,
 with the time until the answer is read; and in this process, part by part. A question is asked once, so that nothing of
 it is remembered from before; CPU seconds stand beside, because a busy machine lengthens the others. ``--state`` keeps
-the corpus for the next time; ``make bench-crowd STATE=FOLDER`` makes a harder one, of real words. The promise: p95 under 50 ms at 100,000 chunks and under 150 ms at 1,000,000.
+the corpus for the next time; ``make bench-crowd STATE=FOLDER`` makes a harder one, of real words. The promise: p95
+under 50 ms at 100,000 chunks and under 150 ms at 1,000,000.
 """
 
 from __future__ import annotations

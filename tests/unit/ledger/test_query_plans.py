@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -50,14 +49,6 @@ WALKS = (
 
 
 COUNTED = ("item USING PRIMARY KEY (source=?) ", "INDEX document_source (source=?) ")  # the figures of a source
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path)
-    made.sources.put("s", "files", {}, "registered")
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from tests.unit.ledger.test_keyword_search import rows_of
 
 FILE = Path(__file__).parents[2] / "data" / "inflections.jsonl"
 EVERY = ("de", "es", "fr")
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path)
-    made.sources.put("s", "files", {}, "registered")
-    yield made
-    made.close()
 
 
 def found(ledger: Ledger, query: str, top: int = 100) -> list[str]:

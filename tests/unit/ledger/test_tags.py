@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,6 @@ from tests.support.ledger_rows import RUN, put
 OWNER = Reader()
 STAFF = Reader(principals=frozenset({"group:staff"}))
 PUBLIC = Reader(principals=frozenset({"public"}))
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path)
-    made.sources.put("s", "files", {}, "registered")
-    yield made
-    made.close()
 
 
 def tagged(ledger: Ledger, *tags: str, reader: Reader = OWNER) -> set[str]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ingestor.ledger.database import Database
@@ -15,14 +12,6 @@ from tests.support.ledger_rows import RUN, put
 
 OWNER, EVERYTHING = Reader(), Filters()
 QUESTION = "harbour quay pump"
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    made = Ledger(tmp_path)
-    made.sources.put("s", "files", {}, "registered")
-    yield made
-    made.close()
 
 
 @pytest.fixture
