@@ -298,6 +298,10 @@ class SearchLedger(Protocol):
     def all_candidates(self, reader: Reader, filters: Filters, limit: int) -> Sequence[Candidate]:
         """Every live visible chunk up to ``limit``, for the exact scan."""
 
+    def places(self, chunks: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        """Where these chunk rows, which are candidates, stand: (document row, place in it). What is gone meanwhile is
+        left out."""
+
     def text_units(self, hashes: Iterable[Hash]) -> Mapping[Hash, UnitId]:
         """The units that have these texts, for models that embed passages whole; those that are not made yet are left
         out. ``hashes`` are those of candidates."""

@@ -78,6 +78,12 @@ def unpack_layout(blob: bytes) -> tuple[Spot, ...]:
     )
 
 
+def unpack_order(blob: bytes) -> list[int]:
+    """The chunk rows of a layout, in order, and nothing else of it."""
+    found: list[int] = json.loads(zlib.decompress(blob))["c"]
+    return found
+
+
 def pack_section(section: Sequence[str]) -> str:
     return json.dumps(list(section), separators=(",", ":"), ensure_ascii=False)
 

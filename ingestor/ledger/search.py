@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from ingestor.ledger.browsing import Shelved, shelf
 from ingestor.ledger.database import Database
 from ingestor.ledger.filters import Valid, Values, lives, visible
-from ingestor.ledger.packing import Spot, item_uri, shown_title, unpack_layout, unpack_section, unpack_units
+from ingestor.ledger.packing import (
+    Spot,
+    item_uri,
+    shown_title,
+    unpack_layout,
+    unpack_order,
+    unpack_section,
+    unpack_units,
+)
 from ingestor.ledger.postings import Postings, Worth, ascending, best_first, together
 from ingestor.ledger.queries import Queries
 from ingestor.ledger.tags import tags_of, unpack_tags
@@ -229,6 +237,17 @@ class SearchReads:
             Candidate(chunk=row, chunk_id=ChunkId(key), document=doc, text_hash=digest, units=unpack_units(units))
             for row, key, doc, digest, units in rows
         ]
+
+    def places(self, chunks: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        _, moment = self._visible(_OWNER, _EVERYTHING)
+        rows = self._db.read(
+            f"SELECT DISTINCT layout.doc, layout.packed FROM chunk JOIN layout ON layout.doc = chunk.doc AND"
+            f" {self._valid('layout')} WHERE chunk.id IN (SELECT value FROM json_each(:chunks))",
+            {"chunks": json.dumps(list(chunks)), **moment},
+        )
+        standing = ((doc, place, chunk) for doc, packed in rows for place, chunk in enumerate(unpack_order(packed)))
+        asked = set(chunks)
+        return {chunk: (doc, place) for doc, place, chunk in standing if chunk in asked}
 
     def text_units(self, hashes: Iterable[Hash]) -> Mapping[Hash, UnitId]:
         return text_units(self._db, hashes)

@@ -32,7 +32,7 @@ KEYWORD_POWER = 3
 """What all words of the query in one chunk add to a dense score, and the power of a part of them. At more than this,
 our own questions in other words than their answers find less than by meaning alone (ARCHITECTURE, Decisions)."""
 
-USUAL_LENGTH, SHORT = 750, 150
+USUAL_LENGTH, SHORT = 750, 500
 LENGTHENED = 0.2
 """Longer chunks hold more words by chance, so what words add goes down by this power of the length. What is shorter
 than ``SHORT`` gains no more. From 0.1 to 0.3 alike (ARCHITECTURE, Decisions)."""
@@ -214,8 +214,8 @@ def hybrid_scores(chunks: Iterable[int], dense: Mapping[int, float], added: Mapp
     return {chunk: dense.get(chunk, floor) + added.get(chunk, 0.0) for chunk in chunks}
 
 
-Standing = tuple[str, int, int]
-"""Where a chunk stands: document, revision, place."""
+Standing = tuple[int, int]
+"""Where a chunk stands: its document's row, its place in it."""
 
 
 def gathered(
@@ -234,10 +234,10 @@ def gathered(
 def _beside(standing: Standing | None, at: Mapping[Standing, int]) -> Iterator[int]:
     if standing is None:
         return
-    document, revision, place = standing
+    document, place = standing
     for side in (-1, 1):
         for step in range(1, REACH + 1):
-            other = at.get((document, revision, place + side * step))
+            other = at.get((document, place + side * step))
             if other is None:
                 break
             yield other

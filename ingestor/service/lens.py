@@ -11,7 +11,7 @@ from ingestor.errors import IndexUnavailable
 from ingestor.index.generations import GenerationManager
 from ingestor.index.health import IndexState
 from ingestor.model import ChunkId, ModelId
-from ingestor.search.searcher import Lens
+from ingestor.search.candidates import Lens
 from ingestor.service.models import ModelRegistry
 
 if TYPE_CHECKING:

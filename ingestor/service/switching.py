@@ -29,7 +29,8 @@ from ingestor.model import (
     SwitchOutcome,
     vectors_of,
 )
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.candidates import Lens
+from ingestor.search.searcher import Searcher
 from ingestor.service.lens import Lenses
 from ingestor.service.models import DEFAULT_KEEP_S
 from ingestor.service.runner import PATIENCE_S

@@ -33,7 +33,8 @@ from ingestor.embedding.models import DEFAULT_MODEL
 from ingestor.index.generations import GenerationManager
 from ingestor.ledger.ledger import LEDGER_FILE, Ledger
 from ingestor.model import Reader, SearchMode
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.candidates import Lens
+from ingestor.search.searcher import Searcher
 from tests.benchmarks.latency_corpus import (
     QUESTIONS,
     SHARES,

@@ -39,7 +39,8 @@ from ingestor.model import (
     UnitId,
     blake,
 )
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.candidates import Lens
+from ingestor.search.searcher import Searcher
 from tests.benchmarks.tables import Table, commit, machine, ms, p50, p95, rate, repeated, timed, today
 from tests.support.one_model import OneModel
 

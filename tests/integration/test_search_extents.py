@@ -11,7 +11,8 @@ import pytest
 
 from ingestor.errors import IndexUnavailable
 from ingestor.model import ChunkId, Hit, Reader, SearchMode
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.candidates import Lens
+from ingestor.search.searcher import Searcher
 from tests.support.world import World
 
 TEXT = "# Harbour\n\n" + "\n\n".join(

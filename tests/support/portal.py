@@ -17,7 +17,8 @@ from connectors.secrets import Secret
 from ingestor import wire, wire_service
 from ingestor.errors import SourceHeld
 from ingestor.model import ChunkId
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.candidates import Lens
+from ingestor.search.searcher import Searcher
 from ingestor.service.answers import AnswerLog
 from ingestor.service.hooks import Hooks
 from ingestor.service.quarantine import ignore

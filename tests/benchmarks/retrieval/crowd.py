@@ -46,7 +46,8 @@ from ingestor.model import (
     blake,
 )
 from ingestor.pooling import normalised
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.candidates import Lens
+from ingestor.search.searcher import Searcher
 from tests.benchmarks.latency_corpus import QUESTIONS, STATE, grant
 from tests.benchmarks.retrieval import others
 from tests.benchmarks.retrieval.data import ROOT, Part, parts

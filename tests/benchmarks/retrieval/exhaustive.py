@@ -65,8 +65,7 @@ def _gathered(
     of_row = {candidate.chunk: candidate for _, candidate in pairs}
     texts = {row: candidate.text_hash for row, candidate in of_row.items()}
     best = scoring.ranked({one.chunk: score for score, one in pairs}, texts, scoring.GATHERED_FIRST)
-    row_of = {of_row[row].chunk_id: row for row, _ in best}
-    places = {row_of[h.chunk_id]: (h.document_id, h.revision, h.place) for h in ledger.search.hits(best, _OWNER)}
+    places = ledger.search.places([row for row, _ in best])
     held = {row: shares[row] for row, _ in best if row in shares}
     more = scoring.gathered(dict(best), places, scoring.words_added(held, scoring.lengths(of_row.values())))
     return [(more.get(one.chunk, score), one) for score, one in pairs]

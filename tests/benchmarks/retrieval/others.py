@@ -35,7 +35,8 @@ from ingestor.model import (
     blake,
 )
 from ingestor.parsing.pool import InlineParser
-from ingestor.search.searcher import Lens, Searcher
+from ingestor.search.candidates import Lens
+from ingestor.search.searcher import Searcher
 from tests.benchmarks.retrieval.data import Part
 from tests.benchmarks.retrieval.embeddings import KeptEmbedder
 from tests.benchmarks.retrieval.measures import Place

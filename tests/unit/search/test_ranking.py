@@ -9,9 +9,10 @@ import pytest
 
 from ingestor.errors import EmbedderError
 from ingestor.model import ChunkId, Reader, SearchMode
+from ingestor.search.candidates import Lens
 from ingestor.search.reranking import reranked
 from ingestor.search.scoring import RRF_K, Fusion, Ranking, dense_scores, fused_scores
-from ingestor.search.searcher import Found, Lens, Searcher
+from ingestor.search.searcher import Found, Searcher
 from tests.unit.search.test_search_parts import BOTH, FULL, Embedder, Ledger, Vectors, X, Y, candidate, hit
 
 

@@ -10,6 +10,7 @@ import pytest
 from ingestor.errors import IndexUnavailable, UserError
 from ingestor.model import Candidate, ChunkId, DocId, Filters, Hash, HeldWord, Hit, Reader, SearchMode, UnitId
 from ingestor.pooling import CONTEXT_SHARE, normalised, pool_vectors
+from ingestor.search.candidates import CANDIDATES, Lens, depth
 from ingestor.search.citations import cite
 from ingestor.search.scoring import (
     BESIDE,
@@ -25,7 +26,7 @@ from ingestor.search.scoring import (
     word_shares,
     words_added,
 )
-from ingestor.search.searcher import CANDIDATES, Lens, Searcher, depth
+from ingestor.search.searcher import Searcher
 
 BOTH = [UnitId(1), UnitId(2)]
 X, Y = np.array([1, 0], dtype=np.float32), np.array([0, 1], dtype=np.float32)
@@ -241,6 +242,9 @@ class Ledger:
     def held(self, words: str, chunks: Collection[int]) -> list[HeldWord]:
         return [HeldWord(rarity=1.0, chunks={2} & set(chunks))] if "word" in words else []
 
+    def places(self, chunks: Collection[int]) -> dict[int, tuple[int, int]]:
+        return {chunk: (chunk, 0) for chunk in chunks}
+
     def candidates(self, chunks: Iterable[ChunkId | int], reader: Reader, filters: Filters) -> Sequence[Candidate]:
         wanted = set(chunks)
         return [c for c in self.all_candidates(reader, filters, 10) if c.chunk in wanted or c.chunk_id in wanted]
@@ -268,7 +272,7 @@ class Embedder:
         return X
 
 
-FULL = ("c1", *(f"gone {number}" for number in range(3 * CANDIDATES - 1)))
+FULL = ("c1", *(f"gone {number}" for number in range(2 * CANDIDATES - 1)))
 """As many as the index is asked for, one of them known to the ledger."""
 
 
@@ -306,7 +310,7 @@ def test_the_nearest_give_way_to_those_that_words_speak_for() -> None:
     assert [one.chunk for one in promising(near, nearness, {}, 9)] == [5, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("chunks", "most"), [(0, 150), (100_000, 150), (1_000_000, 400), (10**9, 1_000)])
+@pytest.mark.parametrize(("chunks", "most"), [(0, 150), (100_000, 150), (1_000_000, 600), (10**9, 1_000)])
 def test_of_a_large_corpus_more_are_looked_at(chunks: int, most: int) -> None:
     """As many as it takes to find what comparing everything finds, up to an end."""
     assert depth(chunks) == most
@@ -358,7 +362,7 @@ def test_a_scan_that_sees_a_part_takes_nothing_from_the_index(monkeypatch: pytes
 
 def test_a_scan_that_saw_a_part_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """And compares no more than its limit."""
-    monkeypatch.setattr("ingestor.search.searcher.EXACT_LIMIT", 1)
+    monkeypatch.setattr("ingestor.search.candidates.EXACT_LIMIT", 1)
     found = searcher(down=True).search("nothing", mode=SearchMode.DENSE, top=5, reader=OWNER)
     assert [h.chunk_id for h in found.hits] == ["c1"]
     assert "Only 1 of the passages" in found.note
