@@ -35,13 +35,14 @@ our own questions in other words than their answers find less than by meaning al
 USUAL_LENGTH, SHORT = 750, 500
 LENGTHENED = 0.2
 """Longer chunks hold more words by chance, so what words add goes down by this power of the length. What is shorter
-than ``SHORT`` gains no more. From 0.1 to 0.3 alike (ARCHITECTURE, Decisions)."""
+than ``SHORT`` gains no more: scraps would go first among thousands that hold all of a question. From 0.1 to 0.3 alike
+(ARCHITECTURE, Decisions)."""
 
-GATHERED_FIRST = 20
+GATHERED_FIRST = 15
 GATHERED = 0.35
 REACH = 2
 """Of the first so many, each gains this much of what words added to those that stand at most so far from it in their
-document, without a gap. Shares from 0.25 to 0.45 and the first 20 to 40 are alike; what is near in meaning must not
+document, without a gap. Shares from 0.25 to 0.45 and the first 15 to 40 are alike; what is near in meaning must not
 count, or a lone passage that answers goes under (ARCHITECTURE, Decisions)."""
 
 RRF_K = 60
