@@ -75,6 +75,8 @@ def main() -> None:
             f"{machine()}\ncommit {commit()}, {today()}, seed {SEED}: {chosen.chunks:,} chunks, "
             f"{chosen.queries} questions a reader and mode; {DEFAULT_MODEL}, visible shares {tuple(SHARES.values())}"
         )
+        if (base / QUESTIONS).exists():
+            head += "; the corpus and the questions are those of `make bench-crowd`"
         print(head, flush=True)
         tables = list(measure(base, chosen.chunks, chosen.queries))
         head += f"; load at the end {os.getloadavg()[0]:.1f}"

@@ -57,5 +57,9 @@ def test_an_edit_moves_what_stands_behind_it(ledger: Ledger) -> None:
     after = put_row(ledger, "a", ["new. ", "one. ", "three. "])
     assert after[1:] == [before[0], before[2]]
     every = [*before, after[0]]
-    assert {row: place for row, (_, place) in ledger.search.places(every).items()} == {row: place for place, row in enumerate(after)}
-    assert {row: place for row, (_, place) in then.places(every).items()} == {row: place for place, row in enumerate(before)}
+    assert {row: place for row, (_, place) in ledger.search.places(every).items()} == {
+        row: place for place, row in enumerate(after)
+    }
+    assert {row: place for row, (_, place) in then.places(every).items()} == {
+        row: place for place, row in enumerate(before)
+    }
