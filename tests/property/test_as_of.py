@@ -15,7 +15,7 @@ from ingestor.errors import UserError
 from ingestor.ledger import past
 from ingestor.ledger.past import PastReads, seq_at
 from ingestor.parsing.pool import InlineParser
-from ingestor.search import searcher as searching
+from ingestor.search import candidates
 from tests.support.faults_oracle import Passage, wanted
 from tests.support.portal import Portal
 from tests.support.world import SOURCE, World
@@ -199,7 +199,7 @@ def test_too_much_is_said_in_a_sentence(world: World, monkeypatch: pytest.Monkey
     world.sync()
     world.drain()
     before, portal = time.time(), Portal(world)
-    monkeypatch.setattr(searching, "PAST_LIMIT", 2)
+    monkeypatch.setattr(candidates, "PAST_LIMIT", 2)
     with pytest.raises(UserError, match="too many to be compared by meaning"):
         asked(portal, "tide", "dense", before)
     reply = asked(portal, "tide", "hybrid", before)
