@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,11 +33,10 @@ def _asked(portal: Portal, each: int) -> dict[str, Counter[int]]:
     # What is not checked: whether a request that fits is taken. It may name what is not there.
     must = [checks.not_a_server_error, content_type_conformance, response_schema_conformance]
     schema: Any = schemathesis.openapi.from_asgi("/openapi.json", portal.gate, headers={"host": HOST})
-    statuses: dict[str, Counter[int]] = {}
+    statuses: dict[str, Counter[int]] = defaultdict(Counter)
 
     for found in schema.get_all_operations():
         operation = found.ok()
-        answered = statuses[operation.label] = Counter[int]()
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
             @given(case=operation.as_strategy(generation_mode=mode))
@@ -48,9 +47,9 @@ def _asked(portal: Portal, each: int) -> dict[str, Counter[int]]:
                 database=None,
                 suppress_health_check=list(HealthCheck),
             )
-            def ask(case: Any, answered: Counter[int] = answered) -> None:
+            def ask(case: Any) -> None:
                 answer = case.call(headers={"host": HOST, "authorization": f"Bearer {token}"})
-                answered[answer.status_code] += 1
+                statuses[case.operation.label][answer.status_code] += 1
                 case.validate_response(answer, checks=must)
 
             ask()
