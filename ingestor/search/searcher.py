@@ -182,13 +182,12 @@ class Searcher:
             near = promising(near, nearness, added, deep)
         units = joined(worded.units, unit_vectors(lens.vectors, [candidate.units for candidate in near]))
         candidates = {candidate.chunk: candidate for candidate in (*near, *worded.candidates)}
-        dense = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
-        scores = dense
+        scores = dense_scores(vector, list(candidates.values()), *units, ranking.unit_weight)
         if weighted:
-            scores = hybrid_scores(candidates, dense, added)
+            scores = hybrid_scores(candidates, scores, added)
             scores |= self._gathered(scores, candidates, added)
         elif wording is not None:
-            scores = fused_scores(candidates, dense, worded.scores, ranking.keyword_weight)
+            scores = fused_scores(candidates, scores, worded.scores, ranking.keyword_weight)
         if passage is not None:
             if is_whole(lens.vectors.model):
                 note = f"{note} {_SHOWN_WHOLE}".strip()

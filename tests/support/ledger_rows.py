@@ -1,4 +1,4 @@
-"""Documents of one chunk, put straight into a ledger."""
+"""Documents of one chunk or a few, put straight into a ledger."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ RUN = RunId("r")
 def put(
     ledger: Ledger,
     item: str,
-    text: str,
-    *,
+    *texts: str,
     source: str = "s",
     readers: tuple[str, ...] = ("public",),
     kind: str = "text",
@@ -25,9 +24,9 @@ def put(
     author: str | None = None,
     doc: int | None = None,
 ) -> Applied:
-    """``section`` is the path above the passage, and its context; ``tags`` are the source's, ``says`` the content's.
+    """``texts`` are its passages; ``section`` is the path above them, and their context; ``tags`` are the source's, ``says`` the content's.
     ``doc`` returns there, where nothing stands."""
-    unit = Unit(text=text, start=0, end=len(text), weight=len(text))
+    text = "".join(texts)
     grant = Grant(place=f"place of {item}", principals=frozenset(readers))
     known = ledger.sync.known(source, Scope("")).get(ItemId(item))
     op = PutRevision(
@@ -46,13 +45,15 @@ def put(
         recipe=Recipe("r"),
         title="",
         kind=kind,
-        passages=(
-            Passage(
-                start=0, end=len(text), text=text, units=(unit,), length=len(text), section=section, context=section
-            ),
-        ),
+        passages=tuple(_passage(len("".join(texts[:place])), one, section) for place, one in enumerate(texts)),
         has_lines=False,
         tags=says,
         seen_at=0.0,
     )
     return ledger.sync.apply(source, RUN, [op])
+
+
+def _passage(start: int, text: str, section: tuple[str, ...]) -> Passage:
+    size, end = len(text), start + len(text)
+    unit = Unit(text=text, start=start, end=end, weight=size)
+    return Passage(start=start, end=end, text=text, units=(unit,), length=size, section=section, context=section)

@@ -49,6 +49,13 @@ def test_a_sound_index_is_clean(bench):
     assert report.checked == CHUNKS
 
 
+@pytest.mark.parametrize("ids", [CHUNKS - 1, CHUNKS, CHUNKS + 1, 7])
+def test_ids_are_listed_to_the_last_page(bench, monkeypatch, ids):
+    """Wherever a page ends, nothing is missed and nothing is listed twice."""
+    monkeypatch.setattr("ingestor.index.probe._IDS", ids)
+    assert bench.probe().clean
+
+
 def test_finds_each_kind_of_damage_and_repair_mends_it(bench):
     """Lost, orphan and stale rows (text, metadata, vector) are found; unsettling them mends all."""
     del bench.index.rows[ChunkId("c00007")]

@@ -34,6 +34,7 @@ QUESTIONS: dict[str, Callable[[Ledger, Generation], object]] = {
     "keyword, restricted": lambda ledger, g: ledger.search.keyword("words", 10, READER, Filters()),
     "keyword, tagged": lambda ledger, g: ledger.search.keyword("words", 10, READER, Filters(tags=("a", "b"))),
     "by words, restricted": lambda ledger, g: ledger.search.worded("words", 10, READER, Filters()),
+    "places": lambda ledger, g: ledger.search.places([1]),
     "by words, listed": lambda ledger, g: ledger.search._listed(READER, Filters(tags=("a", "b"))),
     "walk, tagged": lambda ledger, g: ledger.search.all_candidates(READER, Filters(tags=("a", "b")), 10),
     "keyword, one source": lambda ledger, g: ledger.search.keyword("words", 10, Reader(), Filters(sources=("s",))),
